@@ -1,0 +1,41 @@
+"""What may not be committed: a large file outside the embedded remote, a large remote, the name of a package registry."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+FILE_LIMIT = 2_000_000  # bytes of one file outside remote/
+REMOTE_LIMIT = 20_000_000  # bytes of remote/ together
+# Requirements are pinned by hash: where a user's pip or uv fetches them is the user's own setting.
+REGISTRY = re.compile(rb"\b(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com|io)\b|--(?:extra-)?index-url")
+
+
+def faults(paths: list[str], root: Path = Path()) -> list[str]:
+    """Return one line for each thing among `paths` that may not be committed."""
+    found, remote = [], 0
+    for path in paths:
+        file = root / path
+        if not file.is_file():
+            continue  # deleted here, still in the index
+        size = file.stat().st_size
+        if path.startswith("remote/"):
+            remote += size
+        elif size > FILE_LIMIT:
+            found.append(f"{path}: {size:,} bytes, allowed are {FILE_LIMIT:,}; make it an output that DVC keeps")
+        elif match := REGISTRY.search(file.read_bytes()):
+            found.append(f"{path}: names a package registry ({match[0].decode()}); leave the choice to the user's settings")
+    if remote > REMOTE_LIMIT:
+        found.append(f"remote/: {remote:,} bytes, allowed are {REMOTE_LIMIT:,}; run `dvc gc -w -c` or keep fewer outputs")
+    return found
+
+
+def main() -> None:
+    """Check every file that git tracks or would add."""
+    listed = subprocess.run(["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], capture_output=True, text=True, check=True)
+    if found := faults(sorted(set(filter(None, listed.stdout.split("\0"))))):
+        sys.exit("\n".join(found))
+
+
+if __name__ == "__main__":
+    main()
