@@ -1,0 +1,71 @@
+"""Which problems exist, and who may print them.
+
+Each (family, numbers) belongs to exactly one pool, by a hash: exams, the transfer benchmark, or the pretraining of the student. Nothing
+that a student saw in pretraining can thus stand on an exam, and no exam problem in the transfer benchmark, whatever the wording.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from random import Random
+
+from stages.competition.algebra import ALGEBRA
+from stages.competition.exam import Exam, Item
+from stages.competition.family import Family
+from stages.competition.figures import FIGURES
+from stages.competition.numbers import NUMBERS
+
+FAMILIES: tuple[Family, ...] = ALGEBRA + NUMBERS + FIGURES
+EXAMS, TRANSFER, PRETRAINING = "exams", "transfer", "pretraining"
+
+
+def pool(family: str, numbers: tuple[int, ...]) -> str:
+    """Return the pool of a problem: of ten, three go to exams, one to transfer, six to pretraining."""
+    tenth = int.from_bytes(hashlib.sha256(f"{family} {numbers}".encode()).digest()[:8], "big") % 10
+    return EXAMS if tenth < 3 else TRANSFER if tenth == 3 else PRETRAINING
+
+
+def draw(family: Family, wanted: str, random: Random, width: int) -> Iterator[tuple[int, ...]]:
+    """Yield distinct numbers of `family` that belong to pool `wanted`, until none is found in 10,000 draws."""
+    seen: set[tuple[int, ...]] = set()
+    missed = 0
+    while missed < 10_000:
+        numbers = family.draw(random, width)
+        if numbers in seen or pool(family.name, numbers) != wanted:
+            missed += 1
+            continue
+        missed = 0
+        seen.add(numbers)
+        yield numbers
+
+
+def exams(seed: int, years: range, counts: dict[str, int]) -> list[Exam]:
+    """Return one exam for each year and section of `counts` (problems a test); no problem is printed twice."""
+    random = Random(seed)
+    stock = {family.name: draw(family, EXAMS, random, 1) for family in FAMILIES}
+    return [Exam(year, section, _items(section, count, random, stock)) for year in years for section, count in counts.items()]
+
+
+def _items(section: str, count: int, random: Random, stock: dict[str, Iterator[tuple[int, ...]]]) -> tuple[Item, ...]:
+    families = [family for family in FAMILIES if section in family.sections]
+    chosen: list[Family] = []
+    while len(chosen) < count:  # every family of the section once before any comes again
+        chosen += random.sample(families, min(len(families), count - len(chosen)))
+    items = []
+    for number, family in enumerate(chosen, 1):
+        numbers = next(stock[family.name], None)
+        if numbers is None:
+            raise ValueError(f"{family.name}: fewer problems than the exams of all years ask for; widen its draw or print fewer problems")
+        items.append(Item(str(number), family.statement(random.choice(family.exam), numbers), family.gold(*numbers)))
+    return tuple(items)
+
+
+def transfer(seed: int, count: int) -> list[Item]:
+    """Return the transfer benchmark: other wordings and wider numbers, the families in turn."""
+    random = Random(seed)
+    stock = {family.name: draw(family, TRANSFER, random, 2) for family in FAMILIES}
+    items = []
+    for number in range(count):
+        family = FAMILIES[number % len(FAMILIES)]
+        numbers = next(stock[family.name])
+        items.append(Item(str(number + 1), family.statement(random.choice(family.transfer), numbers), family.gold(*numbers)))
+    return items
