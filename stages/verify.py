@@ -1,0 +1,71 @@
+"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide stays undecided here."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stages.shared import stage
+from stages.shared.files import Fault, read_records, write_json, write_records
+from stages.shared.problem import Problem
+from stages.shared.trace import Trace, Verified
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `verify`."""
+
+    teacher: str
+
+
+def judge(problem: Problem, trace: Trace) -> Verified:
+    """Compare a trace's answer with the gold answer; blank and truncated work is never judged right."""
+    if trace.finish == "length":
+        verdict, by = "truncated", "none"
+    elif not trace.answer:
+        verdict, by = "blank", "none"
+    else:
+        same = _plain(trace.answer) == _plain(problem.gold)
+        verdict, by = ("correct" if same else "incorrect"), "symbolic"
+    return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
+
+
+def _plain(answer: str) -> str:
+    return "".join(answer.split()).lower()
+
+
+def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]) -> dict[str, Any]:
+    """Count the verdicts and the reasons of what was not solved; accuracy is over all problems."""
+    if not problems:
+        raise Fault("verify: no problems, so the teacher has no accuracy; look at the extract stage")
+    verdicts = Counter(row.verdict for row in verified)
+    reader = {problem.id: problem.reader for problem in problems}
+    right: Counter[str] = Counter(reader[row.id] for row in verified if row.verdict == "correct")
+    readers = Counter(reader.values())
+    return {
+        "problems": len(problems),
+        "verified_correct": verdicts["correct"],
+        "accuracy": verdicts["correct"] / len(problems),
+        "verdicts": dict(sorted(verdicts.items())),
+        "unsolved": dict(sorted(Counter(trace.reason for trace in traces if trace.finish == "unsolved").items())),
+        "readers": {name: {"problems": n, "accuracy": right[name] / n} for name, n in sorted(readers.items())},
+    }
+
+
+def main(study: str, problems: str, traces: str, out: str, metrics: str) -> None:
+    """Read problems and traces, write the verdicts and the teacher's metrics."""
+    params = stage.section(study, "verify", Params)
+    if params.teacher != "symbolic":
+        raise Fault(f"{study}: section 'verify': teacher is '{params.teacher}'; allowed: symbolic")
+    asked = read_records(Path(problems), Problem)
+    work = {trace.id: trace for trace in read_records(Path(traces), Trace)}
+    if missing := [problem.id for problem in asked if problem.id not in work]:
+        raise Fault(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
+    verified = [judge(problem, work[problem.id]) for problem in asked]
+    write_records(Path(out), verified)
+    write_json(Path(metrics), audit(asked, list(work.values()), verified))
+    stage.closing("verify", len(asked), len(verified))
+
+
+if __name__ == "__main__":
+    stage.run(main)
