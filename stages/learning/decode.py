@@ -1,0 +1,69 @@
+"""Batched decoding with mlx-lm's models and caches. Import after `engine.start()`.
+
+mlx-lm's own BatchGenerator normalises and keeps every row's log-probabilities and rebuilds its cache whenever a row ends; a fixed batch
+without both writes the same text in about three quarters of the time on a CPU.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.sample_utils import apply_top_p
+
+Pick = Callable[[mx.array, list[int], int], mx.array]  # logits (rows, vocabulary), each row's place in the batch, step -> tokens (rows,)
+
+
+def greedy(logits: mx.array, places: list[int], step: int) -> mx.array:
+    """Take the likeliest token of each row."""
+    return mx.argmax(logits, axis=-1)
+
+
+def sampler(temperature: float, top_p: float, seeds: Sequence[int], limit: int) -> Pick:
+    """Return a sampler whose row i draws from `seeds[i]` alone, whatever stands beside it; top-p comes first, as in mlx-lm."""
+    keys = [mx.random.split(mx.random.key(seed), limit) for seed in seeds]
+
+    def pick(logits: mx.array, places: list[int], step: int) -> mx.array:
+        logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+        if top_p < 1:
+            logprobs = apply_top_p(logprobs, top_p)
+        rows = [mx.random.categorical(logprobs[row] / temperature, key=keys[place][step]) for row, place in enumerate(places)]
+        return mx.stack(rows)
+
+    return pick
+
+
+def decode(model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int], limit: int, pick: Pick) -> list[list[int]]:
+    """Continue each prompt until a token of `ends` (kept) or `limit` new tokens; the batch is left-padded, its order is kept."""
+    cache = _prefill(model, prompts)
+    written: list[list[int]] = [[] for _ in prompts]
+    places, done = list(range(len(prompts))), [False] * len(prompts)  # of the rows still in the batch
+    tokens = mx.array([prompt[-1] for prompt in prompts])
+    for step in range(limit):
+        tokens = pick(model(tokens[:, None], cache=cache)[:, -1], places, step)
+        for row, token in enumerate(tokens.tolist()):
+            if not done[row]:
+                written[places[row]].append(token)
+                done[row] = token in ends
+        if all(done):
+            break
+        if sum(done) * 8 > len(done):  # a rebuilt cache costs about a step, so rows leave by the eighth
+            keep = [row for row, ended in enumerate(done) if not ended]
+            for layer in cache:
+                layer.filter(keep)
+            tokens, places, done = tokens[mx.array(keep)], [places[row] for row in keep], [False] * len(keep)
+    return written
+
+
+def _prefill(model: Any, prompts: Sequence[Sequence[int]]) -> list[Any]:
+    """Return the cache of all but the last token of each prompt."""
+    width = max(len(prompt) for prompt in prompts)
+    padding = [width - len(prompt) for prompt in prompts]
+    cache = [type(layer).merge([layer] * len(prompts)) for layer in make_prompt_cache(model)]
+    for layer in cache:
+        layer.prepare(left_padding=padding)
+    if width > 1:
+        heads = [[0] * pad + list(prompt[:-1]) for pad, prompt in zip(padding, prompts, strict=True)]
+        model(mx.array(heads), cache=cache)
+        mx.eval([layer.state for layer in cache])
+    return cache

@@ -1,0 +1,216 @@
+"""What a student writes: the same whatever the batch, the workers and the kills; and never by a foreign adapter."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from stages import curate, sample, split, train
+from stages.learning.student import Student, weights
+from stages.shared import engine
+from stages.shared.completion import Completion
+from stages.shared.files import Fault, read_records, write_records
+from tests import student as toy
+
+engine.start()
+from mlx_lm.generate import generate_step  # noqa: E402
+
+from stages.learning import decode  # noqa: E402
+
+PARAMS = msgspec.convert(toy.SECTIONS["sample"], sample.Params)
+PROMPTS = [[5, 9, 40], [7], list(range(20, 43)), [5, 9, 41], [11, 12, 13, 14, 15, 16], [200, 3, 77, 5]]
+NEVER = frozenset({10**6})
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.make(tmp_path_factory.mktemp("student"))
+
+
+@pytest.fixture(scope="module")
+def model(student: Path) -> Any:
+    return weights(student, True)[0]
+
+
+@pytest.fixture
+def run(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Completion]]:
+    """Return a call of the stage in a toy study whose corpus and adapter `r1-1` the stages before it made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sample, "workers", lambda: 1)
+    problems = [toy.problem(number) for number in range(1, 31)]
+    write_records(Path("problems.jsonl"), problems)
+    write_records(Path("levels.jsonl"), [level for problem in problems for level in toy.levels(problem)])
+    write_records(Path("benchmarks", "transfer.jsonl"), [toy.problem(number, benchmark="transfer") for number in range(40, 46)])
+    study = toy.study(tmp_path)
+    split.main(study, "problems.jsonl", "split.jsonl")
+    curate.main(study, "r1", "problems.jsonl", "levels.jsonl", "split.jsonl", str(student), "corpus/r1")
+    train.main(study, "r1", "1", "corpus/r1", str(student), "r1-1", "r1-1.json")
+
+    def call(arm: str = "r1", seed: str = "1", adapter: str = "r1-1", base: Path = student, **keys: Any) -> list[Completion]:
+        words = ["problems.jsonl", "split.jsonl", "benchmarks", str(base), *([] if arm == "base" else [adapter]), f"{arm}.jsonl.gz"]
+        sample.main(toy.study(tmp_path, sample=keys), arm, seed, *words)
+        return read_records(Path(f"{arm}.jsonl.gz"), Completion)
+
+    return call
+
+
+def alone(model: Any, prompt: Sequence[int], limit: int) -> list[int]:
+    """Decode one prompt with mlx-lm's own loop."""
+    import mlx.core as mx
+
+    return [int(token) for token, _ in generate_step(mx.array(prompt), model, max_tokens=limit)]
+
+
+def test_a_batch_writes_what_mlx_lm_writes_one_by_one(model: Any) -> None:
+    together = decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
+    assert together == [alone(model, prompt, 30) for prompt in PROMPTS]
+
+
+def test_rows_end_and_leave_without_touching_the_others(model: Any) -> None:
+    free = decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
+    ends = frozenset({free[0][4], free[2][9]})
+    found = decode.decode(model, PROMPTS, ends, 30, decode.greedy)
+    for ended, whole in zip(found, free, strict=True):
+        place = next((place for place, token in enumerate(whole) if token in ends), 29)
+        assert ended == whole[: place + 1]
+    assert len({len(tokens) for tokens in found}) > 1
+
+
+def test_a_draw_belongs_to_its_seed_not_to_its_place(model: Any) -> None:
+    def draw(prompts: Sequence[Sequence[int]], seeds: list[int], top_p: float = 0.9) -> list[list[int]]:
+        return decode.decode(model, prompts, NEVER, 12, decode.sampler(1.0, top_p, seeds, 12))
+
+    both = draw(PROMPTS[:2], [1, 2])
+    assert draw(PROMPTS[1::-1], [2, 1]) == both[::-1]
+    assert draw(PROMPTS[:1], [3])[0] != both[0]
+    assert draw(PROMPTS[:2], [1, 2], top_p=1e-6) == decode.decode(model, PROMPTS[:2], NEVER, 12, decode.greedy)
+
+
+def test_from_split_to_completions_twice(run: Callable[..., list[Completion]], student: Path) -> None:
+    found = run()
+    first = Path("r1.jsonl.gz").read_bytes()
+    competition, transfer = ([c for c in found if c.benchmark == name] for name in ("competition", "transfer"))
+    assert (len(competition), len(transfer)) == (12 + 3, 6)
+    assert [(c.benchmark, c.id) for c in found] == sorted((c.benchmark, c.id) for c in found)
+    assert all(c.tokens == 12 and c.finish == "length" for c in found if c.finish == "length")
+    assert not list(Path(".work", "toy", "sample").iterdir())
+    assert run() == found
+    assert Path("r1.jsonl.gz").read_bytes() == first
+    base = run("base", "0")
+    assert [c.id for c in base] == [c.id for c in found]
+    assert [c.text for c in base] != [c.text for c in found]
+
+
+def batches(student: Path, count: int = 10) -> list[list[sample.Job]]:
+    asked = [toy.problem(number) for number in range(1, count + 1)]
+    return sample.cut(sample.jobs(asked, Student(student), PARAMS), PARAMS.batch_size)
+
+
+def test_workers_change_nothing(student: Path, tmp_path: Path) -> None:
+    one = sample.complete(batches(student), student, None, PARAMS, tmp_path / "one", 1)
+    two = sample.complete(batches(student), student, None, PARAMS, tmp_path / "two", 2)
+    assert one == two
+    assert len(one) == 10
+
+
+def test_a_killed_run_keeps_its_batches(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sample.complete(batches(student), student, None, PARAMS, tmp_path / "whole", 1)
+    decoded: list[int] = []
+    original = sample._decode
+
+    def dying(batch: list[sample.Job], *rest: Any) -> int:
+        if len(decoded) == 2:
+            raise KeyboardInterrupt
+        decoded.append(len(batch))
+        return original(batch, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sample, "_decode", dying)
+        with pytest.raises(KeyboardInterrupt):
+            sample.complete(batches(student), student, None, PARAMS, tmp_path / "cut", 1)
+    kept = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "cut").iterdir()}
+    assert sorted(kept) == ["0000.jsonl", "0001.jsonl"]
+    assert sample.complete(batches(student), student, None, PARAMS, tmp_path / "cut", 1) == whole
+    assert {name: (tmp_path / "cut" / name).stat().st_mtime_ns for name in kept} == kept
+
+
+def test_batches_of_other_inputs_go(tmp_path: Path, student: Path) -> None:
+    some = batches(student)
+    first = sample.keep(tmp_path, {"adapter": "a"}, some, PARAMS)
+    first.mkdir()
+    assert sample.keep(tmp_path, {"adapter": "a"}, some, PARAMS) == first
+    assert first.exists()
+    assert sample.keep(tmp_path, {"adapter": "b"}, some, PARAMS) != first
+    assert not first.exists()
+
+
+def test_batches_are_of_like_length_and_a_benchmark_more_moves_none(student: Path) -> None:
+    asked = [toy.problem(number) for number in (3, 1000, 5, 20, 7, 9)]
+    alone = sample.cut(sample.jobs(asked, Student(student), PARAMS), 4)
+    more = sample.cut(sample.jobs([toy.problem(1, benchmark="another"), *asked[::-1]], Student(student), PARAMS), 4)
+    assert [job for batch in more for job in batch if job.benchmark == "another"] == more[0]
+    assert more[1:] == alone
+    lengths = [len(job.prompt) for batch in alone for job in batch]
+    assert lengths == sorted(lengths)
+
+
+def test_samples_differ_and_repeat(run: Callable[..., list[Completion]]) -> None:
+    found = run("base", "0", temperature=1.5, samples=2)
+    texts = {(c.benchmark, c.id, c.sample): c.text for c in found}
+    assert len(texts) == 2 * 21
+    assert all(texts[key] != texts[(*key[:2], 1)] for key in texts if key[2] == 0)
+    assert run("base", "0", temperature=1.5, samples=2) == found
+
+
+REFUSED = {  # name: (words of the call, what happens to the adapter's folder before, the message)
+    "missing": ({"adapter": "r1-9"}, None, r"r1-9: no adapters.safetensors; run `dvc repro` for the train stage"),
+    "weights missing": ({}, lambda: Path("r1-1/adapters.safetensors").unlink(), "r1-1: no adapters.safetensors"),
+    "another arm's": ({"arm": "few"}, None, "the adapter's arm is r1, wanted is few"),
+    "another seed's": ({"seed": "2"}, None, "the adapter's seed is 1, wanted is 2"),
+    "another format's": ({"float32": False}, None, "the adapter's float32 is True, wanted is False"),
+    "samples without temperature": ({"samples": 2}, None, "2 samples at temperature 0 are all the same"),
+    "unknown benchmark": ({"benchmarks": ["aime"]}, None, r"aime.jsonl: no such file"),
+    "stale problems": ({}, lambda: write_records(Path("problems.jsonl"), [toy.problem(1)]), "are to be asked, . of them stand in problems"),
+}
+
+
+@pytest.mark.parametrize(("words", "before", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_foreign_adapter_is_never_the_base(
+    run: Callable[..., list[Completion]], words: dict[str, Any], before: Callable[[], None] | None, message: str
+) -> None:
+    if before:
+        before()
+    with pytest.raises(Fault, match=message):
+        run(**words)
+    assert not list(Path().glob("*.gz"))
+
+
+def test_an_adapter_of_another_student_and_a_word_too_few(run: Callable[..., list[Completion]], tmp_path: Path) -> None:
+    other = toy.make(tmp_path / "other", seed=1)
+    with pytest.raises(Fault, match="the adapter's student is"):
+        run(base=other)
+    with pytest.raises(Fault, match="expected OUT after STUDENT for arm 'base', got r1-1 out"):
+        sample.main(toy.study(tmp_path), "base", "0", "p", "s", "b", "student", "r1-1", "out")
+    with pytest.raises(Fault, match="expected ADAPTER OUT after STUDENT for arm 'r1', got out"):
+        sample.main(toy.study(tmp_path), "r1", "1", "p", "s", "b", "student", "out")
+    shutil.rmtree(other)
+
+
+def test_the_end_token_is_counted_and_not_shown(student: Path) -> None:
+    tongue = Student(student)
+    hello = tongue.tokenizer.encode("42<|im_start|>", add_special_tokens=False).ids
+    job = sample.Job("competition", "a", 0, [1])
+    done, cut = sample._completion(job, [*hello, 2], tongue), sample._completion(job, hello, tongue)
+    assert (done.text, done.tokens, done.finish) == ("42<|im_start|>", 4, "stop")
+    assert (cut.text, cut.tokens, cut.finish) == ("42<|im_start|>", 3, "length")
+
+
+def test_ends_come_from_every_place_that_names_them(student: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(student, tmp_path / "student")
+    assert Student(folder).ends == {2}
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, 1]}))
+    assert Student(folder).ends == {0, 1, 2}

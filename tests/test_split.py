@@ -1,0 +1,92 @@
+"""Who is trained on, who is held out, and how little moves."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stages import split
+from stages.shared.files import Fault, read_records, write_records
+from stages.shared.split import Assignment
+from tests.student import SECTIONS, problem, study
+
+PARAMS = msgspec.convert(SECTIONS["split"], split.Params)
+
+SAME = {  # name: (one statement, another, duplicates?)
+    "case, space and prose punctuation": ("Find  x, please!", "find x please", True),
+    "another number": ("Find 12 + 30.", "Find 12 + 31.", False),
+    "another sign": ("Find x + 2.", "Find x - 2.", False),
+    "another exponent": ("Find x^2.", "Find x2.", False),
+    "a decimal point is no full stop": ("Take 3.5 of it", "Take 3 5 of it", False),
+    "a typographic minus": ("Find 5 − 2.", "find 5 - 2", True),
+    "a hyphen in a word": ("a two-digit number", "a two digit number", True),
+    "order of words": ("Is A above B", "Is B above A", False),
+}
+
+
+@pytest.mark.parametrize(("one", "other", "same"), SAME.values(), ids=SAME)
+def test_duplicates_are_equal_but_for_prose(one: str, other: str, same: bool) -> None:
+    found = split.clusters([problem(1, one), problem(2, other)], 1.0)
+    assert (len(found) == 1) is same
+
+
+def test_clusters_are_transitive_and_named_by_their_first() -> None:
+    texts = {1: "a b c d", 2: "a b c d e", 3: "a b c d e f", 4: "x y", 5: ""}
+    records = [problem(number, text) for number, text in texts.items()] + [problem(6, "")]
+    found = split.clusters(records, 0.8)  # 4/5 and 5/6 join; 4/6 alone would not
+    assert sorted(map(len, found.values())) == [1, 1, 1, 3]
+    assert found["competition-01"] == ["competition-01", "competition-02", "competition-03"]
+
+
+def test_sizes_clusters_and_the_asked() -> None:
+    spoilt = [problem(40, problem(1).statement), problem(41, "", gold="8"), problem(42, gold="")]
+    records = [*(problem(number) for number in range(1, 31)), *spoilt]
+    found = split.assign(records, PARAMS)
+    sides = {place.id: place.split for place in found}
+    assert [place.id for place in found] == sorted(sides)
+    assert [list(sides.values()).count(side) for side in ("train", "valid", "heldout")] == [12, 6, 15]
+    assert sides["competition-01"] == sides["competition-40"]
+    assert sides["competition-41"] == sides["competition-42"] == "heldout"
+    asked = {place.id for place in found if place.evaluate}
+    assert asked.isdisjoint({"competition-41", "competition-42"})
+    assert [sum(sides[name] == side for name in asked) for side in ("train", "valid", "heldout")] == [3, 0, 13]
+
+
+def test_one_more_problem_moves_few() -> None:
+    records = [problem(number) for number in range(1, 60)]
+    before = {place.id: place.split for place in split.assign(records, PARAMS)}
+    for added in range(60, 70):
+        after = {place.id: place.split for place in split.assign([*records, problem(added)], PARAMS)}
+        assert sum(after[name] != before[name] for name in before) <= 2
+
+
+def test_the_order_of_the_file_and_another_seed() -> None:
+    records = [problem(number) for number in range(1, 60)]
+    found = split.assign(records, PARAMS)
+    assert split.assign(records[::-1], PARAMS) == found
+    assert split.assign(records, msgspec.structs.replace(PARAMS, seed=2)) != found
+
+
+WRONG = {  # name: (changed parameters, numbers of the problems, part of the message)
+    "too few for train": ({"train": 40}, range(1, 31), "leave train short of 10"),
+    "too few held out": ({"heldout_least": 20}, range(1, 31), "12 problems are left to hold out, allowed are at least 20"),
+    "more asked than held out": ({"heldout": 13}, range(1, 31), "12 problems are left"),
+    "more seen than trained on": ({"seen": 13}, range(1, 31), "seen is 13, and train holds 12"),
+    "an id twice": ({}, [*range(1, 31), 30], "problem id competition-30 stands more than once"),
+}
+
+
+@pytest.mark.parametrize(("change", "numbers", "message"), WRONG.values(), ids=WRONG)
+def test_sizes_that_cannot_be_met(change: dict[str, int], numbers: list[int], message: str, tmp_path: Path) -> None:
+    write_records(tmp_path / "problems.jsonl", [problem(number) for number in numbers])
+    with pytest.raises(Fault, match=message):
+        split.main(study(tmp_path, split=change), str(tmp_path / "problems.jsonl"), str(tmp_path / "split.jsonl"))
+    assert not (tmp_path / "split.jsonl").exists()
+
+
+def test_a_number_of_held_out_problems(tmp_path: Path) -> None:
+    write_records(tmp_path / "problems.jsonl", [problem(number) for number in range(1, 31)])
+    split.main(study(tmp_path, split={"heldout": 7}), str(tmp_path / "problems.jsonl"), str(tmp_path / "split.jsonl"))
+    found = read_records(tmp_path / "split.jsonl", Assignment)
+    assert sum(place.evaluate and place.split == "heldout" for place in found) == 7
+    assert sum(place.split == "heldout" for place in found) == 12

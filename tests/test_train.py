@@ -1,0 +1,257 @@
+"""The trainer: what it trains on, what it keeps, and that the same run gives the same bytes."""
+
+import json
+from collections.abc import Callable
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from stages import overfit, train
+from stages.learning.student import Student, adapted, weights
+from stages.shared import engine
+from stages.shared.files import Fault, read_json
+from tests import student as toy
+
+engine.start()
+import mlx.core as mx  # noqa: E402
+import mlx.nn as nn  # noqa: E402
+import mlx_lm  # noqa: E402
+from mlx_lm.models.qwen2 import TransformerBlock  # noqa: E402
+
+from stages.learning import lora  # noqa: E402
+
+Training = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.make(tmp_path_factory.mktemp("student"))
+
+
+@pytest.fixture
+def training(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Training:
+    """Return a call that trains the toy arm with some keys of section train changed, and returns the adapter's folder."""
+    monkeypatch.chdir(tmp_path)
+    examples = toy.corpus(tmp_path / "corpus" / "r1")
+
+    def run(seed: int = 1, base: Path = student, name: str = "adapter", **keys: Any) -> Path:
+        out = tmp_path / name
+        study = toy.study(tmp_path, train=keys)
+        train.main(study, "r1", str(seed), str(examples), str(base), str(out), str(tmp_path / f"{name}.json"))
+        return out
+
+    return run
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return a folder's files and its metrics by name."""
+    found = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return found | {"metrics": folder.with_suffix(".json").read_bytes()}
+
+
+def params(**keys: Any) -> train.Params:
+    return msgspec.convert(toy.SECTIONS["train"] | keys, train.Params)
+
+
+def plain_loss(model: Any, rows: lora.Rows) -> float:
+    """Mean negative log-likelihood over the tokens after each row's prompt, one row at a time, by the book."""
+    losses = []
+    for tokens, prompt in rows:
+        logits = np.array(model(mx.array([tokens]))[0], dtype=np.float64)
+        for place in range(max(prompt, 1), len(tokens)):
+            row = logits[place - 1]
+            losses.append(np.log(np.exp(row - row.max()).sum()) + row.max() - row[tokens[place]])
+    return float(np.mean(losses))
+
+
+def rows(student: Path, part: str = "valid", mask: bool = True) -> list[tuple[list[int], int]]:
+    return train.examples(Path("corpus", "r1", f"{part}.jsonl"), Student(student), params(mask_prompt=mask))
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(training: Training) -> None:
+    first, again, other = training(), training(name="again"), training(seed=2, name="other")
+    assert set(content(first)) == {"adapters.safetensors", "adapter_config.json", "manifest.json", "metrics"}
+    assert content(first) == content(again)
+    assert content(first)["adapters.safetensors"] != content(other)["adapters.safetensors"]
+    assert not list(Path(".work", "toy", "train").iterdir())
+
+
+CUTS = {  # name: (changed keys, after how many kept states the run dies)
+    "early": ({}, 1),
+    "late": ({}, 2),
+    "with dropout, accumulation and adamw": ({"dropout": 0.3, "accumulation": 2, "optimizer": "adamw", "weight_decay": 0.1}, 1),
+}
+
+
+@pytest.mark.parametrize(("keys", "saves"), CUTS.values(), ids=CUTS)
+def test_a_run_cut_off_goes_on_to_the_same_bytes(
+    training: Training, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any], saves: int
+) -> None:
+    whole = content(training(**keys))
+    save, count = lora.Run.save, iter(range(saves, -1, -1))
+
+    def dying(run: lora.Run, path: Path, key: str) -> None:
+        if next(count) == 0:
+            raise KeyboardInterrupt
+        save(run, path, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lora.Run, "save", dying)
+        with pytest.raises(KeyboardInterrupt):
+            training(name="cut", **keys)
+    assert not Path("cut").exists()
+    steps: list[int] = []
+    original = lora._steps
+    monkeypatch.setattr(lora, "_steps", lambda *words: (steps.append(words[3]), original(*words))[1])
+    assert content(training(name="cut", **keys)) == whole
+    assert sum(steps) == 6 - 2 * saves
+
+
+def test_the_state_of_another_run_is_not_taken_up(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = content(training(learning_rate=1.0e-3))
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            training(name="cut")
+    assert content(training(name="cut", learning_rate=1.0e-3)) == whole
+
+
+def test_the_best_adapter_is_kept_not_the_last(training: Training, student: Path) -> None:
+    out = training(seed=2)
+    metrics = read_json(out.with_suffix(".json"))
+    curve = metrics["curve"]
+    assert curve["iteration"] == [0, 2, 4, 6]
+    best, last = metrics["best_validation_loss"], metrics["last_validation_loss"]
+    assert best == min(curve["validation_loss"][1:]) < last == curve["validation_loss"][-1]
+    assert metrics["best_iteration"] == curve["iteration"][curve["validation_loss"].index(best)]
+    model, _ = adapted(student, out, True, fuse=False)
+    assert plain_loss(model, rows(student)) == pytest.approx(best, abs=(last - best) / 4)  # bfloat16 on disk
+
+
+@pytest.mark.parametrize("mask", [True, False], ids=["completion only", "prompt too"])
+def test_the_loss_is_that_of_the_book(training: Training, student: Path, mask: bool) -> None:
+    metrics = read_json(training(mask_prompt=mask).with_suffix(".json"))
+    model, _ = weights(student, True)
+    valid, ours = rows(student, mask=mask), rows(student, "train", mask)
+    assert metrics["curve"]["validation_loss"][0] == pytest.approx(plain_loss(model, valid), abs=1e-5)
+    per_pass = sum(len(tokens) - max(prompt, 1) for tokens, prompt in ours)
+    assert metrics["trained_tokens"] == 2 * per_pass  # 10 examples in batches of 4, 4, 2: 6 iterations are two passes
+
+
+def test_mlx_lm_loads_the_adapter(training: Training, student: Path) -> None:
+    model, _ = mlx_lm.load(str(student), adapter_path=str(training()))
+    plain, _ = weights(student, True)
+    valid = rows(student)
+    assert plain_loss(model, valid) < plain_loss(plain, valid) - 0.1
+
+
+def test_merged_weights_answer_as_student_and_adapter(training: Training, student: Path) -> None:
+    out = training(merge=True)
+    merged, _ = mlx_lm.load(str(out / "merged"))
+    beside, _ = adapted(student, out, True, fuse=False)
+    tokens = mx.array([rows(student)[0][0]])
+    assert mx.allclose(merged(tokens), beside(tokens), atol=1e-4)
+    assert not mx.allclose(merged(tokens), weights(student, True)[0](tokens), atol=1e-2)
+
+
+def test_the_manifest_holds_what_determines_the_bytes(training: Training) -> None:
+    about = read_json(training(seed=3) / "manifest.json")
+    assert (about["arm"], about["seed"], about["train"]) == ("r1", 3, toy.SECTIONS["train"])
+    assert about["engine"] == engine.start()
+    assert all(len(about[name]) == 64 for name in ("student", "tokenizer", "corpus"))
+
+
+SHAPES = {  # name: (changed keys, trained parameters of 2 blocks of hidden 32, kv 16, intermediate 96 at rank 2)
+    "all linear layers": ({}, 2 * 2 * (4 * (32 + 32) - 2 * 16 + 3 * (32 + 96))),
+    "the last block": ({"layers": 1}, 2 * (4 * (32 + 32) - 2 * 16 + 3 * (32 + 96))),
+    "two modules": ({"modules": ["self_attn.q_proj", "self_attn.v_proj"]}, 2 * 2 * (64 + 48)),
+}
+
+
+@pytest.mark.parametrize(("keys", "count"), SHAPES.values(), ids=SHAPES)
+def test_which_layers_are_trained(training: Training, keys: dict[str, Any], count: int) -> None:
+    out = training(iterations=1, eval_every=1, **keys)
+    assert read_json(out.with_suffix(".json"))["trainable_parameters"] == count
+
+
+def test_a_quantised_student_in_its_own_format_and_in_float32(training: Training, student: Path, tmp_path: Path) -> None:
+    base = tmp_path / "quantised"
+    model, config = weights(student, False)
+    nn.quantize(model, group_size=32, bits=4)
+    mlx_lm.utils.save_model(base, model)
+    (base / "config.json").write_text(json.dumps(config | {"quantization": {"group_size": 32, "bits": 4}}))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (base / name).write_bytes((student / name).read_bytes())
+    kept, wide = training(base=base, name="kept", float32=False), training(base=base, name="wide", float32=True)
+    for out, float32, kind in ((kept, False, nn.QuantizedLinear), (wide, True, nn.Linear)):
+        model, _ = adapted(base, out, float32, fuse=False)
+        assert type(model.layers[0].mlp.up_proj.linear) is kind
+    losses = [read_json(out.with_suffix(".json"))["curve"]["validation_loss"][0] for out in (kept, wide)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-2)
+
+
+def test_checkpointing_changes_memory_not_bytes(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = training(name="plain")
+    monkeypatch.setattr(TransformerBlock, "__call__", TransformerBlock.__call__)  # mlx-lm patches the class: put it back after
+    saving = training(grad_checkpoint=True)
+    assert content(saving)["adapters.safetensors"] == content(plain)["adapters.safetensors"]
+
+
+def test_each_pass_takes_every_example_once_in_an_order_of_its_own() -> None:
+    batches = list(islice(lora.batch_order(10, 4, 1), 6))
+    assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
+    passes = [list(chain(*batches[:3])), list(chain(*batches[3:]))]
+    assert [sorted(order) for order in passes] == [list(range(10))] * 2
+    assert passes[0] != passes[1]
+    assert list(islice(lora.batch_order(10, 4, 1, 4), 2)) == batches[4:]
+    assert next(lora.batch_order(10, 4, 2)) != batches[0]
+
+
+RATES = {  # name: (keys, iterations, learning rates)
+    "constant": ({"schedule": "constant", "warmup": 0}, 3, [1, 1, 1]),
+    "warm-up": ({"schedule": "constant", "warmup": 3}, 5, [0.25, 0.5, 0.75, 1, 1]),
+    "cosine": ({"schedule": "cosine", "warmup": 0}, 4, [1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5]),
+    "longer warm-up than run": ({"schedule": "cosine", "warmup": 9}, 2, [0.1, 0.2]),
+}
+
+
+@pytest.mark.parametrize(("keys", "iterations", "rates"), RATES.values(), ids=RATES)
+def test_learning_rates(keys: dict[str, Any], iterations: int, rates: list[float]) -> None:
+    assert lora.learning_rates(params(learning_rate=1.0, **keys), iterations) == pytest.approx(rates)
+
+
+WRONG = {  # name: (changed keys, the message)
+    "loss not finite": ({"learning_rate": 1.0e30, "schedule": "constant"}, r"loss at iteration 2 is not finite .*lower train"),
+    "too long": ({"max_seq_length": 50}, r"train.jsonl: problem competition-\d\d has \d+ tokens, allowed are 50"),
+    "no such module": ({"modules": ["self_attn.w"]}, "choose no layer"),
+    "unknown optimiser": ({"optimizer": "sgd"}, "section 'train': Invalid enum value 'sgd'"),
+    "no iterations": ({"iterations": 0}, "section 'train': Expected `int` >= 1"),
+}
+
+
+@pytest.mark.parametrize(("keys", "message"), WRONG.values(), ids=WRONG)
+def test_runs_that_cannot_be(training: Training, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(Fault, match=message):
+        training(**keys)
+    assert not Path("adapter").exists()
+
+
+def test_a_missing_student_and_a_bad_seed(training: Training, tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"nowhere: no config.json or model\*.safetensors here"):
+        training(base=tmp_path / "nowhere")
+    with pytest.raises(Fault, match="seed 'one'"):
+        train.main(toy.study(tmp_path), "r1", "one", "corpus", "student", "out", "metrics")
+
+
+def test_the_long_run_reports_its_turn(training: Training, tmp_path: Path, student: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("corpus", "curve.csv", "overfit.json")]
+    overfit.main(toy.study(tmp_path), paths[0], str(student), *paths[1:])
+    report = read_json(Path(paths[2]))
+    assert report["iterations"] == [0, 2, 4]
+    assert report["best_loss"] == min(report["validation_loss"][1:])
+    assert Path(paths[1]).read_text().splitlines()[0] == "iteration,train_loss,validation_loss"
+    assert len(Path(paths[1]).read_text().splitlines()) == 4
