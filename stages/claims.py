@@ -1,0 +1,125 @@
+"""The claim ledger: each of the paper's claims, judged by its committed rule on the figures of this run.
+
+metrics: CLAIM.{verdict, published, ours, p, p_holm, effect, low, high, n, rule, reason, by_construction, note, secondary}; p is null
+where there is no test. Holm's correction runs over all claims with a p. Verdicts of a scale model (vocabulary `pattern`): holds,
+fails, inconclusive, by construction (the pattern is there because of how the study was built), not run. Of real students
+(`reproduction`): reproduced, contradicted, inconclusive, by construction, not run.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from tabulate import tabulate
+
+from stages.ledger.finding import Bar, Finding, Judged, NotRun, conclude, power_figures
+from stages.ledger.rules import AnyRule, Run
+from stages.shared import files, scores, stage
+from stages.shared.statistics import holm
+
+
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One claim of the paper."""
+
+    says: str
+    source: str
+    published: float | None
+    tolerance: float | None
+    rule: AnyRule
+    by_construction: str
+    note: str
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `claims` of a study file."""
+
+    vocabulary: Literal["pattern", "reproduction"]
+    alpha: float
+    power: float
+    confidence: float
+    resamples: int
+    seed: int
+    ledger: dict[str, Claim]
+
+
+def main(
+    study: str, verdicts: str, problems: str, split: str, corpus: str, teacher: str, overfit: str, summary: str, metrics: str, table: str
+) -> None:
+    """Judge every claim of the study file; write the ledger as JSON and as Markdown."""
+    params = stage.section(study, "claims", Params)
+    run = Run(
+        scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus)),
+        _keys(summary, "arms"), _keys(teacher, "accuracy", "problems"),
+        _keys(overfit, "iterations", "best_iteration", "best_loss", "last_loss"),
+        params.confidence, params.resamples, params.seed,
+    )  # fmt: skip
+    judged = judge(params, run)
+    files.write_json(Path(metrics), {name: msgspec.structs.asdict(line) for name, line in judged.items()})
+    files.write_text(Path(table), markdown(Path(study).stem, params, judged))
+    stage.closing("claims", len(params.ledger), len(judged))
+
+
+def _keys(path: str, *names: str) -> dict[str, object]:
+    document = files.read_json(Path(path))
+    for name in names:
+        if not isinstance(document, dict) or name not in document:
+            raise files.Fault(f"{path}: no key '{name}'; run `dvc repro` for the stage that makes it")
+    return dict(document)
+
+
+def judge(params: Params, run: Run) -> dict[str, Judged]:
+    """Return the ledger by claim, in the study file's order."""
+    findings: dict[str, Finding] = {}
+    idle: dict[str, str] = {}
+    for name, claim in params.ledger.items():
+        try:
+            findings[name] = claim.rule.measure(run)
+        except NotRun as lack:
+            idle[name] = str(lack)
+    adjusted = holm({name: finding.p for name, finding in findings.items() if finding.p is not None})
+    bar = Bar(params.vocabulary, params.alpha, params.power, max(1, len(adjusted)))
+    judged = {}
+    for name, claim in params.ledger.items():
+        finding = findings.get(name, Finding(None, idle.get(name, "")))
+        verdict, reason = ("not run", idle[name]) if name in idle else conclude(
+            finding, adjusted.get(name), bar, claim.published, claim.tolerance, claim.by_construction
+        )  # fmt: skip
+        judged[name] = Judged(
+            verdict=verdict, published=claim.published, ours=finding.ours, p=finding.p, p_holm=adjusted.get(name),
+            effect=finding.effect, low=finding.low, high=finding.high, n=finding.n, rule=claim.rule.text(), reason=reason,
+            by_construction=claim.by_construction, note=claim.note, secondary=finding.secondary | power_figures(finding, bar),
+        )  # fmt: skip
+    return judged
+
+
+def markdown(study: str, params: Params, judged: dict[str, Judged]) -> str:
+    """Return the ledger as a table, and below it what each claim says, how it was judged and what was found."""
+    called = {"holds": "pattern holds", "fails": "pattern fails"}
+    rows = [
+        [name, called.get(line.verdict, line.verdict), _figure(line.published), _figure(line.ours), _figure(line.effect),
+         f"{_figure(line.low)} .. {_figure(line.high)}" if line.low is not None else "", _p(line.p), _p(line.p_holm), line.n]
+        for name, line in judged.items()
+    ]  # fmt: skip
+    interval = f"{params.confidence:.0%} interval"
+    head = ["claim", "verdict", "published", "ours", "effect", interval, "p", "p (Holm)", "n"]
+    grid = tabulate(rows, head, tablefmt="github", disable_numparse=True, missingval="")
+    details = [
+        f"- **{name}**: {claim.says} ({claim.source}). Rule: {judged[name].rule}. Found: {judged[name].reason}."
+        + (f" By construction: {claim.by_construction}" if claim.by_construction else "")
+        + (f" Note: {claim.note}" if claim.note else "")
+        for name, claim in params.ledger.items()
+    ]
+    rules = f"Two-sided tests, Holm over {sum(line.p is not None for line in judged.values())} tests, alpha {params.alpha:g}."
+    return f"# Claims of {study}\n\n{grid}\n\n{rules}\n\n" + "\n".join(details) + "\n"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,128 @@
+"""Grade every stored completion: final answer, equality with the gold answer, outcome. Cheap and pure: a better grader re-scores all.
+
+Outcomes: correct; wrong; no_answer; truncated (cut off by the token limit before a final answer); ungradable (the comparison had no
+reading, or no end within its limits). Nothing leaves the denominator.
+"""
+
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from stages.grading.answer import final_answer
+from stages.grading.equality import Pair, compare
+from stages.shared import files, stage
+from stages.shared.completion import Completion, Verdict
+from stages.shared.files import Fault
+from stages.shared.problem import Problem
+
+OUTCOMES = ("correct", "wrong", "no_answer", "truncated", "ungradable")
+
+Cell = tuple[str, int]  # (arm, seed); ("base", 0)
+Key = tuple[str, str]  # (benchmark, problem id)
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `grade` of a study file."""
+
+    answer_line: str
+    time_limit: float  # seconds
+    memory_limit: int  # MiB
+    workers: int
+    max_chars: int
+
+
+def main(study: str, params: str, problems: str, benchmarks: str, completions: str, verdicts: str, metrics: str) -> None:
+    """Read the cells that params.yaml names, grade them, write one verdict per completion and the outcomes by arm."""
+    section = stage.section(study, "grade", Params)
+    cells = cell_paths(Path(completions), stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int]))
+    golds = read_golds([Path(problems), *sorted(Path(benchmarks).glob("*.jsonl"))])
+    answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
+    check(answered, golds, Path(completions))
+    graded = grade(answered, golds, section)
+    wrote = files.write_records(Path(verdicts), graded)
+    files.write_json(Path(metrics), outcomes(graded))
+    stage.closing("grade", sum(map(len, answered.values())), wrote)
+
+
+def cell_paths(folder: Path, arms: list[str], seeds: list[int]) -> dict[Cell, Path]:
+    """Return the file of each cell that params.yaml names; a missing or an unlisted file is a Fault."""
+    cells: dict[Cell, Path] = {("base", 0): folder / "base.jsonl.gz"}
+    cells |= {(arm, seed): folder / f"{arm}-{seed}.jsonl.gz" for arm in arms for seed in seeds}
+    found = {path for path in folder.glob("*") if not path.name.startswith(".")}
+    if unlisted := sorted(found - set(cells.values())):
+        names = shlex.join(map(str, unlisted))
+        raise Fault(f"{folder}: {len(unlisted)} of {len(found)} files belong to no arm and seed of params.yaml; remove them: rm -r {names}")
+    if missing := sorted(set(cells.values()) - found):
+        raise Fault(f"{missing[0]}: {len(missing)} of {len(cells)} cells missing; run `dvc repro`, or mend params.yaml")
+    return cells
+
+
+def read_golds(paths: list[Path]) -> dict[Key, str]:
+    """Return the gold answer by (benchmark, id)."""
+    golds: dict[Key, str] = {}
+    for path in paths:
+        for number, problem in enumerate(files.read_records(path, Problem), 1):
+            key = (problem.benchmark, problem.id)
+            if key in golds:
+                raise Fault(f"{path}:{number}: problem {problem.id} of {problem.benchmark} stands there twice")
+            golds[key] = problem.gold
+    return golds
+
+
+def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder: Path) -> None:
+    """Every cell answers the same problems with the same samples, once each, and each problem has a gold answer; else a Fault."""
+    answers: dict[Path, set[tuple[str, str, int]]] = {}
+    for (arm, seed), completions in answered.items():
+        where = folder / f"{arm if arm == 'base' else f'{arm}-{seed}'}.jsonl.gz"
+        seen = answers[where] = set()
+        for number, c in enumerate(completions, 1):
+            if not golds.get((c.benchmark, c.id), "").strip():
+                what = "has no gold answer" if (c.benchmark, c.id) in golds else "is no problem of this study"
+                raise Fault(f"{where}:{number}: {c.id} of {c.benchmark} {what}; sample again after `dvc repro split`")
+            if (c.benchmark, c.id, c.sample) in seen:
+                raise Fault(f"{where}:{number}: sample {c.sample} of {c.id} stands there twice; remove the file and sample again")
+            seen.add((c.benchmark, c.id, c.sample))
+    asked = set().union(*answers.values())
+    for where, seen in answers.items():
+        if lacking := sorted(asked - seen):
+            benchmark, name, sample = lacking[0]
+            first = f"first {name} of {benchmark}, sample {sample}"
+            raise Fault(f"{where}: {len(lacking)} of {len(asked)} answers missing, {first}; remove the file and sample again")
+    if not asked:
+        raise Fault(f"{folder}: no completion in any cell; sample again")
+
+
+def grade(answered: dict[Cell, list[Completion]], golds: dict[Key, str], params: Params) -> list[Verdict]:
+    """Return one verdict per completion, sorted by arm, seed, benchmark, problem and sample."""
+    rows = [(arm, seed, c, final_answer(c.text, params.answer_line, c.finish)) for (arm, seed), cell in answered.items() for c in cell]
+    pairs = {(golds[c.benchmark, c.id], answer) for _, _, c, answer in rows if 0 < len(answer) <= params.max_chars}
+    equal = compare(pairs, params.time_limit, params.memory_limit, params.workers)
+    verdicts = [
+        Verdict(
+            arm=arm, seed=seed, benchmark=c.benchmark, id=c.id, sample=c.sample,
+            outcome=outcome(c, (golds[c.benchmark, c.id], answer), equal),
+            extracted=answer[: params.max_chars], words=len(c.text.split()), tokens=c.tokens,
+        )
+        for arm, seed, c, answer in rows
+    ]  # fmt: skip
+    return sorted(verdicts, key=lambda v: (v.arm, v.seed, v.benchmark, v.id, v.sample))
+
+
+def outcome(completion: Completion, pair: Pair, equal: dict[Pair, bool | None]) -> str:
+    """Name what became of one completion; an empty answer is never compared."""
+    if not pair[1]:
+        return "truncated" if completion.finish == "length" else "no_answer"
+    return {True: "correct", False: "wrong", None: "ungradable"}[equal.get(pair)]
+
+
+def outcomes(verdicts: list[Verdict]) -> dict[str, dict[str, dict[str, int]]]:
+    """Count outcomes by arm; an outcome that did not occur is 0."""
+    counts = Counter((verdict.arm, verdict.outcome) for verdict in verdicts)
+    arms = sorted({verdict.arm for verdict in verdicts})
+    return {"outcomes": {arm: {name: counts[arm, name] for name in OUTCOMES} for arm in arms}}
+
+
+if __name__ == "__main__":
+    stage.run(main)

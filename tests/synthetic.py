@@ -1,0 +1,48 @@
+"""A small graded study with known figures, for the tests of what is computed from verdicts."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.shared import files
+from stages.shared.chat import Example, Message
+from stages.shared.completion import Verdict
+from stages.shared.problem import Problem
+from stages.shared.split import Assignment
+
+SECTIONS = ("freshman-sophomore", "junior-senior", "two-person")
+Right = Callable[[str, int, str, int], bool]  # (arm, seed, benchmark, number of the problem) -> answered correctly?
+Words = Callable[[str], int]  # arm -> words of each completion
+
+
+def write(
+    folder: Path, arms: dict[str, int], right: Right, words: Words = lambda arm: 10, *, heldout: int = 60, transfer: int = 30
+) -> list[str]:
+    """Write a study's files: 12 training problems, 4 for validation and the held-out; `arms` holds each arm's number of training examples.
+
+    Problem 16 is a duplicate of the training problem 0. Returns the paths that `summarise` and `claims` share.
+    """
+    total = 16 + heldout
+    names = [f"p{number:03}" for number in range(total)]
+    problems = [
+        Problem(name, "competition", SECTIONS[i % 3], 2011 + i % 5, str(i), "What?", "1", "x.pdf", 1, "text")
+        for i, name in enumerate(names)
+    ]
+    splits = ["train"] * 12 + ["valid"] * 4 + ["heldout"] * heldout
+    clusters = [names[0] if i == 16 else name for i, name in enumerate(names)]
+    assignments = [Assignment(name, cluster, split, True) for name, cluster, split in zip(names, clusters, splits, strict=True)]
+    files.write_records(folder / "problems.jsonl", problems)
+    files.write_records(folder / "split.jsonl", assignments)
+    for arm, n in arms.items():
+        for part, members in (("train", names[:n]), ("valid", names[12:16])):
+            files.write_records(folder / "corpus" / arm / f"{part}.jsonl", [Example(name, [Message("user", "What?")]) for name in members])
+    cells = [("base", 0), *((arm, seed) for arm in arms for seed in (1, 2, 3))]
+    asked = [("competition", name) for name in names] + [("transfer", f"transfer-{i:04}") for i in range(transfer)]
+    verdicts = [
+        Verdict(arm, seed, benchmark, name, 0, "correct" if right(arm, seed, benchmark, i % total) else "wrong", "1", words(arm), 20)
+        for arm, seed in cells
+        for i, (benchmark, name) in enumerate(asked)
+    ]
+    files.write_records(folder / "verdicts.jsonl.gz", verdicts)
+    (folder / "teacher.json").write_text(json.dumps({"problems": 100, "verified_correct": 98, "accuracy": 0.98}))
+    return [str(folder / name) for name in ("verdicts.jsonl.gz", "problems.jsonl", "split.jsonl", "corpus")]

@@ -1,0 +1,176 @@
+"""The claim ledger on small graded studies whose truth is known."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages import claims, summarise
+from stages.ledger.finding import Bar, Finding, conclude
+from stages.shared import stage
+from stages.shared.files import Fault
+from tests import synthetic
+
+MINI = Path(__file__).parents[1] / "studies" / "mini.yaml"
+LEVELS = ("r1", "r2", "r3", "r4", "r5", "r6")
+ARMS = {arm: 12 for arm in (*LEVELS, "answer")} | {"r1-n100": 4}
+SHARE = dict(zip(LEVELS, (9, 8, 7, 6, 5, 4), strict=True)) | {"answer": 2, "r1-n100": 7, "base": 5}  # correct of each 10 problems
+LENGTH = dict(zip(LEVELS, (90, 70, 50, 40, 30, 10), strict=True)) | {"answer": 2, "r1-n100": 90, "base": 50}
+OVERFIT = {"iterations": [1, 50, 100], "validation_loss": [0.9, 0.5, 0.6], "best_iteration": 50, "best_loss": 0.5, "last_loss": 0.6}
+
+
+def expected(arm: str, seed: int, benchmark: str, number: int) -> bool:
+    """All claims true: shares as above, the speed section loses most, and seeds differ in a problem."""
+    if number % 3 == 2 and arm in LEVELS:
+        return arm in ("r1", "r2") or number % 10 < 2 or (arm == "r3" and number % 10 < 8)
+    return number % 10 < SHARE[arm] or (seed == 2 and number == 39)
+
+
+def run(folder: Path, right: synthetic.Right = expected, overfit: dict[str, object] = OVERFIT, **changes: Any) -> tuple[Any, str]:
+    """Judge mini's own ledger on a synthetic study; `changes` go into the section's keys or, by claim name, into a claim."""
+    study = {name: yaml.safe_load(MINI.read_text())[name] for name in ("summarise", "claims")}
+    study["claims"] |= {"resamples": 1000} | {key: value for key, value in changes.items() if key in study["claims"]}
+    study["summarise"]["resamples"] = 200
+    for name, change in changes.items():
+        if name in study["claims"]["ledger"]:
+            study["claims"]["ledger"][name] |= change
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    shared = synthetic.write(folder, ARMS, right, LENGTH.__getitem__, heldout=240, transfer=60)
+    (folder / "overfit.json").write_text(json.dumps(overfit))
+    names = ("study.yaml", "teacher.json", "summary.json", "plots", "overfit.json", "claims.json", "claims.md")
+    word = [str(folder / name) for name in names]
+    stage.study.cache_clear()
+    summarise.main(word[0], *shared, *word[1:4])
+    claims.main(word[0], *shared, word[1], word[4], word[2], word[5], word[6])
+    return json.loads((folder / "claims.json").read_text()), (folder / "claims.md").read_text()
+
+
+def test_the_committed_ledger_holds_where_its_claims_are_true(tmp_path: Path) -> None:
+    ledger, text = run(tmp_path)
+    assert {name: line["verdict"] for name, line in ledger.items()} == dict.fromkeys(ledger, "holds") | {"words_fall": "by construction"}
+    tested = {name for name, line in ledger.items() if line["p"] is not None}
+    assert tested == {"distilled_above_base", "transfer", "accuracy_falls", "speed_hurt_most", "cot_beats_answer", "more_data_helps"}
+    assert all(line["p"] <= line["p_holm"] <= 6 * line["p"] + 1e-5 for line in ledger.values() if line["p"] is not None)
+    primary = ledger["distilled_above_base"]
+    assert primary["ours"] == primary["effect"] > 0.3
+    assert primary["low"] < primary["effect"] < primary["high"]
+    assert (primary["published"], primary["n"]) == (0.0476, 239)
+    assert sorted(primary["secondary"]["mcnemar"]) == ["1", "2", "3"]
+    assert max(primary["secondary"]["mcnemar"].values()) < 1e-6
+    assert 0 < primary["secondary"]["detectable"] < primary["effect"]
+    assert ledger["words_fall"]["ours"] == pytest.approx(10 / 90, abs=1e-6)
+    assert ledger["long_run_overfits"]["ours"] == pytest.approx(1.2)
+    assert "| distilled_above_base" in text
+    assert "pattern holds" in text
+
+
+def test_no_effect_is_inconclusive_and_says_how_many_problems_would_decide(tmp_path: Path) -> None:
+    def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+        return (number * 7 + (3 * len(arm) if number % 11 == 0 else 0) + (arm == "r1" and number == 50)) % 10 < 5
+
+    line = run(tmp_path, right)[0]["distilled_above_base"]
+    assert line["verdict"] == ("inconclusive" if line["effect"] >= 0 else "fails")
+    assert "not significant" in line["reason"]
+    assert "problem clusters (here 239)" in line["reason"] or line["effect"] == 0
+
+
+def test_the_wrong_sign_fails(tmp_path: Path) -> None:
+    turned = {"base": 9, "answer": 10, "r1": 4, "r2": 5, "r3": 6, "r4": 7, "r5": 8, "r6": 9, "r1-n100": 6}
+    ledger, text = run(tmp_path, lambda arm, seed, benchmark, number: number % 10 < turned[arm])
+    for name in ("distilled_above_base", "transfer", "accuracy_falls", "cot_beats_answer", "more_data_helps", "seed_spread_small"):
+        assert ledger[name]["verdict"] == "fails", name
+    assert ledger["teacher_above_student"]["verdict"] == "inconclusive"
+    assert "pattern fails" in text
+
+
+def test_one_section_alike_another_is_not_hurt_most(tmp_path: Path) -> None:
+    line = run(tmp_path, lambda arm, seed, benchmark, number: number % 10 < SHARE[arm])[0]["speed_hurt_most"]
+    assert line["verdict"] in ("inconclusive", "fails")
+    assert line["low"] < 0 < line["high"]
+
+
+CURVES = {
+    "turns": ({}, "holds"),
+    "falls to the end": ({"best_iteration": 100, "best_loss": 0.6}, "fails"),
+    "rises within the tolerance": ({"last_loss": 0.51}, "inconclusive"),
+}
+
+
+@pytest.mark.parametrize(("change", "verdict"), CURVES.values(), ids=CURVES.keys())
+def test_long_run(change: dict[str, object], verdict: str, tmp_path: Path) -> None:
+    assert run(tmp_path, overfit=OVERFIT | change)[0]["long_run_overfits"]["verdict"] == verdict
+
+
+def test_an_arm_or_benchmark_that_was_not_run(tmp_path: Path) -> None:
+    rule = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1", "comparator": "r7"}
+    line = run(tmp_path, more_data_helps={"rule": rule})[0]["more_data_helps"]
+    assert (line["verdict"], line["p"], line["ours"]) == ("not run", None, None)
+    assert "no answers of r7" in line["reason"]
+
+
+def test_real_students_are_reproduced_or_contradicted(tmp_path: Path) -> None:
+    ledger, text = run(tmp_path, vocabulary="reproduction", distilled_above_base={"tolerance": 0.02}, accuracy_falls={"tolerance": 0.5})
+    assert ledger["distilled_above_base"]["verdict"] == "contradicted"
+    assert "further than 0.02 from the published 0.0476" in ledger["distilled_above_base"]["reason"]
+    assert (ledger["accuracy_falls"]["verdict"], ledger["transfer"]["verdict"]) == ("reproduced", "reproduced")
+    assert "pattern" not in text.split("Two-sided")[0]
+
+
+CONCLUSIONS = {  # (vocabulary, sign, Holm p) -> verdict
+    ("pattern", 1, 0.01): "holds",
+    ("pattern", 1, 0.2): "inconclusive",
+    ("pattern", -1, 0.01): "fails",
+    ("pattern", -1, 0.2): "fails",
+    ("pattern", 0, 1.0): "inconclusive",
+    ("reproduction", 1, 0.01): "reproduced",
+    ("reproduction", 1, 0.2): "inconclusive",
+    ("reproduction", -1, 0.01): "contradicted",
+    ("reproduction", -1, 0.2): "inconclusive",
+}
+
+
+@pytest.mark.parametrize(("case", "verdict"), CONCLUSIONS.items(), ids=map(str, CONCLUSIONS))
+def test_conclusions(case: tuple[str, int, float], verdict: str) -> None:
+    vocabulary, sign, p = case
+    finding = Finding(0.1 * sign, "found", effect=0.1 * sign, n=100, p=p, sign=sign, deviation=1.0)
+    found, reason = conclude(finding, p, Bar(vocabulary, 0.05, 0.8, 1), None, None, "")
+    assert found == verdict
+    assert ("785 problem clusters (here 100)" in reason) == (p == 0.2)
+
+
+def test_design_claims_nothing_that_did_not_show() -> None:
+    bar = Bar("pattern", 0.05, 0.8, 1)
+    assert conclude(Finding(1.0, "x", state="shown"), None, bar, None, None, "we built it so")[0] == "by construction"
+    assert conclude(Finding(1.0, "x", state="opposite"), None, bar, None, None, "we built it so")[0] == "fails"
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
+    found = []
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        run(tmp_path / name)
+        found.append([(tmp_path / name / file).read_bytes() for file in ("claims.json", "claims.md", "summary.json")])
+    assert found[0][0] == found[1][0]
+    assert found[0][1:] == found[1][1:]
+
+
+BAD = {
+    "unknown kind": ({"rule": {"kind": "guess"}}, "guess"),
+    "misspelt key": ({"tolerence": 1.0}, "tolerence"),
+    "missing parameter": ({"rule": {"kind": "above", "arm": "r1"}}, "missing required field"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD.keys())
+def test_a_bad_claim_is_a_fault(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=message) as fault:
+        run(tmp_path, transfer=change)
+    assert "section 'claims'" in str(fault.value)
+    assert not (tmp_path / "claims.json").exists()
+
+
+def test_a_bad_overfit_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"overfit.json: no key 'best_loss'"):
+        run(tmp_path, overfit={"iterations": [1], "best_iteration": 1})

@@ -1,0 +1,232 @@
+"""Grading: the final answer, equality, outcomes, and the fan-in over cells."""
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from stages import grade
+from stages.grading import equality, exact
+from stages.grading.answer import final_answer, plain
+from stages.grading.equality import compare, decide
+from stages.shared import files
+from stages.shared.completion import Completion, Verdict
+from stages.shared.files import Fault
+from stages.shared.problem import Problem
+
+FINAL = {
+    "boxed": (r"so \boxed{42}.", "stop", "42"),
+    "last box wins": (r"\boxed{1} no, \boxed{2}", "stop", "2"),
+    "nested braces": (r"\boxed{\frac{1}{2}}", "stop", r"\frac{1}{2}"),
+    "box in a box": (r"\boxed{\boxed{3}}", "stop", "3"),
+    "unbalanced box falls back to the balanced one": (r"\boxed{5} then \boxed{6", "stop", "5"),
+    "set braces inside": (r"\boxed{\{1, 2\}}", "stop", r"\{1, 2\}"),
+    "blank box is none": (r"\boxed{ } Answer: 7", "stop", "7"),
+    "box before line": ("Answer: 8\n" + r"\boxed{9}", "stop", "9"),
+    "answer line": ("2 + 2 = 4\nAnswer: 4", "stop", "4"),
+    "last answer line wins": ("Answer: 3\nwait\nAnswer: 4\nthat is it", "stop", "4"),
+    "bold": ("**Answer:** 4", "stop", "4"),
+    "blank answer line": ("Answer:\n12", "stop", ""),
+    "never the last line": ("2 + 2 =\n4", "stop", ""),
+    "empty": ("", "stop", ""),
+    "cut off inside the answer": ("Answer: 12", "length", ""),
+    "cut off after the answer": ("Answer: 12\nand so", "length", "12"),
+    "cut off after the box": (r"\boxed{12} and", "length", "12"),
+}
+
+
+@pytest.mark.parametrize(("text", "finish", "expected"), FINAL.values(), ids=FINAL.keys())
+def test_final_answer(text: str, finish: str, expected: str) -> None:
+    assert final_answer(text, "Answer:", finish) == expected
+
+
+def test_a_megabyte_of_open_boxes_is_read_at_once() -> None:
+    start = time.monotonic()
+    assert final_answer("\\boxed{" * 150_000, "Answer:", "stop") == ""
+    assert time.monotonic() - start < 5
+
+
+# (gold, answer, decided without computer algebra); wrong rows are near misses
+EQUAL = {
+    "same": ("12", "12", True),
+    "off by one": ("12", "13", False),
+    "sign": ("12", "-12", False),
+    "unicode minus": ("-12", "−12", True),
+    "thousands": ("1234", "1,234", True),
+    "thousands, two digits swapped": ("1234", "1,243", False),
+    "list with a blank is no thousand": ("100, 200", "100200", False),
+    "fraction": ("3/4", r"\frac{3}{4}", True),
+    "short fraction": ("3/4", r"\frac34", True),
+    "unreduced": ("3/4", "6/8", True),
+    "reciprocal": ("3/4", "4/3", False),
+    "decimal": ("3/4", "0.75", True),
+    "rounded": ("1/3", "0.333333", False),
+    "mixed": ("5/2", "2 1/2", True),
+    "mixed in LaTeX": ("5/2", r"2\frac{1}{2}", True),
+    "mixed in one sign": ("5/2", "2½", True),
+    "mixed is no product": ("1", "2 1/2", False),
+    "negative mixed": ("-5/2", "-2 1/2", True),
+    "root": ("20√21", r"20\sqrt{21}", True),
+    "dropped root": ("20√21", "20", False),
+    "dropped term": ("1 + 2√2", "2", False),
+    "root simplified": ("√12", "2√3", True),
+    "root of a fraction": ("√3/2", r"\sqrt{\frac{3}{4}}", True),
+    "rationalised": ("√2 + 1", r"\frac{1}{\sqrt{2} - 1}", True),
+    "conjugate": ("√2 + 1", "√2 - 1", False),
+    "product of brackets": ("3 + 3√2", r"(1+√2)(3)", True),
+    "terms in another order": ("1 + √2", "√2+1", True),
+    "pi": ("3π/4", r"\frac{3\pi}{4}", True),
+    "pi in letters": ("3π/4", "3pi/4", True),
+    "missing pi": ("3π/4", "3/4", False),
+    "approximate pi": ("π", "3.14", False),
+    "power": ("3^{10}", "59049", True),
+    "superscript": ("5²", "25", True),
+    "exponent": ("2^{10}", "2^{11}", False),
+    "pair": ("(3, 4)", "(3,4)", True),
+    "swapped pair": ("(3, 4)", "(4, 3)", False),
+    "pair without brackets": ("(3, 4)", "3, 4", True),
+    "swapped pair without brackets": ("(3, 4)", "4, 3", False),
+    "pair against one": ("(3, 4)", "3", False),
+    "set": (r"{1, 2}", r"\{2, 1\}", True),
+    "and": ("2 and 5", "5, 2", True),
+    "plus or minus": ("±3", "3, -3", True),
+    "one of two": ("±3", "3", False),
+    "ratio": ("15:13:12", "15 : 13 : 12", True),
+    "ratio is no quotient": ("15:13:12", "15/156", False),
+    "ratio unreduced": ("3:2", "6:4", True),
+    "ratio swapped": ("3:2", "2:3", False),
+    "clock time": ("3:45", "1:15", False),
+    "units": ("12", "12 square units", True),
+    "another unit": ("12 cm", "12 km", False),
+    "degrees": ("45", r"45^\circ", True),
+    "percent": ("50", "50%", True),
+    "dollars": ("$12", "12", True),
+    "assignment": ("3", "x = 3", True),
+    "full stop": ("3", "3.", True),
+    "word": ("Tuesday", "tuesday", True),
+    "other word": ("odd", "even", False),
+    "word against number": ("odd", "7", False),
+    "no reading": ("5", "3/", None),
+    "division by zero": ("5", "3/0", None),
+    "variables": ("x + 1", "1 + x", None),
+    "number in words": ("7", "seven", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("gold", "answer", "expected"), EQUAL.values(), ids=EQUAL.keys())
+def test_decide(gold: str, answer: str, expected: bool | None) -> None:
+    assert decide(gold, answer) is expected
+
+
+@given(some.integers(-999, 999), some.integers(1, 99), some.integers(1, 50), some.integers(0, 2))
+def test_exact_reading_agrees_with_arithmetic(p: int, q: int, n: int, k: int) -> None:
+    pi = ["", "π", "π^2"][k]
+    reading = exact.read(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
+    assert reading is not None
+    value = sum(float(c) * m**0.5 * 3.141592653589793**j for (m, j), c in reading.items[0].items())
+    assert value == pytest.approx(p / q * n**0.5 * 3.141592653589793**k)
+    again = exact.read(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
+    assert again is not None
+    assert exact.equal(reading, again)
+
+
+@given(some.text(max_size=60) | some.text("0123456789√π()+-*/^{},:\\ frac", max_size=60))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    assert decide("7", text) in (True, False, None)
+
+
+def test_math_verify_decides_what_the_grammar_does_not_and_is_killed_over_its_limit() -> None:
+    pairs = [("x^2 - 1", "(x-1)(x+1)"), ("2x", "3x"), ("√(x+1)", r"\sqrt{x + 1}"), ("5", "3/"), ("7", "seven"), ("7", "10^{10^{10^{10}}}!")]
+    start = time.monotonic()
+    assert compare(pairs, limit=2.0, memory=1024, workers=2) == dict(zip(pairs, [True, False, True, None, None, None], strict=True))
+    assert time.monotonic() - start < 60
+
+
+def test_easy_pairs_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(equality, "_Worker", None)
+    assert compare([("3/4", "4/3"), ("7", "7")], 1.0, 1024, 2) == {("3/4", "4/3"): False, ("7", "7"): True}
+
+
+def completion(name: str, text: str, finish: str = "stop", sample: int = 0) -> Completion:
+    return Completion("competition", name, sample, text, 9, finish)
+
+
+def problem(name: str, gold: str) -> Problem:
+    return Problem(name, "competition", "two-person", 2015, "1", "What?", gold, "2015.pdf", 1, "text")
+
+
+STUDY = """
+grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
+"""
+TEXTS = {
+    "a": "one step\nAnswer: 3/4", "b": "Answer: 4", "c": "no idea", "d": "on and on", "e": "Answer: seven",
+    "f": "Answer: " + "1" * 41,
+}  # fmt: skip
+GOLDS = {"a": "0.75", "b": "5", "c": "1", "d": "1", "e": "1", "f": "1"}
+
+
+def run(folder: Path, cells: dict[str, list[Completion]], golds: dict[str, str] = GOLDS) -> tuple[bytes, dict[str, object]]:
+    folder.mkdir(exist_ok=True)
+    (folder / "study.yaml").write_text(STUDY)
+    (folder / "params.yaml").write_text("arms: [r1]\nseeds: [1]\n")
+    (folder / "benchmarks").mkdir(exist_ok=True)
+    files.write_records(folder / "problems.jsonl", [problem(name, gold) for name, gold in golds.items()])
+    for name, completions in cells.items():
+        files.write_records(folder / "completions" / f"{name}.jsonl.gz", completions)
+    names = ["study.yaml", "params.yaml", "problems.jsonl", "benchmarks", "completions", "verdicts.jsonl.gz", "grade.json"]
+    grade.main(*(str(folder / name) for name in names))
+    return gzip.decompress((folder / "verdicts.jsonl.gz").read_bytes()), json.loads((folder / "grade.json").read_text())
+
+
+def cell() -> list[Completion]:
+    return [completion(name, text, "length" if name == "d" else "stop") for name, text in TEXTS.items()]
+
+
+def test_every_completion_has_an_outcome(tmp_path: Path) -> None:
+    _, metrics = run(tmp_path, {"base": cell(), "r1-1": cell()})
+    counts = {"correct": 1, "wrong": 1, "no_answer": 1, "truncated": 1, "ungradable": 2}
+    assert metrics == {"outcomes": {"base": counts, "r1": counts}}
+    verdicts = files.read_records(tmp_path / "verdicts.jsonl.gz", Verdict)
+    assert [(v.arm, v.seed, v.id) for v in verdicts[:7]] == [("base", 0, name) for name in "abcdef"] + [("r1", 1, "a")]
+    assert verdicts[0] == Verdict("base", 0, "competition", "a", 0, "correct", "3/4", 4, 9)
+
+
+def test_order_of_completions_does_not_change_the_bytes(tmp_path: Path) -> None:
+    assert run(tmp_path / "x", {"base": cell(), "r1-1": cell()}) == run(tmp_path / "y", {"base": cell()[::-1], "r1-1": cell()})
+
+
+BAD = {
+    "missing cell": ({"base": cell()}, r"r1-1.jsonl.gz: 1 of 2 cells missing"),
+    "unlisted cell": ({"base": cell(), "r1-1": cell(), "r9-1": cell()}, r"remove them: rm -r \S*/completions/r9-1.jsonl.gz"),
+    "unknown problem": ({"base": cell(), "r1-1": [*cell(), completion("z", "")]}, r"r1-1.jsonl.gz:7: z of competition is no problem"),
+    "problem not answered": ({"base": cell(), "r1-1": cell()[1:]}, r"r1-1.jsonl.gz: 1 of 6 answers missing, first a of competition"),
+    "sample not answered": (
+        {"base": cell(), "r1-1": [*cell(), completion("a", "", sample=1)]},
+        r"base.jsonl.gz: 1 of 7 answers missing, first a of competition, sample 1",
+    ),
+    "duplicate": ({"base": cell(), "r1-1": [*cell(), cell()[0]]}, r"r1-1.jsonl.gz:7: sample 0 of a stands there twice"),
+    "nothing": ({"base": [], "r1-1": []}, "no completion in any cell"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "message"), BAD.values(), ids=BAD.keys())
+def test_a_wrong_set_of_cells_is_a_fault_in_one_line(cells: dict[str, list[Completion]], message: str, tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=message) as fault:
+        run(tmp_path, cells)
+    assert "\n" not in str(fault.value)
+    assert not (tmp_path / "verdicts.jsonl.gz").exists()
+
+
+def test_a_problem_without_gold_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"base.jsonl.gz:3: c of competition has no gold answer"):
+        run(tmp_path, {"base": cell(), "r1-1": cell()}, GOLDS | {"c": " "})
+
+
+def test_hidden_files_are_not_cells(tmp_path: Path) -> None:
+    (tmp_path / "completions").mkdir()
+    (tmp_path / "completions" / ".gitignore").write_text("/x\n")
+    run(tmp_path, {"base": cell(), "r1-1": cell()})

@@ -1,0 +1,113 @@
+"""The summary and the tidy tables of a small graded study with known figures."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages import summarise
+from stages.shared.files import Fault
+from stages.shared.scores import places
+from stages.shared.split import Assignment
+from stages.shared.statistics import wilson
+from tests import synthetic
+
+STUDY = "summarise: {confidence: 0.95, resamples: 500, seed: 5}\n"
+
+
+def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+    """The base knows every second problem; an arm knows what it saw, and of the rest two in three, one more with seed 3."""
+    if arm == "base":
+        return number % 2 == 0
+    return number < 12 or number % 3 > 0 or (seed == 3 and number == 18)
+
+
+def run(folder: Path) -> tuple[dict[str, dict[str, dict[str, dict[str, object]]]], dict[str, pd.DataFrame], bytes]:
+    folder.mkdir(exist_ok=True)
+    (folder / "study.yaml").write_text(STUDY)
+    shared = synthetic.write(folder, {"r1": 12, "r1-n100": 4}, right, {"base": 40, "r1": 90, "r1-n100": 80}.__getitem__)
+    summarise.main(str(folder / "study.yaml"), *shared, *(str(folder / name) for name in ("teacher.json", "summary.json", "plots")))
+    data = (folder / "summary.json").read_bytes()
+    return json.loads(data), {path.stem: pd.read_csv(path) for path in sorted((folder / "plots").iterdir())}, data
+
+
+def test_figures_by_arm_benchmark_and_split(tmp_path: Path) -> None:
+    summary, _, _ = run(tmp_path)
+    assert summary["teacher"] == {"accuracy": 0.98}
+    assert list(summary["arms"]) == ["base", "r1", "r1-n100"]
+    base, r1 = summary["arms"]["base"], summary["arms"]["r1"]
+    assert list(base["competition"]) == ["all", "seen", "near", "heldout", "sections"]
+    heldout = {"accuracy": 0.491525, "n": 59, "sd": None}  # 29 of the 59 that are no duplicate of a seen one
+    low, high = wilson(29 / 59, 59, 0.95)
+    assert base["competition"]["heldout"] == heldout | {"low": round(low, 6), "high": round(high, 6)}
+    assert r1["competition"]["heldout"]["accuracy"] == pytest.approx((39 / 59 * 2 + 40 / 59) / 3, abs=1e-6)
+    assert r1["competition"]["heldout"]["sd"] == pytest.approx(1 / 59 / 3**0.5, abs=1e-6)
+    assert r1["competition"]["heldout"]["low"] < r1["competition"]["heldout"]["accuracy"] < r1["competition"]["heldout"]["high"]
+    assert (r1["competition"]["seen"]["accuracy"], r1["competition"]["seen"]["n"]) == (1.0, 12)
+    assert r1["competition"]["seen"]["low"] < 0.8
+    assert (r1["competition"]["near"]["n"], r1["competition"]["all"]["n"], r1["transfer"]["all"]["n"]) == (1, 76, 30)
+    assert list(r1["transfer"]) == ["all"]
+    assert (r1["words"], r1["tokens"]) == (90.0, 20.0)
+    assert {name: line["n"] for name, line in r1["competition"]["sections"].items()} == {
+        "freshman-sophomore": 20, "junior-senior": 19, "two-person": 20,
+    }  # fmt: skip
+
+
+def test_seen_is_what_the_own_arm_saw(tmp_path: Path) -> None:
+    arms = run(tmp_path)[0]["arms"]
+    assert (arms["r1-n100"]["competition"]["seen"]["n"], arms["r1-n100"]["competition"]["heldout"]["n"]) == (4, 67)
+
+
+def test_places_of_problems() -> None:
+    clusters = {"a": "a", "b": "a", "c": "c", "d": "a"}
+    assignments = [Assignment(name, cluster, "heldout", True) for name, cluster in clusters.items()]
+    assert places(assignments, {"a"}, {"d"}) == {"a": "seen", "b": "near", "c": "heldout", "d": "valid"}
+
+
+def test_tables_are_tidy_and_agree_with_the_summary(tmp_path: Path) -> None:
+    summary, tables, _ = run(tmp_path)
+    assert list(tables) == ["accuracy", "outcomes", "sections", "words", "years"]
+    accuracy = tables["accuracy"]
+    assert list(accuracy) == ["arm", "seed", "benchmark", "split", "accuracy", "low", "high", "n"]
+    assert not accuracy.duplicated(["arm", "seed", "benchmark", "split"]).any()
+    for row in accuracy[accuracy["seed"] == "mean"].itertuples():
+        line = summary["arms"][row.arm][row.benchmark][row.split]
+        assert (row.accuracy, row.low, row.high, row.n) == (line["accuracy"], line["low"], line["high"], line["n"])
+    assert sorted(accuracy[accuracy["arm"] == "r1"]["seed"].unique()) == ["1", "2", "3", "mean"]
+    words = tables["words"].set_index(["arm", "seed"])
+    assert tuple(words.loc[("base", 0)]) == (40.0, 20.0, 0.491525)
+    assert tables["outcomes"]["count"].sum() == 7 * (76 + 30)
+    assert (len(tables["years"]), len(tables["sections"])) == (3 * 5, 3 * 3)
+
+
+def test_bytes_are_stable_and_an_arm_does_not_move_another(tmp_path: Path) -> None:
+    assert run(tmp_path / "x")[2] == run(tmp_path / "y")[2]
+    alone = tmp_path / "z"
+    alone.mkdir()
+    (alone / "study.yaml").write_text(STUDY)
+    shared = synthetic.write(alone, {"r1": 12}, right, lambda arm: 90)
+    summarise.main(str(alone / "study.yaml"), *shared, *(str(alone / name) for name in ("teacher.json", "summary.json", "plots")))
+    assert json.loads((alone / "summary.json").read_text())["arms"]["r1"] == json.loads(run(tmp_path / "x")[2])["arms"]["r1"]
+
+
+FAULTS = {
+    "no verdicts": ("verdicts.jsonl.gz", b"", "no verdicts"),
+    "unknown problem": ("split.jsonl", b'{"id":"q","cluster":"q","split":"train","evaluate":true}\n', "p000 is not in"),
+    "no corpus": ("corpus/r1/train.jsonl", None, "corpus/r1/train.jsonl: no such file"),
+    "no teacher": ("teacher.json", b"{}", "no key 'accuracy'"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_faults_in_the_input(name: str, data: bytes | None, message: str, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    shared = synthetic.write(tmp_path, {"r1": 12}, right)
+    if data is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(Fault, match=message):
+        summarise.main(str(tmp_path / "study.yaml"), *shared, *(str(tmp_path / n) for n in ("teacher.json", "summary.json", "plots")))
+    assert not (tmp_path / "summary.json").exists()
