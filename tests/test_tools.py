@@ -1,0 +1,240 @@
+"""What the make targets say: results, claims, equality with the committed run, and what may not be committed."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.shared.files import Fault
+from tests import tiny
+from tools import lock, outcome, study, tidy
+
+ROOT = Path(__file__).parents[1]
+
+
+def _lock(**hashes: str) -> dict[str, object]:
+    """One stage an output: `a` is made of nothing, `b` of a."""
+    stages: dict[str, object] = {}
+    for name, digest in hashes.items():
+        deps = [{"path": "a", "md5": hashes["a"], "size": 1}] if name == "b" and "a" in hashes else []
+        stages[f"make-{name}"] = {"cmd": f"python {name}", "deps": deps, "outs": [{"path": name, "md5": digest}]}
+    return {"schema": "2.0", "stages": stages}
+
+
+COMPARED = {
+    "equal": (_lock(a="1", b="2"), _lock(a="1", b="2"), []),
+    "other bytes": (_lock(a="1", b="3"), _lock(a="1", b="2"), ["b: 3, in HEAD 2 (stage make-b: the same inputs gave other bytes)"]),
+    "handed on": (
+        _lock(a="9", b="3"),
+        _lock(a="1", b="2"),
+        [
+            "a: 9, in HEAD 1 (stage make-a: the same inputs gave other bytes)",
+            "b: 3, in HEAD 2 (stage make-b: its inputs differ too)",
+        ],
+    ),
+    "one more": (_lock(a="1", b="2"), _lock(a="1"), ["b: only here (stage make-b)"]),
+    "one less": (_lock(a="1"), _lock(a="1", b="2"), ["b: only in HEAD (stage make-b)"]),
+    "nothing": ({}, _lock(a="1"), ["a: only in HEAD (stage make-a)"]),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "expected"), COMPARED.values(), ids=COMPARED)
+def test_locks_are_compared(ours: dict[str, object], theirs: dict[str, object], expected: list[str]) -> None:
+    assert [str(difference) for difference in lock.compare(ours, theirs)] == expected
+
+
+CELL = {"accuracy": 0.7312, "low": 0.691, "high": 0.7701, "n": 400, "sd": 0.007}
+SUMMARY = {
+    "arms": {
+        "base": {"competition": {"heldout": CELL | {"accuracy": 0.45}}, "transfer": {"all": CELL}, "words": 20.25},
+        "r1": {"competition": {"heldout": CELL}, "words": 40.0},
+    },
+    "teacher": {"accuracy": 0.985},
+}
+
+
+def test_the_result_table_has_a_row_an_arm() -> None:
+    lines = outcome.results(SUMMARY).splitlines()
+    assert [line.split() for line in lines[2:]] == [
+        ["base", "45.0", "[69.1,", "77.0]", "73.1", "[69.1,", "77.0]", "20.2"],
+        ["r1", "73.1", "[69.1,", "77.0]", "-", "40.0"],
+        ["teacher:", "98.5", "on", "the", "competition"],
+    ]
+
+
+def test_the_claims_table_has_a_row_a_claim() -> None:
+    claims = {
+        "gain": {"verdict": "pattern holds", "published": "+4.76", "ours": "+25.3", "p": 0.0},
+        "teacher": {"verdict": "pattern fails", "published": 91.4, "ours": 98, "p": None},
+    }
+    lines = outcome.verdicts(claims).splitlines()
+    assert lines[2].split() == ["gain", "pattern", "holds", "+4.76", "+25.3", "<", "0.0001"]
+    assert lines[3].split() == ["teacher", "pattern", "fails", "91.4", "98", "-"]
+
+
+@pytest.fixture
+def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one committed run."""
+    for path, text in {
+        "params.yaml": "students: [mini]\n",
+        "dvc.lock": yaml.safe_dump(_lock(a="1", b="2")),
+        "metrics/mini/summary.json": json.dumps(SUMMARY),
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    tiny.call(tmp_path, "git", "init", "-q")
+    tiny.call(tmp_path, "git", "add", ".")
+    tiny.call(tmp_path, "git", "commit", "-q", "-m", "run")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_an_equal_run_is_called_equal(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome.main()
+    assert capsys.readouterr().out.splitlines()[-1] == "equal: all 2 outputs have the hashes of HEAD's dvc.lock"
+
+
+MOVES = {"within": (0.7512, "+0.0200"), "outside": (0.7812, "+0.0500")}
+
+
+@pytest.mark.parametrize("place", MOVES)
+def test_a_different_run_says_how_far_the_accuracies_moved(place: str, committed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    accuracy, shift = MOVES[place]
+    moved = json.loads(json.dumps(SUMMARY))
+    moved["arms"]["r1"]["competition"]["heldout"]["accuracy"] = accuracy
+    (committed / "metrics" / "mini" / "summary.json").write_text(json.dumps(moved))
+    (committed / "dvc.lock").write_text(yaml.safe_dump(_lock(a="1", b="3")))
+    outcome.main()
+    printed = capsys.readouterr().out
+    assert "different: 1 outputs against HEAD's dvc.lock (2 here)" in printed
+    key = "arms.r1.competition.heldout.accuracy"
+    assert f"mini: {place} the tolerance of 0.03: the largest move of an accuracy is {shift} ({key})" in printed
+    assert (f"  {key}: 0.7812, in HEAD 0.7312" in printed) == (place == "outside")
+
+
+def test_without_a_committed_run_nothing_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outcome._equality(["mini"]) == ["nothing to compare with: HEAD has no dvc.lock"]
+
+
+STUDY = "arms: {r1: {level: r1, protocol: clean, corrected: false, n: 1}}\nrun: {students: true, arms: [r1], seeds: [1, 2]}\n"
+SETTINGS = {
+    "students": (STUDY, ["corpora=[job]", "students=[job]", "arms=[r1]", "seeds=[1,2]"]),
+    "corpus only": (STUDY.replace("true", "false"), ["corpora=[job]", "students=[]", "arms=[r1]", "seeds=[1,2]"]),
+}
+
+
+@pytest.mark.parametrize(("text", "settings"), SETTINGS.values(), ids=SETTINGS)
+def test_a_study_sets_params(text: str, settings: list[str], tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(text)
+    words = study.command(tmp_path / "job.yaml")
+    assert words == ["dvc", "exp", "run", *(word for setting in settings for word in ("-S", setting))]
+
+
+BAD_RUNS = {
+    "an arm that it lacks": (STUDY.replace("arms: [r1]", "arms: [r1, r9]"), "no arm 'r9'; arms here: r1"),
+    "no arms": (STUDY.replace("arms: [r1]", "arms: []"), "arms and seeds must not be empty"),
+    "a seed that is no number": (STUDY.replace("[1, 2]", "[one]"), "Expected `int`, got `str`"),
+    "no list of its own": (STUDY.split("run:")[0], "no section 'run'"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_RUNS.values(), ids=BAD_RUNS)
+def test_a_study_that_cannot_run_is_one_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(Fault, match=message):
+        study.command(tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize(("name", "message"), [("", "say which study"), ("nowhere", "no such study file; studies here: mini")])
+def test_an_unknown_study_is_one_line(name: str, message: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "tools.study", name], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+REGISTRY = b"pip install --" + b"index-url https://py" + b"pi.org/simple"
+UNTIDY = {
+    "small and clean": ("notes.md", b"fine", 0),
+    "large": ("data.bin", b"0" * (tidy.FILE_LIMIT + 1), 1),
+    "large, in the remote": ("remote/files/md5/00/1", b"0" * (tidy.FILE_LIMIT + 1), 0),
+    "a remote too large": ("remote/files/md5/00/1", b"0" * (tidy.REMOTE_LIMIT + 1), 1),
+    "a registry": ("Makefile", REGISTRY, 1),
+    "an option of pip": ("setup.sh", b"pip install --extra-" + b"index-url there", 1),
+    "an option of uv that names none": ("Makefile", b"uv pip compile --no-emit-index-url", 0),
+}
+
+
+@pytest.mark.parametrize(("path", "data", "count"), UNTIDY.values(), ids=UNTIDY)
+def test_what_may_not_be_committed_is_named(path: str, data: bytes, count: int, tmp_path: Path) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_bytes(data)
+    assert len(tidy.faults([path, "deleted"], tmp_path)) == count
+
+
+def _setup(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    script = (ROOT / "tools" / "setup.sh").resolve()
+    return subprocess.run(["/bin/sh", str(script)], cwd=tree, env=os.environ | environment, capture_output=True, text=True)
+
+
+def test_setup_refuses_an_old_python_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "requirements-dev.txt").touch()
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = _setup(tmp_path, PYTHON=str(old))
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup: Python 3.11 or newer is needed, found none as ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_setup_does_nothing_when_the_lock_file_is_installed(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / "requirements-dev.txt").write_text("x==1\n")
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    sum_ = subprocess.run("cksum < requirements-dev.txt", shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    (tmp_path / ".venv" / "stamp").write_text(f"requirements-dev.txt {sum_}")
+    done = _setup(tmp_path, PYTHON="/nowhere/python3")
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "requirements-dev.txt").write_text("x==2\n")
+    assert _setup(tmp_path, PYTHON="/nowhere/python3").returncode == 1
+
+
+def _direct(name: str) -> set[str]:
+    """Return the packages that a requirements file names itself, lower case."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return {re.split(r"[\[<;\s]", line)[0].lower() for line in lines if line and not line.startswith(("#", "-"))}
+
+
+def test_every_import_is_a_direct_dependency() -> None:
+    owners = {name: {package.lower() for package in packages} for name, packages in packages_distributions().items()}
+    found = {module for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py") for module in _imported(path)}
+    foreign = found - set(sys.stdlib_module_names) - {"stages", "tools"}
+    assert {module for module in foreign if not owners.get(module, set()) & _direct("requirements.in")} == set()
+
+
+def _imported(path: Path) -> set[str]:
+    """Return the top-level modules that a file imports, in functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in"])
+def test_every_direct_dependency_has_its_reason(name: str) -> None:
+    rows = re.findall(r"^\| ([\w.-]+) \| .+ \| .+ \|", (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert _direct(name) - {row.lower() for row in rows} == set()
+    assert {row.lower() for row in rows} - {"package", "machine"} == _direct("requirements.in") | _direct("requirements-dev.in")
