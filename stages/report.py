@@ -1,0 +1,89 @@
+"""report: one page on a study, made of the run's metrics, tables and stored answers; every number on it is read, none is typed.
+
+Writes the page, svg/*.svg beside the tables (the templates that `dvc plots` uses) and curves.csv (the training curves, tidy).
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stages.reporting import inputs, page, plots, rationales
+from stages.reporting.inputs import BASE, Claim, LongRun
+from stages.reporting.page import Ledger, Places, Run
+from stages.shared import files, stage
+from stages.shared.files import Fault
+from stages.shared.problem import Problem
+from stages.shared.split import Assignment
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `report` of a study file."""
+
+    examples: int
+    seed: int
+    arms: list[str]
+    max_chars: int
+    limits: list[str]
+
+
+class Intervals(msgspec.Struct, frozen=True):
+    """Of section `summarise`, what the report states."""
+
+    confidence: float
+
+
+def main(study: str, params: str, data: str, metrics: str, tidy: str, templates: str, out: str) -> None:
+    """Read what a study's run left; write its page, its plots and the table of its training curves."""
+    section = stage.section(study, "report", Params)
+    run = collect(study, params, Path(metrics), section.limits)
+    drawn = plots.collect(Path(tidy), list(run.arms), run.trainings, inputs.read(Path(metrics, "overfit.json"), LongRun))
+    for name in section.arms:
+        stage.arm(study, name)  # a misspelt name would only be left out
+    students = [(BASE, 0), *((arm, run.seeds[0]) for arm in section.arms if arm in run.arms)]
+    examples = sample(section, students, Path(data))
+    text = page.write(run, drawn, examples, Places(study, params, data, metrics, tidy).seen_from(Path(out)))
+    plots.draw(drawn, Path(templates), run.study, Path(tidy, "svg"))
+    files.write_text(Path(tidy, "curves.csv"), as_csv(plots.curves(run.trainings)))
+    files.write_text(Path(out), text)
+    stage.closing("report", len(run.trainings), len(drawn) + 2)
+
+
+def collect(study: str, params: str, metrics: Path, limits: list[str]) -> Run:
+    """Read the metrics of the arms and seeds that params.yaml names."""
+    names, seeds = stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int])
+    said, claims = stage.section(study, "claims", Ledger), inputs.read(metrics / "claims.json", dict[str, Claim])
+    if unlike := sorted(claims.keys() ^ said.ledger.keys()):
+        raise Fault(f"{metrics / 'claims.json'}: claim '{unlike[0]}' stands in only one of it and {study}; run `dvc repro claims`")
+    return Run(
+        study=Path(study).stem, arms={name: stage.arm(study, name) for name in names}, seeds=seeds,
+        confidence=stage.section(study, "summarise", Intervals).confidence, limits=limits, said=said, claims=claims,
+        summary=inputs.summary(metrics / "summary.json", names), trainings=inputs.trainings(metrics / "train", names, seeds),
+        **{key: inputs.read(metrics / f"{name}.json", dict[str, Any]) for key, name in AUDITS.items()},
+    )  # fmt: skip
+
+
+AUDITS = {"teacher": "teacher", "levels": "levels", "extraction": "extract"}
+
+
+def sample(section: Params, students: list[tuple[str, int]], data: Path) -> str:
+    """Return the rationales of these students on a fixed sample of the held-out problems."""
+    problems, split = files.read_records(data / "problems.jsonl", Problem), files.read_records(data / "split.jsonl", Assignment)
+    chosen = rationales.choose(problems, split, section.examples, section.seed)
+    found = rationales.answers(chosen, students, data / "completions", data / "verdicts.jsonl.gz")
+    return rationales.page(chosen, found, section.max_chars)
+
+
+def as_csv(rows: plots.Rows) -> str:
+    """Return a tidy table as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    stage.run(main)

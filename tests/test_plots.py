@@ -1,0 +1,119 @@
+"""The plots: their templates as DVC and the report use them, and the line under each."""
+
+import json
+from pathlib import Path
+
+import altair
+import pytest
+import yaml
+from dvc_render.vega import VegaRenderer
+
+from stages.reporting import readings
+from stages.reporting.inputs import Curve, LongRun, Training
+from tests.pipeline import ROOT, cells
+
+TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
+
+
+def _score(arm: str, accuracy: float, benchmark: str = "competition") -> readings.Accuracy:
+    return readings.Accuracy(
+        arm, "mean", benchmark, "heldout" if benchmark == "competition" else "all", accuracy, accuracy - 0.05, accuracy + 0.05
+    )
+
+
+def _year(arm: str, year: int, accuracy: float) -> readings.Year:
+    return readings.Year(arm, year, accuracy, 0, 1)
+
+
+def _training(best: int) -> Training:
+    return Training(best, 1, 1, Curve([0, 50, 100], [None, 1.0, 1.0], [1.0, 1.0, 1.0]))
+
+
+SCORES = [_score("r6", 0.2), _score("base", 0.5), _score("r1", 0.7), _score("r2", 0.52)]
+READINGS = {
+    "accuracy": (
+        readings.accuracy(SCORES, ["r1", "r2", "r6"]),
+        "Highest of the arms: r1, 70.0 % [65.0, 75.0]; base: 50.0 % [45.0, 55.0]. Intervals wholly above the base's: r1; wholly below: r6.",
+    ),
+    "no accuracy": (readings.accuracy([_score("r1", 0.7, "transfer")], ["r1"]), ""),
+    "benchmarks": (
+        readings.benchmarks([*SCORES, _score("base", 0.4, "transfer"), _score("r1", 0.3, "transfer")]),
+        "Competition: 2 of 3 arms are above the base, highest r1 (+20.0 points); transfer: 0 of 1 arms are above the base, highest r1 (-",
+    ),
+    "words": (
+        readings.words([readings.Words("r1", "1", 80, 0.7), readings.Words("r1", "2", 90, 0.8), readings.Words("base", "0", 40, 0.5)]),
+        "Longest answers: r1, 85.0 words at 75.0 %; shortest: base, 40.0 words at 50.0 %.",
+    ),
+    "sections": (
+        readings.sections([readings.Section(a, "s", v, 0, 1) for a, v in (("base", 0.5), ("r1", 0.75), ("r6", 0.25))], ["r6", "r1"]),
+        "r1 minus base, in points: s +25.0. r6 minus r1, in points: s -50.0.",
+    ),
+    "years": (
+        readings.years([_year("base", 1, 0.5), _year("r1", 1, 0.75), _year("base", 2, 0.5), _year("r1", 2, 0.5)], ["r1"]),
+        "r1 is above the base in 1 of 2 years; the difference runs from +0.0 points (2) to +25.0 (1).",
+    ),
+    "no years": (readings.years([], ["r1"]), ""),
+    "outcomes": (
+        readings.outcomes([readings.Outcome("base", "0", "c", "correct", 9), readings.Outcome("base", "0", "c", "truncated", 1)]),
+        "Answers that are neither correct nor wrong (none, truncated, ungradable; all count as not correct): from 10.0 % (base) to 10.0 %",
+    ),
+    "curves": (
+        readings.curves({("r1", 1): _training(50), ("r1", 2): _training(100)}),
+        "The lowest validation loss lies between iterations 50 and 100; in 1 of 2 adapters it is the last evaluation.",
+    ),
+    "a turn": (readings.overfit(LongRun(200, 0.5, 0.6, [0, 200, 400])), "Validation loss is lowest with 0.500 at iteration 200, and 0.600"),
+    "no turn": (readings.overfit(LongRun(400, 0.5, 0.5, [0, 400])), "Validation loss is lowest at the end, 0.500 at iteration 400: it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "expected"), READINGS.values(), ids=READINGS)
+def test_readings_follow_the_numbers(found: str, expected: str) -> None:
+    assert found.startswith(expected)
+    assert bool(found) == bool(expected)
+
+
+each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+
+
+@each_template
+def test_a_template_is_vega_lite(path: Path) -> None:
+    altair.Chart.from_dict(json.loads(path.read_text()) | {"data": {"values": []}}, validate=True)
+
+
+def test_templates_look_alike() -> None:
+    specs = [json.loads(path.read_text()) for path in TEMPLATES]
+    assert [spec["config"] for spec in specs] == [specs[0]["config"]] * len(specs)
+
+
+@each_template
+def test_a_grid_of_panels_keeps_its_natural_order(path: Path) -> None:
+    """Vega-Lite puts cells under wrong headers where a crossed facet has a sort of its own."""
+    facet = json.loads(path.read_text())["facet"]
+    assert [name for name in ("row", "column") if "sort" in facet.get(name, {})] == []
+
+
+COLUMNS = {
+    "accuracy": readings.Accuracy, "benchmarks": readings.Accuracy, "words": readings.Words, "sections": readings.Section,
+    "years": readings.Year, "outcomes": readings.Outcome, "curves": readings.Loss, "overfit": readings.Loss,
+}  # fmt: skip
+
+
+@each_template
+def test_dvc_fills_a_template(path: Path) -> None:
+    fields = COLUMNS[path.stem].__struct_fields__
+    points = [dict.fromkeys(fields, "1") | {"rev": revision} for revision in ("HEAD~1", "workspace")]
+    filled = VegaRenderer(points, path.stem, template=str(path), x=fields[0], y=fields[1]).get_filled_template()
+    assert "<DVC_METRIC" not in json.dumps(filled)
+    assert filled["data"]["values"] == points
+    assert set(filled["data"]["format"]["parse"]) - {"n", "tokens"} <= set(fields)
+
+
+DECLARED = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8")).get("plots", [])
+
+
+@pytest.mark.skipif(not DECLARED, reason="dvc.yaml declares no plots yet")
+def test_dvc_yaml_declares_every_template_with_a_table_that_a_stage_makes() -> None:
+    entries = {name: entry for item in DECLARED for name, entry in item.items()}
+    assert sorted(entry["template"] for entry in entries.values()) == [str(path.relative_to(ROOT)) for path in TEMPLATES]
+    outs = {out for cell in cells() for out in cell.outs}
+    assert {source for entry in entries.values() for source in entry["y"]} <= outs

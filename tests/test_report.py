@@ -1,0 +1,261 @@
+"""The report of a small graded study: its numbers, its plots, and what it refuses."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import claims, overfit, report, summarise
+from stages.reporting import plots, rationales
+from stages.shared import files
+from stages.shared.completion import Completion
+from stages.shared.files import Fault
+from stages.shared.stage import study
+from tests import synthetic
+from tests.pipeline import ROOT
+
+TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
+ARMS, SEEDS = ["r1", "r6"], [1, 2, 3]
+ABOVE = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1", "comparator": "base"}
+CLAIM = {"says": "up | up", "source": "abstract", "published": 0.05, "tolerance": None, "by_construction": "", "note": "a note"}
+STUDY = {
+    "arms": {arm: {"level": arm, "protocol": "clean", "corrected": False, "n": 12} for arm in [*ARMS, "r3"]},
+    "summarise": {"confidence": 0.9, "resamples": 200, "seed": 5},
+    "claims": {
+        "vocabulary": "pattern", "alpha": 0.05, "power": 0.8, "confidence": 0.9, "resamples": 200, "seed": 6,
+        "ledger": {"gain": CLAIM | {"rule": ABOVE}, "absent": CLAIM | {"rule": ABOVE | {"arm": "r9"}}},
+    },
+    "report": {"examples": 2, "seed": 1, "arms": ["r1", "r3"], "max_chars": 40, "limits": ["It is small."]},
+}  # fmt: skip
+TEXT = "```\n# not a heading\x07\n" + "Answer: 1 " * 20
+
+
+def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+    """The base knows every second problem, r6 every fourth, r1 two in three and one more with seed 3."""
+    return {"base": number % 2 == 0, "r6": number % 4 == 0, "r1": number % 3 > 0 or (seed == 3 and number == 18)}[arm]
+
+
+def run(root: Path) -> Path:
+    """Report on the study that lies in `root`; return the page."""
+    study.cache_clear()
+    page = root / "report" / "tiny" / "report.md"
+    words = ("studies/tiny.yaml", "params.yaml", "data", "metrics", "plots", "plots/templates")
+    report.main(*(str(root / word) for word in words), str(page))
+    return page
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study as the stages before the report leave it."""
+    root = tmp_path_factory.mktemp("report") / "tree"
+    data, metrics = root / "data", root / "metrics"
+    shared = synthetic.write(data, dict.fromkeys(ARMS, 12), right, {"base": 40, "r1": 90, "r6": 8}.__getitem__)
+    (root / "studies").mkdir()
+    (root / "studies" / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+    (root / "params.yaml").write_text(yaml.safe_dump({"arms": ARMS, "seeds": SEEDS}))
+    shutil.copytree(ROOT / "plots" / "templates", root / "plots" / "templates")
+    training = {"best_iteration": 50, "trainable_parameters": 12345, "trained_tokens": 678, "curve": None}
+    training["curve"] = {"iteration": [0, 50, 100], "train_loss": [None, 0.5, 0.25], "validation_loss": [0.9, 0.6, 0.7]}
+    for arm in ARMS:
+        for seed in SEEDS:
+            files.write_json(metrics / "train" / f"{arm}-{seed}.json", training)
+    turn = {"best_iteration": 50, "best_loss": 0.6, "last_loss": 0.75, "iterations": [0, 50, 100]}
+    turn |= {"train_loss": [None, 0.5, 0.25], "validation_loss": [0.9, 0.6, 0.75]}
+    files.write_json(metrics / "overfit.json", turn)
+    files.write_text(root / "plots" / "overfit.csv", overfit.table(turn))
+    shutil.move(data / "teacher.json", metrics / "teacher.json")
+    files.write_json(metrics / "extract.json", {"pages": 1234, "dropped_no_answer": 2})
+    files.write_json(metrics / "levels.json", {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
+    names = [line["id"] for line in map(json.loads, (data / "problems.jsonl").read_text().splitlines())]
+    for cell in ("base", "r1-1"):
+        answers = [Completion("competition", name, 0, TEXT, 20, "stop") for name in names]
+        files.write_records(data / "completions" / f"{cell}.jsonl.gz", answers)
+    made = [str(metrics / name) for name in ("teacher.json", "overfit.json", "summary.json", "claims.json", "claims.md")]
+    path = str(root / "studies" / "tiny.yaml")
+    summarise.main(path, *shared, made[0], made[2], str(root / "plots"))
+    claims.main(path, *shared, *made)
+    return root
+
+
+@pytest.fixture(scope="module")
+def reported(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(computed, tmp_path_factory.mktemp("reported") / "tree"))
+    run(root)
+    return root
+
+
+@pytest.fixture
+def tree(computed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(computed, tmp_path / "tree"))
+
+
+def page(root: Path) -> str:
+    return (root / "report" / "tiny" / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_results_are_those_of_the_summary(reported: Path) -> None:
+    arms = json.loads((reported / "metrics" / "summary.json").read_text())["arms"]
+    rows = {cells[0]: cells[1:] for cells in _rows(page(reported), "Results")}
+    assert list(rows) == ["base", *ARMS]
+    for arm, cells_ in rows.items():
+        held, transfer, seen = arms[arm]["competition"]["heldout"], arms[arm]["transfer"]["all"], arms[arm]["competition"]["seen"]
+        assert cells_[0] == f"{100 * held['accuracy']:.1f} [{100 * held['low']:.1f}, {100 * held['high']:.1f}]"
+        assert cells_[1] == ("" if held["sd"] is None else f"{100 * held['sd']:.1f}")
+        assert cells_[2].startswith(f"{100 * transfer['accuracy']:.1f} [")
+        assert cells_[4:] == [f"{100 * seen['accuracy']:.1f}", f"{arms[arm]['words']:.1f}", "20.0"]
+    assert "90 % interval" in page(reported)
+
+
+def test_the_claims_are_those_of_the_ledger(reported: Path) -> None:
+    ledger = json.loads((reported / "metrics" / "claims.json").read_text())
+    rows = {cells[0]: cells[1:] for cells in _rows(page(reported), "Claims")}
+    gain = ledger["gain"]
+    assert rows["gain"][:4] == ["inconclusive", "0.0500", f"{gain['ours']:.4f}", f"{gain['effect']:.4f}"]
+    assert rows["gain"][4:] == [f"{gain['low']:.4f} to {gain['high']:.4f}", f"{gain['p']:.4f}", f"{gain['p_holm']:.4f}", str(gain["n"])]
+    assert rows["absent"] == ["not run", "0.0500", *[""] * 6]
+    assert f"- found: {gain['reason']}" in page(reported)
+    assert "- the paper says: up | up (abstract)" in page(reported)
+
+
+def _rows(text: str, title: str) -> list[list[str]]:
+    """Return the body cells of the first table under a heading."""
+    part = text.split(f"\n## {title}\n")[1]
+    lines = next(block for block in part.strip().split("\n\n") if block.startswith("|")).split("\n")
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_audits_limits_and_training_stand_on_the_page(reported: Path) -> None:
+    text = re.sub(" +", " ", page(reported))
+    for expected in (
+        "| pages | 1,234 |",
+        "| r1 | 98 | 98 | 91.2 |",
+        "| 12,345 | 678 | 50, 50, 50 of 100 |",
+        "- It is small.",
+        "right on 98.0 %",
+    ):
+        assert expected in text
+
+
+def test_every_link_of_the_page_leads_somewhere(reported: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", page(reported))
+    assert len(links) > 15
+    assert [link for link in links if not (reported / "report" / "tiny" / link).exists()] == []
+
+
+def test_each_plot_is_drawn_from_its_table(reported: Path) -> None:
+    drawn = {path.stem: path.read_text(encoding="utf-8") for path in (reported / "plots" / "svg").iterdir()}
+    assert sorted(drawn) == [path.stem for path in TEMPLATES]
+    arms = json.loads((reported / "metrics" / "summary.json").read_text())["arms"]
+    for arm in ("base", *ARMS):
+        assert f">{100 * arms[arm]['competition']['heldout']['accuracy']:.1f} %<" in drawn["accuracy"]
+    assert ">lowest: 0.600 at iteration 50<" in drawn["overfit"]
+    assert max(map(len, drawn.values())) < 150_000
+
+
+def test_the_curves_are_a_tidy_table(reported: Path) -> None:
+    lines = (reported / "plots" / "curves.csv").read_text().splitlines()
+    assert lines[:3] == ["arm,seed,iteration,train_loss,validation_loss", "r1,1,0,,0.900000", "r1,1,50,0.500000,0.600000"]
+    assert len(lines) == 1 + len(ARMS) * len(SEEDS) * 3
+
+
+def test_bytes_are_stable(reported: Path, tree: Path) -> None:
+    (tree / "plots" / "svg").mkdir()
+    (tree / "plots" / "svg" / "stale.svg").touch()
+    run(tree)
+    made = ["report/tiny/report.md", "plots/curves.csv", *(f"plots/svg/{path.stem}.svg" for path in TEMPLATES)]
+    assert [name for name in made if (tree / name).read_bytes() != (reported / name).read_bytes()] == []
+    assert not (tree / "plots" / "svg" / "stale.svg").exists()
+    assert [name for name in made if str(tree) in (tree / name).read_text(encoding="utf-8")] == []
+
+
+def test_rationales_are_of_the_same_held_out_problems(reported: Path) -> None:
+    part = page(reported).split("## The same problem")[1].split("\n## ")[0]
+    split = {row["id"]: row["split"] for row in map(json.loads, (reported / "data" / "split.jsonl").read_text().splitlines())}
+    shown = re.findall(r"^### (\S+)$", part, re.MULTILINE)
+    assert [split[name] for name in shown] == ["heldout", "heldout"]
+    assert re.findall(r"^\*\*(.+?)\*\*: ", part, re.MULTILINE) == ["base", "r1, seed 1"] * 2  # r3 is in the study and did not run
+    assert "90 words, final answer `1`" in part
+    assert "... (cut here, " in part
+
+
+HOSTILE = {
+    "a fence": "```\n## heading\n```",
+    "a longer fence": "`````\nx",
+    "plain": "x",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_text_cannot_leave_its_block(text: str) -> None:
+    first, *inner, last = rationales.fence(text, 100).split("\n")
+    assert first == f"{last}text"
+    assert "\n".join(inner) == text
+    assert all(last not in line for line in inner)
+
+
+def test_control_characters_are_shown() -> None:
+    assert rationales.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
+    assert rationales.code("a`b\n``c") == "``` a`b ``c ```"
+
+
+def _write(name: str, text: str) -> Callable[[Path], None]:
+    return lambda root: (root / name).write_text(text)
+
+
+def _edit(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def edit(root: Path) -> None:
+        text = (root / name).read_text()
+        assert old in text
+        (root / name).write_text(text.replace(old, new))
+
+    return edit
+
+
+def _remove(name: str) -> Callable[[Path], None]:
+    return lambda root: (root / name).unlink()
+
+
+FAULTS = {
+    "a missing cell": (_remove("metrics/train/r6-2.json"), r"r6-2.json: 1 of 6 cells missing; run `dvc repro train`"),
+    "a stale cell": (_write("metrics/train/r1-9.json", "{}"), r"1 of 7 files belong to no arm and seed.*remove them: rm -r .*/r1-9.json"),
+    "a cell that is none": (_write("metrics/train/r1-1.json", "{}"), r"r1-1.json: Object missing required field `best_iteration`"),
+    "an arm without results": (_edit("params.yaml", "- r6", "- r3"), r"arms missing: r3; arms that params.yaml does not name: r6"),
+    "an unknown arm": (_edit("params.yaml", "- r6", "- r7"), r"no arm 'r7'; arms here"),
+    "an unknown arm to show": (_edit("studies/tiny.yaml", "  - r1\n  - r3", "  - r1\n  - r8"), r"no arm 'r8'"),
+    "no section": (_edit("studies/tiny.yaml", "report:", "reports:"), r"no section 'report'"),
+    "no long run": (_remove("metrics/overfit.json"), r"overfit.json: no such file; run `dvc repro`"),
+    "no table": (_remove("plots/years.csv"), r"years.csv: no such file; run `dvc repro`"),
+    "a table without a column": (_edit("plots/words.csv", "words,", "letters,"), r"words.csv: Object missing required field `words`"),
+    "a table with a text for a number": (
+        _write("plots/years.csv", "arm,year,accuracy,low,high\nr1,2011,high,0,1\n"),
+        r"years.csv: Expected",
+    ),
+    "figures that are none": (_edit("metrics/summary.json", '"low"', '"lower"'), r"summary.json: arms.*missing required field `low`"),
+    "another ledger": (_edit("studies/tiny.yaml", "gain:", "loss:"), r"claim 'gain' stands in only one of"),
+    "no answers": (_remove("data/completions/r1-1.jsonl.gz"), r"r1-1.jsonl.gz: no such file"),
+    "a template without data": (_edit("plots/templates/years.json", plots.ANCHOR, "x"), r"data.values is not <DVC_METRIC_DATA>"),
+    "no template": (_remove("plots/templates/years.json"), r"years.json: no such file"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), FAULTS.values(), ids=FAULTS)
+def test_what_does_not_fit_is_one_line(spoil: Callable[[Path], None], message: str, tree: Path) -> None:
+    spoil(tree)
+    with pytest.raises(Fault, match=message) as caught:
+        run(tree)
+    assert "\n" not in str(caught.value)
+    assert not (tree / "report").exists()
+    assert not (tree / "plots" / "svg").exists()
+
+
+def test_a_template_that_cannot_be_drawn_is_one_line(tree: Path) -> None:
+    template = tree / "plots" / "templates" / "accuracy.json"
+    template.write_text(json.dumps({"data": {"values": plots.ANCHOR}, "mark": {"type": "none"}}))
+    with pytest.raises(Fault, match=r"accuracy.json: Vega-Lite cannot draw it") as caught:
+        run(tree)
+    assert "\n" not in str(caught.value)
