@@ -18,22 +18,19 @@ from stages.train import Params as Recipe
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `overfit` of a study file."""
 
-    arm: str
     seed: int
     iterations: Count
     eval_every: Count
 
 
-def main(study: str, corpus: str, student: str, curve: str, metrics: str) -> None:
-    """Train for long; write the curve as a tidy CSV and its turn as JSON."""
+def main(study: str, arm: str, corpus: str, student: str, curve: str, metrics: str) -> None:
+    """Train ARM for long; write the curve as a tidy CSV and its turn as JSON."""
     params = stage.section(study, "overfit", Params)
     short = stage.section(study, "train", Recipe)
     recipe = msgspec.structs.replace(short, iterations=params.iterations, eval_every=params.eval_every)
-    stage.arm(study, params.arm)
     state = Path(".work", Path(study).stem, "overfit")
-    folder = Path(corpus, params.arm)
-    about = manifest(recipe, params.arm, params.seed, folder, Path(student))
-    run, _ = learn(recipe, about, folder, Path(student), state)
+    about = manifest(recipe, arm, params.seed, Path(corpus), Path(student))
+    run, _ = learn(recipe, about, Path(corpus), Path(student), state)
     report = turn(summary(run))
     write_text(Path(curve), table(report))
     write_json(Path(metrics), report)

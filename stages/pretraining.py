@@ -1,7 +1,8 @@
 """Write the texts that the embedded study's student is pretrained on.
 
-They give it what Qwen has before distillation: the arithmetic and every style of reasoning, from a full chain to a bare answer, with
-no preference among them. No (family, numbers) of an exam or of the transfer benchmark stands here; their wordings do.
+They give it what Qwen has before distillation: the arithmetic, and every style of reasoning from a full chain to a bare answer, each
+wording with a usual style of its own, so that it uses its skill unreliably. No (family, numbers) of an exam or of the transfer
+benchmark stands here; their wordings do.
 """
 
 import sys
@@ -28,17 +29,30 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     problems: int  # worked problems of each family
     drills: int  # single operations
     styles: dict[str, int]  # weight of each reasoning level
+    house: float  # share of a wording's texts that are in its usual style; the others follow the weights
 
 
 def problems(params: Params, random: Random) -> Iterator[Example]:
     """Yield the worked problems, each family's distinct numbers in turn, each in one wording and one style."""
     styles, weights = list(params.styles), list(params.styles.values())
+    usual = house_styles(params)
     for family in FAMILIES:
-        stock = list(islice(draw(family, PRETRAINING, random, 2), params.problems))
-        for number, numbers in enumerate(islice(cycle(stock), params.problems)):
-            statement = family.statement(random.choice(family.exam + family.transfer), numbers)
-            text = condense(solve(statement)[0], random.choices(styles, weights)[0])
-            yield _example(f"{family.name}-{number:05}", statement, text)
+        stocks = [list(islice(draw(family, PRETRAINING, random, width), params.problems // 2)) for width in (1, 2)]
+        narrow, wide = (cycle(stock) for stock in stocks)
+        numbers_in_turn = chain.from_iterable(zip(narrow, narrow, wide, strict=True))  # exams' numbers twice as often as wider ones
+        for number, numbers in enumerate(islice(numbers_in_turn, params.problems)):
+            wording = random.choice(family.exam + family.transfer)
+            style = usual[wording] if random.random() < params.house else random.choices(styles, weights)[0]
+            statement = family.statement(wording, numbers)
+            yield _example(f"{family.name}-{number:05}", statement, condense(solve(statement)[0], style))
+
+
+def house_styles(params: Params) -> dict[str, str]:
+    """Return each wording's usual style, dealt out in turn by the weights: as on the web, kinds of problems have customs."""
+    deck = [style for style, weight in params.styles.items() for _ in range(weight)]
+    Random(params.seed).shuffle(deck)
+    wordings = [wording for family in FAMILIES for wording in family.exam] + [wording for family in FAMILIES for wording in family.transfer]
+    return dict(zip(wordings, cycle(deck), strict=False))
 
 
 def drills(params: Params, random: Random) -> Iterator[Example]:
@@ -51,12 +65,12 @@ def drills(params: Params, random: Random) -> Iterator[Example]:
         if symbol == "-":
             a, b = max(a, b), min(a, b)
         elif symbol == "*":
-            b = b % 100 or 7
+            b = b % 30 or 7
         elif symbol == "/":
-            b = b % 30 + 2
-            a = a % 200 * b
+            b = b % 12 + 2
+            a = a % 100 * b
         elif symbol == " mod ":
-            a, b = a * 7 + b, b % 60 + 2
+            b = b % 20 + 2
         yield _example(f"drill-{number:05}", f"{a}{symbol}{b}", written(a, b, random.choice((0, 1, 2))))
 
 

@@ -64,7 +64,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "dropout": 0.0, "layers": -1, "modules": "all", "mask_prompt": True, "max_seq_length": 200, "grad_checkpoint": False,
         "eval_every": 2, "float32": True, "merge": False,
     },
-    "overfit": {"arm": "r1", "seed": 1, "iterations": 4, "eval_every": 2},
+    "overfit": {"seed": 1, "iterations": 4, "eval_every": 2},
     "sample": {
         "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "samples": 1, "seed": 7, "batch_size": 4, "system": "",
         "benchmarks": ["transfer"], "float32": True,

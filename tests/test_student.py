@@ -40,7 +40,7 @@ PARAMS = student.Params(
 def texts() -> list[Example]:
     from random import Random
 
-    params = Texts(seed=3, problems=20, drills=100, styles={"r3": 1, "answer": 1})
+    params = Texts(seed=3, problems=20, drills=100, styles={"r3": 1, "answer": 1}, house=0.5)
     return [*problems(params, Random(3)), *drills(params, Random(4))]
 
 

@@ -248,8 +248,8 @@ def test_a_missing_student_and_a_bad_seed(training: Training, tmp_path: Path) ->
 
 
 def test_the_long_run_reports_its_turn(training: Training, tmp_path: Path, student: Path) -> None:
-    paths = [str(tmp_path / name) for name in ("corpus", "curve.csv", "overfit.json")]
-    overfit.main(toy.study(tmp_path), paths[0], str(student), *paths[1:])
+    paths = [str(tmp_path / name) for name in ("corpus/r1", "curve.csv", "overfit.json")]
+    overfit.main(toy.study(tmp_path), "r1", paths[0], str(student), *paths[1:])
     report = read_json(Path(paths[2]))
     assert report["iterations"] == [0, 2, 4]
     assert report["best_loss"] == min(report["validation_loss"][1:])

@@ -19,7 +19,7 @@ from stages.shared.files import read_json, write_records
 from stages.shared.problem import Problem
 
 SEED = 11
-EACH = 36  # problems drawn of each family, before those on the study's exams go
+EACH = 60  # problems drawn of each family, before those on the study's exams go
 
 
 def problems(fetch: dict[str, Any]) -> list[Problem]:
@@ -50,9 +50,9 @@ def stage(name: str, *words: str | Path) -> None:
 def main(out: Path, rates: list[float], arms: list[str]) -> None:
     """Print held-out accuracy of the base and of each arm at each learning rate."""
     study = yaml.safe_load(Path("studies/mini.yaml").read_text())
-    study["split"] |= {"train": 400, "valid": 40, "heldout": 0, "seen": 50}
+    study["split"] |= {"train": 340, "valid": 40, "heldout": 0, "heldout_least": 150, "seen": 50}
     study["sample"]["benchmarks"] = []
-    study["arms"] = {name: arm | {"n": min(arm["n"], 380)} for name, arm in study["arms"].items()}
+    study["arms"] = {name: arm | {"n": min(arm["n"], 320)} for name, arm in study["arms"].items()}
     out.mkdir(parents=True, exist_ok=True)
     (out / "none").mkdir(exist_ok=True)
     asked, student = out / "problems.jsonl", Path("models/mini/student")

@@ -7,29 +7,29 @@ from stages.competition.family import ALL, LONG, SENIOR, Family
 
 
 def _linear(r: Random, w: int) -> tuple[int, ...]:
-    a, b, x = r.randint(3, 6 + 6 * w), r.randint(11, 60 * w), r.randint(6, 30 * w)
+    a, b, x = r.randint(2, 9), r.randint(2, 30 * w), r.randint(2, 12 * w)
     return a, b, a * x + b
 
 
 def _system(r: Random, w: int) -> tuple[int, ...]:
-    x, y = r.randint(30, 90 * w), r.randint(5, 29)
+    x, y = r.randint(12, 40 * w), r.randint(2, 11)
     return x + y, x - y
 
 
 def _polynomial(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(3, 9), r.randint(2, 9), r.randint(2, 40), r.randint(6, 10 + 5 * w)
+    return r.randint(2, 4 + w), r.randint(2, 6), r.randint(2, 20), r.randint(4, 6 + 3 * w)
 
 
 def _term(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(12, 45 * w), r.randint(2, 30), r.randint(3, 12 * w)
+    return r.randint(6, 20 * w), r.randint(1, 20), r.randint(2, 9)
 
 
 def _roots(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(9, 29 * w), r.randint(7, 40)
+    return r.randint(6, 7 + 8 * w), r.randint(2, 17)
 
 
 def _radical(r: Random, w: int) -> tuple[int, ...]:
-    return (r.randint(3, 10 + 10 * w) ** 2 * r.choice((2, 3, 5, 6, 7, 10, 11, 13, 14, 15)),)
+    return (r.randint(2, 7 + 8 * w) ** 2 * r.choice((2, 3, 5, 6, 7, 10, 11, 13, 14, 15)),)
 
 
 def _simplest(n: int) -> str:
@@ -38,11 +38,11 @@ def _simplest(n: int) -> str:
 
 
 def _percent(r: Random, w: int) -> tuple[int, ...]:
-    return 5 * r.randint(1, 19), 20 * r.randint(3, 25 * w)
+    return 5 * r.randint(1, 19), 20 * r.randint(1, 15 * w)
 
 
 def _mean(r: Random, w: int) -> tuple[int, ...]:
-    low, high = 10, 50 * w
+    low, high = 5, 25 * w
     known, rest = [r.randint(low, high) for _ in range(4)], r.randint(low, high)
     total = sum(known) + rest
     total += -total % 5  # the last number makes the mean whole

@@ -10,40 +10,40 @@ _LEGS = ((3, 4), (4, 3), (5, 12), (12, 5), (8, 15), (15, 8), (7, 24), (24, 7), (
 
 
 def _trapezoid(r: Random, w: int) -> tuple[int, ...]:
-    a, b, c = r.randint(7, 40 * w), r.randint(7, 40 * w), r.randint(6, 24 * w)
+    a, b, c = r.randint(4, 20 * w), r.randint(4, 20 * w), r.randint(3, 8 + 4 * (w - 1))
     return a + (a + b) % 2, b, c
 
 
 def _distance(r: Random, w: int) -> tuple[int, ...]:
-    x, y, (p, q), k = r.randint(1, 20), r.randint(1, 20), r.choice(_LEGS), r.randint(1, 1 + w)
+    x, y, (p, q), k = r.randint(1, 20), r.randint(1, 20), r.choice(_LEGS), r.randint(1, w)
     return x, y, x + k * p, y + k * q
 
 
 def _ring(r: Random, w: int) -> tuple[int, ...]:
-    a = r.randint(9, 20 + 15 * w)
-    return a, r.randint(4, a - 2)
+    a = r.randint(5, 15 + 10 * w)
+    return a, r.randint(2, a - 1)
 
 
 def _box(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(3, 12 * w), r.randint(4, 15), r.randint(6, 24)
+    return r.randint(2, 9), r.randint(2, 9), r.randint(2, 10 + 5 * (w - 1))
 
 
 def _rectangle(r: Random, w: int) -> tuple[int, ...]:
-    b = r.randint(6, 20 * w)
-    return b * r.randint(12, 60), b
+    b = r.randint(3, 9 + 4 * (w - 1))
+    return b * r.randint(5, 40), b
 
 
 def _committee(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(4, 12 + 6 * w), r.randint(4, 12 + 6 * w)
+    return r.randint(3, 10 + 4 * w), r.randint(3, 10 + 4 * w)
 
 
 def _consecutive(r: Random, w: int) -> tuple[int, ...]:
-    a = r.randint(1, 40)
-    return a, a + r.randint(9, 30 + 30 * w)
+    a = r.randint(1, 20)
+    return a, a + r.randint(5, 15 + 10 * (w - 1))
 
 
 def _marbles(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(2, 8 + 6 * w), r.randint(3, 8 + 6 * w)
+    return r.randint(2, 9 + 4 * w), r.randint(2, 9 + 4 * w)
 
 
 FIGURES = (

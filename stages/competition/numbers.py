@@ -8,22 +8,22 @@ from stages.competition.family import ALL, LONG, SPEED, Family
 
 
 def _divisor(r: Random, w: int) -> tuple[int, ...]:
-    common = r.randint(2, 15 * w)
-    return common * r.randint(5, 20), common * r.randint(5, 20)
+    common = r.randint(2, 9 + 3 * w)
+    return common * r.randint(2, 9), common * r.randint(2, 9)
 
 
 def _multiple(r: Random, w: int) -> tuple[int, ...]:
-    common = r.randint(2, 9 * w)
-    a, b = r.sample(range(2, 13), 2)
+    common = r.randint(2, 6 + 3 * w)
+    a, b = r.sample(range(2, 10), 2)
     return common * a, common * b
 
 
 def _remainder(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(200, 5000 * w), r.randint(7, 20 + 20 * w)
+    return r.randint(50, 400 * w), r.randint(3, 6 + 3 * w)
 
 
 def _divisors(r: Random, w: int) -> tuple[int, ...]:
-    return (2 ** r.randint(0, 4) * 3 ** r.randint(0, 3) * 5 ** r.randint(0, 2) * r.choice((1, 7, 11, 13, 17)) * r.choice((1, 1, 2, 3, 7)),)
+    return (2 ** r.randint(0, 4) * 3 ** r.randint(0, 2) * 5 ** r.randint(0, 1) * r.choice((1, 7, 11, 13)) * r.choice((1, 2, 3, 5)),)
 
 
 def _count_divisors(n: int) -> str:
@@ -31,7 +31,7 @@ def _count_divisors(n: int) -> str:
 
 
 def _base(r: Random, w: int) -> tuple[int, ...]:
-    b = r.randint(4, 9)
+    b = r.randint(3, 9)
     digits = [r.randint(1, b - 1), *(r.randint(0, b - 1) for _ in range(1 + w))]
     return int("".join(map(str, digits))), b
 
@@ -41,17 +41,17 @@ def _units(r: Random, w: int) -> tuple[int, ...]:
 
 
 def _product(r: Random, w: int) -> tuple[int, ...]:
-    return r.randint(12, 99), r.randint(12, 40 + 40 * w)
+    return r.randint(12, 99), r.randint(3, 9 + 6 * (w - 1))
 
 
 def _squares(r: Random, w: int) -> tuple[int, ...]:
-    a = r.randint(21, 60 + 20 * w)
-    return a, r.randint(11, a - 3)
+    a = r.randint(9, 20 + 10 * w)
+    return a, r.randint(4, a - 2)
 
 
 def _fractions(r: Random, w: int) -> tuple[int, ...]:
     while True:
-        b, d = r.sample(range(3, 10 + 3 * w), 2)
+        b, d = r.sample(range(2, 9 + 2 * w), 2)
         a, c = r.randint(1, b - 1), r.randint(1, d - 1)
         if gcd(a, b) == gcd(c, d) == 1 and (Fraction(a, b) + Fraction(c, d)).denominator > 1:
             return a, b, c, d

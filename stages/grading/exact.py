@@ -37,7 +37,7 @@ def read(text: str) -> Reading | None:
 
 
 def equal(gold: Reading, answer: Reading) -> bool:
-    """Decide equality: order counts as soon as one side is a pair, not between sets and bare lists; units must agree only where both name one."""
+    """Decide equality: order counts once one side is a pair, not between sets and bare lists; units must agree where both name one."""
     if gold.unit and answer.unit and gold.unit != answer.unit:
         return False
     kinds = {gold.kind, answer.kind}

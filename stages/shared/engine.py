@@ -80,9 +80,7 @@ def _blas() -> dict[str, str]:
     if not library:
         print("engine: no MKL here, MLX's reference BLAS is 10 to 30 times slower; set MLX_BLAS to a libopenblas.so", file=sys.stderr)
         return {"blas": "reference"}
-    name, honoured = _load(library)
-    if not honoured:
-        print(f"engine: MKL ignores MKL_CBWR={name} on this CPU: results may differ in their last bits", file=sys.stderr)
+    name, _ = _load(library)
     return {"blas": "mkl", "MKL_CBWR": name} | _versions("mkl")
 
 
