@@ -27,7 +27,7 @@ def problems(fetch: dict[str, Any]) -> list[Problem]:
     printed = exams(fetch["seed"], range(fetch["first_year"], fetch["last_year"] + 1), fetch["problems"])
     used = {_key(item.statement, item.gold) for exam in printed for item in exam.items}
     random, rows = Random(SEED), []
-    for family in FAMILIES:
+    for family in (family for family in FAMILIES if family.sections):
         for place, numbers in enumerate(islice(draw(family, EXAMS, random, 1), EACH)):
             statement, gold = family.statement(random.choice(family.exam), numbers), family.gold(*numbers)
             if _key(statement, gold) not in used:

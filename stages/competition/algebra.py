@@ -3,7 +3,7 @@
 from math import isqrt
 from random import Random
 
-from stages.competition.family import ALL, LONG, SENIOR, Family
+from stages.competition.family import ALL, LONG, SENIOR, UNPRINTED, Family
 
 
 def _linear(r: Random, w: int) -> tuple[int, ...]:
@@ -97,7 +97,7 @@ ALGEBRA = (
     ),
     Family(
         "roots",
-        SENIOR,
+        LONG,
         _roots,
         lambda a, b: str(a**2 - 2 * b),
         (
@@ -108,7 +108,7 @@ ALGEBRA = (
     ),
     Family(
         "radical",
-        LONG,
+        SENIOR,
         _radical,
         _simplest,
         ("Write √{a} in simplest radical form.", "Simplify √{a}."),
@@ -128,7 +128,7 @@ ALGEBRA = (
     ),
     Family(
         "mean",
-        LONG,
+        UNPRINTED,
         _mean,
         lambda a, b, c, d, e: str(5 * e - a - b - c - d),
         (

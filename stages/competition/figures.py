@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import comb, isqrt
 from random import Random
 
-from stages.competition.family import LONG, SENIOR, SPEED, Family
+from stages.competition.family import ALL, LONG, SENIOR, SPEED, UNPRINTED, Family
 
 _LEGS = ((3, 4), (4, 3), (5, 12), (12, 5), (8, 15), (15, 8), (7, 24), (24, 7), (20, 21), (21, 20))
 
@@ -57,7 +57,7 @@ FIGURES = (
     ),
     Family(
         "distance",
-        SENIOR,
+        LONG,
         _distance,
         lambda a, b, c, d: str(isqrt((c - a) ** 2 + (d - b) ** 2)),
         (
@@ -76,7 +76,7 @@ FIGURES = (
     ),
     Family(
         "box",
-        LONG,
+        ALL,
         _box,
         lambda a, b, c: str(2 * (a * b + b * c + c * a)),
         ("Find the surface area of a box with edges {a}, {b} and {c}.",),
@@ -92,7 +92,7 @@ FIGURES = (
     ),
     Family(
         "committee",
-        LONG,
+        UNPRINTED,
         _committee,
         lambda a, b: str(comb(a, 2) * comb(b, 2)),
         (
@@ -111,7 +111,7 @@ FIGURES = (
     ),
     Family(
         "marbles",
-        LONG,
+        SENIOR,
         _marbles,
         lambda a, b: str(Fraction(comb(a, 2), comb(a + b, 2))),
         (
