@@ -24,7 +24,7 @@ ROWS: list[dict[str, Any]] = [
     {"problem": statement, "solution": "so", "answer": gold, "subject": subject, "level": 2, "unique_id": name}
     for statement, gold, subject, name in (
         ("Find $x,$ if\n\\[x = 1.\\]", "1", "Algebra", "test/algebra/1.json"),
-        ("A line\u2028separator, «quotes» and \"commas\"", "\\frac{1}{2}", "Geometry", "test/geometry/2.json"),
+        ('A line\u2028separator, «quotes» and "commas"', "\\frac{1}{2}", "Geometry", "test/geometry/2.json"),
     )
 ]
 
