@@ -69,7 +69,7 @@ def main(
     }
     found = {name: part for name, part in found.items() if part != {}}
     write_json(Path(metrics), found)
-    write_text(Path(out), page(Path(study).stem, found, read, corrections))
+    write_text(Path(out), page(Path(study).stem, found, read, places, corrections))
     stage.closing("audit", len(asked) + len(texts), len(found))
 
 

@@ -9,12 +9,13 @@ with nothing added; flaws are kept and counted. Whether an example fits the stud
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
+from stages.curation.flaws import Corpus, Flaw, inspect, sides
 from stages.extraction.corrections import Correction, correct
 from stages.extraction.reading import Reading
 from stages.shared import stage
@@ -23,10 +24,9 @@ from stages.shared.files import Fault, read_records, replacing, write_json, writ
 from stages.shared.problem import Problem
 from stages.shared.split import Assignment
 from stages.shared.trace import ANSWER, LEVELS, Level
-from stages.teacher.recording import Recording, breaks_off
+from stages.teacher.recording import Recording
 
 PARTS = {"train": "train", "valid": "valid", "heldout": "test"}  # split -> the name that mlx-lm gives its file
-Corpus = dict[str, list[Example]]
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,13 +35,6 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     system: str
     published: dict[str, str]
-
-
-class Flaw(NamedTuple):
-    """What the clean protocol refuses and the published one counts."""
-
-    kind: str
-    where: str
 
 
 def main(study: str, arm: str, problems: str, reading: str, recordings: str, levels: str, split: str, out: str) -> None:
@@ -69,8 +62,7 @@ def main(study: str, arm: str, problems: str, reading: str, recordings: str, lev
     if found and row.protocol == "clean":
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise Fault(f"{study}: arms.{arm}: {found[0].kind}: {found[0].where}{more}; mend it, or take protocol published, which counts it")
-    sizes = {part: len(examples) for part, examples in corpus.items()}
-    counts = sizes | {"dropped": dict(sorted(dropped.items())), "flaws": dict(sorted(Counter(flaw.kind for flaw in found).items()))}
+    counts = tally(corpus, dropped, found)
     if row.corrected:
         changed = {name for name in asked if printed[name] != asked[name]}
         counts["corrected"] = sum(example.id in changed for examples in corpus.values() for example in examples)
@@ -78,7 +70,15 @@ def main(study: str, arm: str, problems: str, reading: str, recordings: str, lev
         for part, examples in corpus.items():
             write_records(folder / f"{part}.jsonl", examples)
         write_json(folder / "counts.json", counts)
-    stage.closing(f"curate {arm}", sum(sizes.values()) + dropped.total(), sum(sizes.values()), dropped)
+    wrote = sum(map(len, corpus.values()))
+    stage.closing(f"curate {arm}", wrote + dropped.total(), wrote, dropped)
+
+
+def tally(corpus: Corpus, dropped: Counter[str], found: Sequence[Flaw]) -> dict[str, Any]:
+    """Return what counts.json holds: examples by part, problems dropped by reason, flaws by kind."""
+    kinds = Counter(flaw.kind for flaw in found)
+    sizes = {part: len(examples) for part, examples in corpus.items()}
+    return sizes | {"dropped": dict(sorted(dropped.items())), "flaws": dict(sorted(kinds.items()))}
 
 
 def by_problem(levels: Sequence[Level]) -> dict[str, dict[str, Level]]:
@@ -151,47 +151,6 @@ def _unfit(levels: Mapping[str, Level], arm: stage.Arm, barred: str) -> str:
     if any(name not in levels for name in (*LEVELS, ANSWER)):
         return "no verified work at every level"
     return "" if all(level.states_answer for level in levels.values()) else "a level that does not state the answer"
-
-
-def sides(corpus: Corpus, assignments: Sequence[Assignment], arm: stage.Arm) -> dict[str, set[str]]:
-    """Return the sides on which each duplicate cluster stands: of the study's split, or of the published corpus itself."""
-    home = {place.id: place.cluster for place in assignments}
-    found: dict[str, set[str]] = defaultdict(set)
-    if arm.protocol == "clean":
-        for place in assignments:
-            found[place.cluster].add(place.split)
-    for part, examples in corpus.items() if arm.protocol == "published" else ():
-        for example in examples:
-            found[home[example.id]].add(part)
-    return found
-
-
-def inspect(
-    corpus: Corpus,
-    problems: Mapping[str, Problem],
-    clusters: Mapping[str, set[str]],
-    placeholders: Set[str],
-    texts: Mapping[str, Mapping[str, Level]],
-    level: str,
-) -> Iterator[Flaw]:
-    """Yield the corpus's flaws."""
-    for cluster, found in sorted(clusters.items()):
-        if len(found) > 1:
-            yield Flaw("a duplicate cluster on two sides", f"cluster {cluster} stands in {' and '.join(sorted(found))}")
-    trained = {problems[example.id].statement for example in corpus["train"]}
-    for part, examples in corpus.items():
-        for example in examples:
-            problem, where = problems[example.id], f"problem {example.id} in {part}"
-            if not (problem.statement.strip() and problem.gold.strip()):
-                yield Flaw("an empty statement or gold", where)
-            if example.id in placeholders:
-                yield Flaw("a placeholder", where)
-            if breaks_off(example.messages[-1].content):
-                yield Flaw("a text that breaks off", where)
-            if not texts[example.id][level].states_answer:
-                yield Flaw("a text that does not state the answer", where)
-            if part != "train" and problem.statement in trained:
-                yield Flaw("a question that is trained on too", where)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ def test_the_page_shows_suspects_by_rank_and_no_text(bench: Bench) -> None:
     assert ["competition-02", "statement", "15", "51", "2", "the page prints 51"] in rows
     assert ["competition-09", "2015 FS.pdf", "2", "untranscribed"] in rows
     assert ["r1", "3", "1", "1", "no verified work at every level: 2", "a placeholder: 1"] in rows
+    assert ["train", "competition-01 competition-02 competition-03"] in rows
     assert "secret words" not in page
     assert "Find the sum" not in page
 

@@ -1,5 +1,6 @@
 """The audit's page: what a study's corpora rest on, for a reviewer to read. It shows ids, pages and tokens, and no problem's text."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from tabulate import tabulate
 
 from stages.extraction.corrections import Correction
 from stages.extraction.reading import Reading
+from stages.shared.split import Assignment
 
 Row = Mapping[str, Any]
 
@@ -28,11 +30,11 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-def page(study: str, found: Row, reading: Sequence[Reading], corrections: Sequence[Correction]) -> str:
+def page(study: str, found: Row, reading: Sequence[Reading], places: Sequence[Assignment], corrections: Sequence[Correction]) -> str:
     """Return the page in Markdown."""
     parts = [f"# Audit of study `{study}`", "Written by `dvc repro audit`; every figure is counted from the study's own files."]
     parts += ["## Problems", _grid(["figure", "count"], [[label, found["problems"][key]] for key, label in PROBLEMS.items()])]
-    parts += [_splits(found["problems"])]
+    parts += [_splits(found["problems"]), *_clusters(places)]
     parts += ["## Pages against the text of record", *_reading(found["reading"])]
     parts += _suspects(reading, corrections)
     if "published" in found:
@@ -52,6 +54,15 @@ def _splits(problems: Row) -> str:
     names = sorted(problems["split"])
     rows = [[name, problems["split"][name], problems["asked"].get(name, 0)] for name in names]
     return "The study's own split, by cluster:\n\n" + _grid(["split", "problems", "asked of every student"], rows)
+
+
+def _clusters(places: Sequence[Assignment]) -> list[str]:
+    members: dict[str, list[str]] = defaultdict(list)
+    for place in places:
+        members[place.cluster].append(place.id)
+    split = {place.id: place.split for place in places}
+    rows = [[split[cluster], " ".join(ids)] for cluster, ids in sorted(members.items()) if len(ids) > 1]
+    return ["### Near-duplicates", "Each stands on one side of the split:", _grid(["split", "problems"], rows)] if rows else []
 
 
 def _reading(reading: Row) -> list[str]:
@@ -98,7 +109,15 @@ def _suspects(reading: Sequence[Reading], corrections: Sequence[Correction]) -> 
 def _levels(levels: Row) -> list[str]:
     keys = list(dict.fromkeys(key for row in levels.values() for key in row))
     rows = [[level, *(_figure(row.get(key, "")) for key in keys)] for level, row in levels.items()]
-    return [_grid(["level", *(key.replace("_", " ") for key in keys)], rows)]
+    grid = _grid(["level", *(key.replace("_", " ") for key in keys)], rows)
+    if "truncated" not in keys:
+        return [grid]
+    return [
+        grid,
+        "Our verdict on each recorded text, by its own conclusion: it states the gold answer; it is incorrect (another final answer),"
+        " truncated (it stops before it concludes) or undecided (no final answer that we could read). A text that breaks off may have"
+        " stated its answer before; one that never mentions it holds the gold answer nowhere, in no notation that we know.",
+    ]
 
 
 def _arms(arms: Row) -> list[str]:
