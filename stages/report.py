@@ -46,7 +46,7 @@ def main(study: str, params: str, data: str, metrics: str, tidy: str, templates:
     examples = sample(section, students, Path(data))
     text = page.write(run, drawn, examples, Places(study, params, data, metrics, tidy).seen_from(Path(out)))
     plots.draw(drawn, Path(templates), run.study, Path(tidy, "svg"))
-    files.write_text(Path(tidy, "curves.csv"), as_csv(plots.curves(run.trainings)))
+    files.write_text(Path(tidy, "curves.csv"), as_csv(plots.curves(Path(tidy, "train"), run.trainings)))
     files.write_text(Path(out), text)
     stage.closing("report", len(run.trainings), len(drawn) + 2)
 

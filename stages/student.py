@@ -1,4 +1,4 @@
-"""Bring the base student into a folder that ``mlx_lm.load()`` opens: pretrain the embedded study's own."""
+"""Bring the base student into a folder that ``mlx_lm.load()`` opens: pretrain one, or download a pinned revision from the hub."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import msgspec
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from stages.learning import hub
 from stages.shared import engine, stage
 from stages.shared.chat import Example
 from stages.shared.files import Fault, read_records, replacing
+from stages.shared.hub import snapshot
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = (
@@ -155,19 +158,48 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 
+class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `student` of kind hub."""
+
+    kind: str
+    repository: str  # OWNER/NAME
+    revision: str  # commit
+
+
 def main(study: str, texts: str, out: str) -> None:
     """Read section `student` and the pretraining texts, write the student."""
-    params = stage.section(study, "student", Params)
-    if params.kind != "scratch":
-        raise Fault(f"{study}: section 'student': kind is '{params.kind}'; allowed: scratch")
+    kind = stage.section(study, "student", dict[str, Any]).get("kind")
+    if kind not in PROVIDERS:
+        raise Fault(f"{study}: section 'student': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
+    schema, provide = PROVIDERS[kind]
+    stage.closing("student", provide(stage.section(study, "student", schema), Path(study), Path(texts), Path(out)), 1)
+
+
+def scratch(params: Params, study: Path, texts: Path, out: Path) -> int:
+    """Pretrain a student; return how many texts it read."""
     facts = engine.start()
-    examples = read_records(Path(texts), Example)
-    key = hashlib.sha256(msgspec.json.encode([params, facts]) + Path(texts).read_bytes()).hexdigest()[:16]
-    work = Path(".work", Path(study).stem, "student", key)
+    examples = read_records(texts, Example)
+    key = hashlib.sha256(msgspec.json.encode([params, facts]) + texts.read_bytes()).hexdigest()[:16]
+    work = Path(".work", study.stem, "student", key)
     bpe = pretrain(params, examples, work)
-    publish(Path(out), work, bpe, facts)
+    publish(out, work, bpe, facts)
     shutil.rmtree(work)
-    stage.closing("student", len(examples), 1)
+    return len(examples)
+
+
+def download(params: Hub, study: Path, texts: Path, out: Path) -> int:
+    """Publish a pinned revision of a student that others pretrained; return how many files it has."""
+    if count := len(read_records(texts, Example)):
+        raise Fault(f"{study}: section 'pretraining' makes {count} texts, a student from the hub reads none: set problems and drills to 0")
+    source = snapshot(params.repository, params.revision, hub.FILES)
+    with replacing(out) as folder:
+        folder.mkdir()
+        count = hub.copy(source, folder)
+        _write(folder / "manifest.json", {"params": msgspec.to_builtins(params), "engine": engine.start()})
+    return count
+
+
+PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path, Path], int]]] = {"scratch": (Params, scratch), "hub": (Hub, download)}
 
 
 if __name__ == "__main__":

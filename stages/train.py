@@ -4,11 +4,14 @@ The out folder holds what `mlx_lm.load(student, adapter_path=...)` takes (adapte
 manifest.json: everything that determines its bytes. A killed run goes on from its last evaluation and ends in the same bytes.
 """
 
+import csv
 import hashlib
+import io
 import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,8 +54,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     merge: bool
 
 
-def main(study: str, arm: str, seed: str, corpus: str, student: str, out: str, metrics: str) -> None:
-    """Train ARM with SEED; write the adapter's folder and a small JSON of its curve."""
+def main(study: str, arm: str, seed: str, corpus: str, student: str, out: str, table: str, metrics: str) -> None:
+    """Train ARM with SEED; write the adapter's folder, its curve as a tidy CSV and its metrics as JSON."""
     params = stage.section(study, "train", Params)
     stage.arm(study, arm)
     if not seed.isdigit():
@@ -68,6 +71,7 @@ def main(study: str, arm: str, seed: str, corpus: str, student: str, out: str, m
         write_text(folder / "manifest.json", json.dumps(about, indent=2) + "\n")  # unrounded
         if params.merge:
             merge(Path(student), folder, params.float32)
+    write_text(Path(table), curve(run.points))
     write_json(Path(metrics), summary(run))
     write_json(work / "log" / f"train-{arm}-{seed}.json", {"seconds": time.monotonic() - started, "tokens": run.tokens})
     shutil.rmtree(state)
@@ -115,15 +119,30 @@ def examples(file: Path, student: Student, params: Params) -> list[tuple[list[in
 
 def summary(run: Any) -> dict[str, Any]:
     """Return a run's metrics: losses in nats a token of the student's tokenizer."""
-    curve = {name: [getattr(point, name) for point in run.points] for name in ("iteration", "train_loss", "validation_loss")}
     return {
+        "iterations": run.iterations,
         "best_iteration": run.chosen.iteration,
         "best_validation_loss": run.chosen.validation_loss,
         "last_validation_loss": run.points[-1].validation_loss,
         "trainable_parameters": sum(array.size for array in run.best.values()),
         "trained_tokens": run.tokens,
-        "curve": curve,
     }
+
+
+def curve(points: Sequence[tuple[int, float | None, float]]) -> str:
+    """Return a curve as CSV; the training loss is the mean since the row before, so the first row has none.
+
+    >>> print(curve([(0, None, 0.7), (50, 0.5, 0.6)]), end="")
+    iteration,train_loss,validation_loss
+    0,,0.700000
+    50,0.500000,0.600000
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["iteration", "train_loss", "validation_loss"])
+    for iteration, train, valid in points:
+        writer.writerow([iteration, "" if train is None else f"{train:.6f}", f"{valid:.6f}"])
+    return text.getvalue()
 
 
 def merge(student: Path, folder: Path, float32: bool) -> None:

@@ -1,12 +1,12 @@
 """The invented competition: nothing overlaps, everything is printed once, and the same seed prints the same exams."""
 
 from collections import Counter
-from itertools import islice
+from itertools import combinations, islice
 from random import Random
 
 import pytest
 
-from stages.competition.problems import EXAMS, FAMILIES, PRETRAINING, TRANSFER, draw, exams, pool, transfer
+from stages.competition.problems import EXAMS, FAMILIES, PRETRAINING, TRANSFER, TUNING, draw, exams, pool, transfer
 from stages.pretraining import Params, problems
 
 COUNTS = {"freshman-sophomore": 22, "junior-senior": 22, "two-person": 18}
@@ -33,10 +33,10 @@ def test_too_many_problems_is_an_error_that_names_the_family() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_pools_share_no_numbers(family) -> None:  # type: ignore[no-untyped-def]
-    drawn = {name: set(islice(draw(family, name, Random(1), width), 500)) for name, width in ((EXAMS, 1), (TRANSFER, 2), (PRETRAINING, 2))}
+    widths = {EXAMS: 1, TRANSFER: 2, TUNING: 1, PRETRAINING: 2}
+    drawn = {name: set(islice(draw(family, name, Random(1), width), 500)) for name, width in widths.items()}
     assert all(pool(family.name, numbers) == name for name, found in drawn.items() for numbers in found)
-    assert not drawn[EXAMS] & drawn[TRANSFER]
-    assert not (drawn[EXAMS] | drawn[TRANSFER]) & drawn[PRETRAINING]
+    assert not any(drawn[one] & drawn[other] for one, other in combinations(widths, 2))
     assert all(drawn.values())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import claims, overfit, report, summarise
+from stages import claims, report, summarise, train
 from stages.reporting import plots, rationales
 from stages.shared import files
 from stages.shared.completion import Completion
@@ -58,15 +58,15 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "studies" / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
     (root / "params.yaml").write_text(yaml.safe_dump({"arms": ARMS, "seeds": SEEDS}))
     shutil.copytree(ROOT / "plots" / "templates", root / "plots" / "templates")
-    training = {"best_iteration": 50, "trainable_parameters": 12345, "trained_tokens": 678, "curve": None}
-    training["curve"] = {"iteration": [0, 50, 100], "train_loss": [None, 0.5, 0.25], "validation_loss": [0.9, 0.6, 0.7]}
+    training = {"best_iteration": 50, "trainable_parameters": 12345, "trained_tokens": 678, "iterations": 100}
+    points = [(0, None, 0.9), (50, 0.5, 0.6), (100, 0.25, 0.7)]
     for arm in ARMS:
         for seed in SEEDS:
             files.write_json(metrics / "train" / f"{arm}-{seed}.json", training)
-    turn = {"best_iteration": 50, "best_loss": 0.6, "last_loss": 0.75, "iterations": [0, 50, 100]}
-    turn |= {"train_loss": [None, 0.5, 0.25], "validation_loss": [0.9, 0.6, 0.75]}
+            files.write_text(root / "plots" / "train" / f"{arm}-{seed}.csv", train.curve(points))
+    turn = {"best_iteration": 50, "best_loss": 0.6, "last_loss": 0.75, "iterations": 100}
     files.write_json(metrics / "overfit.json", turn)
-    files.write_text(root / "plots" / "overfit.csv", overfit.table(turn))
+    files.write_text(root / "plots" / "overfit.csv", train.curve([(0, None, 0.9), (50, 0.5, 0.6), (100, 0.25, 0.75)]))
     shutil.move(data / "teacher.json", metrics / "teacher.json")
     files.write_json(metrics / "extract.json", {"pages": 1234, "dropped_no_answer": 2})
     files.write_json(metrics / "levels.json", {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
@@ -223,7 +223,7 @@ def _remove(name: str) -> Callable[[Path], None]:
 FAULTS = {
     "a missing cell": (_remove("metrics/train/r6-2.json"), r"r6-2.json: 1 of 6 cells missing; run `dvc repro train`"),
     "a stale cell": (_write("metrics/train/r1-9.json", "{}"), r"1 of 7 files belong to no arm and seed.*remove them: rm -r .*/r1-9.json"),
-    "a cell that is none": (_write("metrics/train/r1-1.json", "{}"), r"r1-1.json: Object missing required field `best_iteration`"),
+    "a cell that is none": (_write("metrics/train/r1-1.json", "{}"), r"r1-1.json: Object missing required field `iterations`"),
     "an arm without results": (_edit("params.yaml", "- r6", "- r3"), r"arms missing: r3; arms that params.yaml does not name: r6"),
     "an unknown arm": (_edit("params.yaml", "- r6", "- r7"), r"no arm 'r7'; arms here"),
     "an unknown arm to show": (_edit("studies/tiny.yaml", "  - r1\n  - r3", "  - r1\n  - r8"), r"no arm 'r8'"),

@@ -1,5 +1,6 @@
 """The trainer: what it trains on, what it keeps, and that the same run gives the same bytes."""
 
+import csv
 import json
 from collections.abc import Callable
 from itertools import chain, islice
@@ -41,7 +42,7 @@ def training(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def run(seed: int = 1, base: Path = student, name: str = "adapter", **keys: Any) -> Path:
         out = tmp_path / name
         study = toy.study(tmp_path, train=keys)
-        train.main(study, "r1", str(seed), str(examples), str(base), str(out), str(tmp_path / f"{name}.json"))
+        train.main(study, "r1", str(seed), str(examples), str(base), *(str(out) + ending for ending in ("", ".csv", ".json")))
         return out
 
     return run
@@ -50,7 +51,13 @@ def training(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def content(folder: Path) -> dict[str, bytes]:
     """Return a folder's files and its metrics by name."""
     found = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    return found | {"metrics": folder.with_suffix(".json").read_bytes()}
+    return found | {"metrics": folder.with_suffix(".json").read_bytes(), "curve": folder.with_suffix(".csv").read_bytes()}
+
+
+def curve(adapter: Path) -> list[dict[str, float]]:
+    """Return the curve that was written beside an adapter."""
+    with adapter.with_suffix(".csv").open() as file:
+        return [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def params(**keys: Any) -> train.Params:
@@ -74,7 +81,7 @@ def rows(student: Path, part: str = "valid", mask: bool = True) -> list[tuple[li
 
 def test_same_seed_same_bytes_other_seed_other_bytes(training: Training) -> None:
     first, again, other = training(), training(name="again"), training(seed=2, name="other")
-    assert set(content(first)) == {"adapters.safetensors", "adapter_config.json", "manifest.json", "metrics"}
+    assert set(content(first)) == {"adapters.safetensors", "adapter_config.json", "manifest.json", "metrics", "curve"}
     assert content(first) == content(again)
     assert content(first)["adapters.safetensors"] != content(other)["adapters.safetensors"]
     assert not list(Path(".work", "toy", "train").iterdir())
@@ -122,24 +129,27 @@ def test_the_state_of_another_run_is_not_taken_up(training: Training, monkeypatc
 
 def test_the_best_adapter_is_kept_not_the_last(training: Training, student: Path) -> None:
     out = training(seed=2)
-    metrics = read_json(out.with_suffix(".json"))
-    curve = metrics["curve"]
-    assert curve["iteration"] == [0, 2, 4, 6]
+    metrics, points = read_json(out.with_suffix(".json")), curve(out)
+    assert [point["iteration"] for point in points] == [0, 2, 4, 6]
+    assert metrics["iterations"] == 6
     best, last = metrics["best_validation_loss"], metrics["last_validation_loss"]
-    assert best == min(curve["validation_loss"][1:]) < last == curve["validation_loss"][-1]
-    assert metrics["best_iteration"] == curve["iteration"][curve["validation_loss"].index(best)]
+    losses = [point["validation_loss"] for point in points]
+    assert best == min(losses[1:]) < last == losses[-1]
+    assert metrics["best_iteration"] == points[losses.index(best)]["iteration"]
     model, _ = adapted(student, out, True, fuse=False)
     assert plain_loss(model, rows(student)) == pytest.approx(best, abs=(last - best) / 4)  # bfloat16 on disk
 
 
 @pytest.mark.parametrize("mask", [True, False], ids=["completion only", "prompt too"])
 def test_the_loss_is_that_of_the_book(training: Training, student: Path, mask: bool) -> None:
-    metrics = read_json(training(mask_prompt=mask).with_suffix(".json"))
+    out = training(mask_prompt=mask)
     model, _ = weights(student, True)
     valid, ours = rows(student, mask=mask), rows(student, "train", mask)
-    assert metrics["curve"]["validation_loss"][0] == pytest.approx(plain_loss(model, valid), abs=1e-5)
+    assert curve(out)[0]["validation_loss"] == pytest.approx(plain_loss(model, valid), abs=1e-5)
     per_pass = sum(len(tokens) - max(prompt, 1) for tokens, prompt in ours)
-    assert metrics["trained_tokens"] == 2 * per_pass  # 10 examples in batches of 4, 4, 2: 6 iterations are two passes
+    assert (
+        read_json(out.with_suffix(".json"))["trained_tokens"] == 2 * per_pass
+    )  # 10 examples in batches of 4, 4, 2: 6 iterations are two passes
 
 
 def test_mlx_lm_loads_the_adapter(training: Training, student: Path) -> None:
@@ -190,7 +200,7 @@ def test_a_quantised_student_in_its_own_format_and_in_float32(training: Training
     for out, float32, kind in ((kept, False, nn.QuantizedLinear), (wide, True, nn.Linear)):
         model, _ = adapted(base, out, float32, fuse=False)
         assert type(model.layers[0].mlp.up_proj.linear) is kind
-    losses = [read_json(out.with_suffix(".json"))["curve"]["validation_loss"][0] for out in (kept, wide)]
+    losses = [curve(out)[0]["validation_loss"] for out in (kept, wide)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-2)
 
 
@@ -244,14 +254,15 @@ def test_a_missing_student_and_a_bad_seed(training: Training, tmp_path: Path) ->
     with pytest.raises(Fault, match=r"nowhere: no config.json or model\*.safetensors here"):
         training(base=tmp_path / "nowhere")
     with pytest.raises(Fault, match="seed 'one'"):
-        train.main(toy.study(tmp_path), "r1", "one", "corpus", "student", "out", "metrics")
+        train.main(toy.study(tmp_path), "r1", "one", "corpus", "student", "out", "curve", "metrics")
 
 
 def test_the_long_run_reports_its_turn(training: Training, tmp_path: Path, student: Path) -> None:
     paths = [str(tmp_path / name) for name in ("corpus/r1", "curve.csv", "overfit.json")]
     overfit.main(toy.study(tmp_path), "r1", paths[0], str(student), *paths[1:])
     report = read_json(Path(paths[2]))
-    assert report["iterations"] == [0, 2, 4]
-    assert report["best_loss"] == min(report["validation_loss"][1:])
+    assert report["iterations"] == 4
+    losses = [float(line.split(",")[2]) for line in Path(paths[1]).read_text().splitlines()[1:]]
+    assert report["best_loss"] == min(losses[1:])
     assert Path(paths[1]).read_text().splitlines()[0] == "iteration,train_loss,validation_loss"
     assert len(Path(paths[1]).read_text().splitlines()) == 4

@@ -3,7 +3,7 @@
 from math import isqrt
 from random import Random
 
-from stages.competition.family import ALL, LONG, SENIOR, UNPRINTED, Family
+from stages.competition.family import ALL, LONG, SENIOR, Family
 
 
 def _linear(r: Random, w: int) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ ALGEBRA = (
     ),
     Family(
         "mean",
-        UNPRINTED,
+        LONG,
         _mean,
         lambda a, b, c, d, e: str(5 * e - a - b - c - d),
         (

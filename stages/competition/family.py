@@ -8,7 +8,6 @@ ALL = ("freshman-sophomore", "junior-senior", "two-person")
 LONG = ALL[:2]
 SENIOR = ALL[1:2]
 SPEED = ALL[2:]
-UNPRINTED = ()  # in pretraining and in the transfer benchmark only: a student of this size seldom masters it (docs/tuning.md)
 
 
 class Family(NamedTuple):

@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import comb, isqrt
 from random import Random
 
-from stages.competition.family import ALL, LONG, SENIOR, SPEED, UNPRINTED, Family
+from stages.competition.family import ALL, LONG, SENIOR, SPEED, Family
 
 _LEGS = ((3, 4), (4, 3), (5, 12), (12, 5), (8, 15), (15, 8), (7, 24), (24, 7), (20, 21), (21, 20))
 
@@ -92,7 +92,7 @@ FIGURES = (
     ),
     Family(
         "committee",
-        UNPRINTED,
+        LONG,
         _committee,
         lambda a, b: str(comb(a, 2) * comb(b, 2)),
         (

@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import gcd, lcm
 from random import Random
 
-from stages.competition.family import ALL, LONG, UNPRINTED, Family
+from stages.competition.family import ALL, LONG, Family
 
 
 def _divisor(r: Random, w: int) -> tuple[int, ...]:
@@ -60,7 +60,7 @@ def _fractions(r: Random, w: int) -> tuple[int, ...]:
 NUMBERS = (
     Family(
         "divisor",
-        UNPRINTED,
+        LONG,
         _divisor,
         lambda a, b: str(gcd(a, b)),
         ("Find the greatest common divisor of {a} and {b}.", "What is the largest integer that divides both {a} and {b}?"),
@@ -84,7 +84,7 @@ NUMBERS = (
     ),
     Family(
         "divisors",
-        UNPRINTED,
+        LONG,
         _divisors,
         _count_divisors,
         ("How many positive divisors does {a} have?", "Find the number of positive factors of {a}."),
@@ -124,7 +124,7 @@ NUMBERS = (
     ),
     Family(
         "fractions",
-        UNPRINTED,
+        LONG,
         _fractions,
         lambda a, b, c, d: str(Fraction(a, b) + Fraction(c, d)),
         ("Find {a}/{b} + {c}/{d} as a reduced fraction.", "Add {a}/{b} and {c}/{d}; write a reduced fraction."),

@@ -1,7 +1,8 @@
 """Which problems exist, and who may print them.
 
-Each (family, numbers) belongs to exactly one pool, by a hash: exams, the transfer benchmark, or the pretraining of the student. Nothing
-that a student saw in pretraining can thus stand on an exam, and no exam problem in the transfer benchmark, whatever the wording.
+Each (family, numbers) belongs to exactly one pool, by a hash: exams, the transfer benchmark, tuning, or the pretraining of the student.
+Nothing that a student saw in pretraining can thus stand on an exam, no exam problem in the transfer benchmark, and no choice made on
+tuning problems has seen a problem that judges it, whatever the wording and however the exams are drawn.
 """
 
 import hashlib
@@ -15,13 +16,13 @@ from stages.competition.figures import FIGURES
 from stages.competition.numbers import NUMBERS
 
 FAMILIES: tuple[Family, ...] = ALGEBRA + NUMBERS + FIGURES
-EXAMS, TRANSFER, PRETRAINING = "exams", "transfer", "pretraining"
+EXAMS, TRANSFER, TUNING, PRETRAINING = "exams", "transfer", "tuning", "pretraining"
+TENTHS = (TUNING, *2 * (PRETRAINING,), TRANSFER, *3 * (EXAMS,), *3 * (PRETRAINING,))  # of the exams' tenths none was ever tuned on
 
 
 def pool(family: str, numbers: tuple[int, ...]) -> str:
-    """Return the pool of a problem: of ten, three go to exams, one to transfer, six to pretraining."""
-    tenth = int.from_bytes(hashlib.sha256(f"{family} {numbers}".encode()).digest()[:8], "big") % 10
-    return EXAMS if tenth < 3 else TRANSFER if tenth == 3 else PRETRAINING
+    """Return the pool of a problem, each tenth of them going to one."""
+    return TENTHS[int.from_bytes(hashlib.sha256(f"{family} {numbers}".encode()).digest()[:8], "big") % len(TENTHS)]
 
 
 def draw(family: Family, wanted: str, random: Random, width: int) -> Iterator[tuple[int, ...]]:

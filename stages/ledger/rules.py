@@ -239,7 +239,7 @@ class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
     def measure(self, run: Run) -> Finding:
         best, last = float(run.overfit["best_loss"]), float(run.overfit["last_loss"])
-        turn, end = run.overfit["best_iteration"], run.overfit["iterations"][-1]
+        turn, end = run.overfit["best_iteration"], run.overfit["iterations"]
         ratio = last / best if best else float("inf")
         state = "opposite" if turn >= end else "shown" if ratio > 1 + self.rise else "undecided"
         return Finding(

@@ -26,21 +26,13 @@ class Figures(msgspec.Struct, frozen=True):
     sd: float | None
 
 
-class Curve(msgspec.Struct, frozen=True):
-    """Losses in nats a token at each evaluation; the training loss is the mean since the evaluation before, so the first has none."""
-
-    iteration: list[int]
-    train_loss: list[float | None]
-    validation_loss: list[float]
-
-
 class Training(msgspec.Struct, frozen=True):
     """One adapter's training."""
 
+    iterations: int
     best_iteration: int
     trainable_parameters: int
     trained_tokens: int
-    curve: Curve
 
 
 class LongRun(msgspec.Struct, frozen=True):
@@ -49,7 +41,7 @@ class LongRun(msgspec.Struct, frozen=True):
     best_iteration: int
     best_loss: float
     last_loss: float
-    iterations: list[int]
+    iterations: int
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 Text is measured with the font that comes with the renderer, so that a machine's own fonts do not change the bytes.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,22 +42,15 @@ def collect(folder: Path, arms: list[str], cells: dict[Key, Training], run: Long
         Plot("sections", "By section", "sections.csv", by_section, readings.sections(of_sections, arms)),
         Plot("years", "By year", "years.csv", by_year, readings.years(of_years, arms)),
         Plot("outcomes", "What became of the answers", "outcomes.csv", counts, readings.outcomes(counted)),
-        Plot("curves", "Training", "curves.csv", curves(cells), readings.curves(cells)),
+        Plot("curves", "Training", "curves.csv", curves(folder / "train", cells), readings.curves(cells)),
         Plot("overfit", "The long run", "overfit.csv", long, readings.overfit(run)),
     ]
     return [plot for plot in plots if plot.reading]
 
 
-def curves(cells: dict[Key, Training]) -> Rows:
-    """Return the curves of all adapters as a tidy table: arm, seed, iteration, train_loss ("" at the first evaluation), validation_loss."""
-    return [
-        {"arm": arm, "seed": str(seed), "iteration": str(iteration),
-         "train_loss": "" if train is None else f"{train:.6f}", "validation_loss": f"{valid:.6f}"}
-        for (arm, seed), training in cells.items()
-        for iteration, train, valid in zip(
-            training.curve.iteration, training.curve.train_loss, training.curve.validation_loss, strict=True
-        )
-    ]  # fmt: skip
+def curves(folder: Path, cells: Iterable[Key]) -> Rows:
+    """Return the curves of all adapters as one tidy table: arm, seed, iteration, train_loss ("" at the first), validation_loss."""
+    return [{"arm": arm, "seed": str(seed), **row} for arm, seed in cells for row in table(folder / f"{arm}-{seed}.csv", readings.Loss)[0]]
 
 
 def draw(plots: list[Plot], templates: Path, study: str, out: Path) -> None:

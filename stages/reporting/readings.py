@@ -129,7 +129,7 @@ def curves(trainings: dict[Key, Training]) -> str:
     best = [training.best_iteration for training in trainings.values()]
     if not best:
         return ""
-    ends = sum(training.best_iteration == training.curve.iteration[-1] for training in trainings.values())
+    ends = sum(training.best_iteration == training.iterations for training in trainings.values())
     between = f"at iteration {best[0]}" if len(set(best)) == 1 else f"between iterations {min(best)} and {max(best)}"
     return (
         f"The lowest validation loss lies {between}; in {ends} of {len(best)} adapters it is the last evaluation. "
@@ -139,7 +139,7 @@ def curves(trainings: dict[Key, Training]) -> str:
 
 def overfit(run: LongRun) -> str:
     """Say where the long run is lowest and where it ends."""
-    low, end = f"{run.best_loss:.3f} at iteration {run.best_iteration}", run.iterations[-1]
+    low, end = f"{run.best_loss:.3f} at iteration {run.best_iteration}", run.iterations
     if run.best_iteration == end:
         return f"Validation loss is lowest at the end, {low}: it does not turn within this run."
     rise = f", {100 * (run.last_loss / run.best_loss - 1):.1f} % higher" if run.best_loss else ""

@@ -52,7 +52,7 @@ def arms(rows: Mapping[str, Arm], trainings: Mapping[Key, Training]) -> str:
     for arm, row in rows.items():
         cells = [training for (name, _), training in trainings.items() if name == arm]
         tokens = sum(cell.trained_tokens for cell in cells) / len(cells)
-        best = f"{', '.join(str(cell.best_iteration) for cell in cells)} of {cells[0].curve.iteration[-1]}"
+        best = f"{', '.join(str(cell.best_iteration) for cell in cells)} of {cells[0].iterations}"
         table.append([arm, row.level, row.protocol, row.n or "all", f"{cells[0].trainable_parameters:,}", f"{tokens:,.0f}", best])
     head = ["arm", "level", "protocol", "examples", "trainable parameters", "trained tokens, mean of the seeds", "best iteration by seed"]
     return grid(head, table, left=3)
