@@ -5,8 +5,9 @@ A study's text of record is either what its PDFs print or, where somebody transc
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -61,7 +62,7 @@ def as_printed(
     placed: Placed, expected: dict[Path, int], how: How, limits: Limits
 ) -> tuple[list[Problem], list[Reading], dict[str, int], int]:
     """Take the PDFs' own text for the text of record; return also how many problems were read."""
-    read = _pages(list(placed), how, limits, opening.page)
+    read: dict[Path, list[Page]] = _pages(list(placed), how, limits, opening.page)
     tests = {path: printed.Test(*placed[path], segment(read[path])) for path in placed}
     records, readings, counts = printed.joined(tests)
     counts |= _sizes(placed, Counter(page.reader for pages_ in read.values() for page in pages_))
@@ -75,7 +76,7 @@ def transcribed(
 ) -> tuple[list[Problem], list[Reading], dict[str, int]]:
     """Take the transcription for the text of record, and the PDFs for what it is held against."""
     entries = transcription.read(raw / params.folder, params.sections, params.rounds)
-    read = _pages(list(placed), how, limits, opening.scan)
+    read: dict[Path, list[Scan]] = _pages(list(placed), how, limits, opening.scan)
     found, kinds = _printed(placed, read, params.rounds)
     _expect(entries, found, placed, params.placeholder)
     records, readings = reconcile.reconcile(entries, found, params)
@@ -88,7 +89,7 @@ def _sizes(placed: Placed, readers_: Counter[str]) -> dict[str, int]:
     return {"files": len(placed), "pages": readers_.total(), "pages_ocr": readers_["ocr"], "pages_text": readers_["text"]}
 
 
-def _pages(paths: list[Path], how: How, limits: Limits, function: Any) -> dict[Path, list[T]]:
+def _pages(paths: list[Path], how: How, limits: Limits, function: Callable[[Path, int, How], T]) -> dict[Path, list[T]]:
     """Read every page of every file, each file's pages in order."""
     whole = [Job(path, -1) for path in paths]
     sizes = {job.path: size for job, size in readers.each(opening.count, whole, (limits.pages,), limits)}
@@ -126,7 +127,7 @@ def _placed(name: str, names: dict[str, str]) -> tuple[int, str]:
     """Return year and section from a file's name: a printed year may be wrong."""
     for section, form in names.items():
         if match := re.fullmatch(form, Path(name).name):
-            return int(match[1]), "" if section == "several" else section
+            return int(match[match.lastindex or 0]), "" if section == "several" else section
     raise Fault(f"{name}: its name says no year and section; rename it, or add its form to extract.names ({', '.join(names)})")
 
 
