@@ -5,7 +5,7 @@ A study's text of record is either what its PDFs print or, where somebody transc
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -79,7 +79,15 @@ def transcribed(
     read: dict[Path, list[Scan]] = _pages(list(placed), how, limits, opening.scan)
     found, kinds = _printed(placed, read, params.rounds)
     _expect(entries, found, placed, params.placeholder)
-    records, readings = reconcile.reconcile(entries, found, params)
+    closer = msgspec.structs.replace(how, dpi=params.second_dpi)
+    paths = {path.name: path for path in placed}
+
+    def again(items_: Sequence[tuple[str, items.Item]]) -> list[str]:
+        jobs = [Job(paths[source], item.page - 1, item.region) for source, item in items_]
+        seen = {job: scan for job, scan in readers.each(opening.scan, jobs, (closer,), limits, "look again")}
+        return [items.unlabelled(seen[job].boxes) for job in jobs]
+
+    records, readings = reconcile.reconcile(entries, found, params, again)
     counts = reconcile.counted(records, readings)
     counts |= {f"pages_{kind}": kinds[kind] for kind in pages.KINDS}
     return records, readings, counts | _sizes(placed, Counter(scan.reader for scans in read.values() for scan in scans))
@@ -89,7 +97,7 @@ def _sizes(placed: Placed, readers_: Counter[str]) -> dict[str, int]:
     return {"files": len(placed), "pages": readers_.total(), "pages_ocr": readers_["ocr"], "pages_text": readers_["text"]}
 
 
-def _pages(paths: list[Path], how: How, limits: Limits, function: Callable[[Path, int, How], T]) -> dict[Path, list[T]]:
+def _pages(paths: list[Path], how: How, limits: Limits, function: Callable[[Job, How], T]) -> dict[Path, list[T]]:
     """Read every page of every file, each file's pages in order."""
     whole = [Job(path, -1) for path in paths]
     sizes = {job.path: size for job, size in readers.each(opening.count, whole, (limits.pages,), limits)}

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+Region = tuple[float, float, float, float]  # left, top, right, bottom in points from a page's upper left corner
 BESIDE = 11.0  # points: a fraction's numerator or a raised mark stands this close to the middle of its line
 
 
@@ -19,6 +20,11 @@ class Box(NamedTuple):
     def middle(self) -> float:
         """Half-way between its top and its foot."""
         return (self.y0 + self.y1) / 2
+
+    def moved(self, right: float, down: float) -> "Box":
+        """Return the box elsewhere."""
+        x0, x1, y0, y1 = (round(edge, 1) for edge in (self.x0 + right, self.x1 + right, self.y0 + down, self.y1 + down))
+        return Box(x0, y0, x1, y1, self.text, self.score)
 
 
 class Scan(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from stages.extraction import ink, ocr
-from stages.extraction.boxes import Box
+from stages.extraction.boxes import Box, Region
 from stages.extraction.ink import Grey
 
 SETTINGS = {
@@ -33,18 +33,25 @@ SURE = 0.8  # of print that the detector missed, what is recognised with less ce
 MOST = 80  # pieces of missed print a page: a page of line art has more, and none of them is text
 
 
-def read(path: Path, number: int, dpi: int, kept: Path) -> list[Box]:
-    """Read page `number` (from 0) of a PDF at `dpi`, or take what `kept` holds for the same image, settings and code."""
+def read(path: Path, number: int, region: Region | None, dpi: int, kept: Path) -> list[Box]:
+    """Read page `number` (from 0) of a PDF, or a region of it, at `dpi`; or take what `kept` holds for the same image, settings and code.
+
+    Boxes are in points from the page's corner.
+    """
     image = ocr.render(path, number, dpi)
+    left, top = 0, 0
+    if region:
+        left, top, right, bottom = (int(edge * dpi / 72) for edge in region)
+        image = np.ascontiguousarray(image[top : bottom + 1, left : right + 1])
     result = kept / f"{_key(image, dpi)}.json"
     try:
-        return msgspec.json.decode(result.read_bytes(), type=list[Box])
+        boxes = msgspec.json.decode(result.read_bytes(), type=list[Box])
     except (FileNotFoundError, msgspec.DecodeError):
         boxes = recognise(image, dpi)
-    whole = kept / f".{result.name}.{os.getpid()}.tmp"
-    whole.write_bytes(msgspec.json.encode(boxes))
-    whole.replace(result)
-    return boxes
+        whole = kept / f".{result.name}.{os.getpid()}.tmp"
+        whole.write_bytes(msgspec.json.encode(boxes))
+        whole.replace(result)
+    return [box.moved(left * 72 / dpi, top * 72 / dpi) for box in boxes] if region else boxes
 
 
 def recognise(image: Grey, dpi: int) -> list[Box]:
@@ -57,7 +64,7 @@ def recognise(image: Grey, dpi: int) -> list[Box]:
 
 
 def fractions(image: Grey, dpi: int) -> tuple[list[Box], Grey]:
-    """Return built-up fractions, each as one box that says -3/4, and the image without them: their rules would be read as a 1 or a minus."""
+    """Return built-up fractions, each as one box that says -3/4, and the image without them: their rules would be read as 1 or minus."""
     labels, marks = ink.components(ink.cleaned(image), dpi)
     tall = [mark.height for mark in marks if mark.height > 0.06 * dpi]
     if not tall:
@@ -66,17 +73,19 @@ def fractions(image: Grey, dpi: int) -> tuple[list[Box], Grey]:
     found, rest = [], image.copy()
     for unit in [unit for unit in ink.fractions(marks, cap, REACH) if _stands_alone(unit, marks, cap)][:MOST]:
         rule = unit.boxes[0]
-        unit = unit._replace(boxes=unit.boxes + _flat(unit.boxes[1:], unit, marks, cap), under=unit.under + _flat(unit.under, unit, marks, cap))
-        base = max(mark.y1 for mark in unit.boxes[1:])
-        read = _engine()(np.stack([ink.draw(labels, base, [unit], cap)] * 3, axis=-1), use_det=False, use_cls=False, use_rec=True)
+        over, under = ((*part, *_flat(part, unit, marks, cap)) for part in (unit.boxes[1:], unit.under))
+        unit = unit._replace(boxes=(rule, *over), under=under)
+        strip = ink.draw(labels, max(mark.y1 for mark in over), [unit], cap)
+        read = _engine()(np.stack([strip] * 3, axis=-1), use_det=False, use_cls=False, use_rec=True)
         if not read.txts or read.txts[0].count("/") != 1 or read.scores[0] < CERTAIN:
             continue
         sign = [mark for mark in marks if _negates(mark, rule, marks, cap)]
-        whole = [*unit.boxes, *unit.under, *sign]
-        edges = [min(mark.x0 for mark in whole), min(mark.y0 for mark in whole), max(mark.x1 for mark in whole), max(mark.y1 for mark in whole)]
+        whole = [rule, *over, *under, *sign]
         for mark in whole:
             rest[mark.y0 - 1 : mark.y1 + 1, mark.x0 - 1 : mark.x1 + 1] = 255
-        found.append(_box((*edges,), ("-" if sign else "") + read.txts[0], read.scores[0], dpi))
+        left, top = min(mark.x0 for mark in whole), min(mark.y0 for mark in whole)
+        right, bottom = max(mark.x1 for mark in whole), max(mark.y1 for mark in whole)
+        found.append(_box((left, top, right, bottom), ("-" if sign else "") + read.txts[0], read.scores[0], dpi))
     return found, rest
 
 
@@ -105,9 +114,8 @@ def _flat(part: tuple[ink.Box, ...], unit: ink.Unit, marks: list[ink.Box], cap: 
 def _negates(mark: ink.Box, rule: ink.Box, marks: list[ink.Box], cap: int) -> bool:
     """Tell whether a mark is a minus sign close before a fraction's rule and on its height; a stroke of an equals sign is none."""
     flat = _is_dash(mark, cap) and 0 < rule.x0 - mark.x1 < 0.6 * cap and abs(mark.y0 + mark.y1 - rule.y0 - rule.y1) < 0.4 * cap
-    return flat and not any(
-        other != mark and _is_dash(other, cap) and abs(other.x0 - mark.x0) < 0.2 * cap and abs(other.y0 - mark.y0) < 0.7 * cap for other in marks
-    )
+    strokes = [other for other in marks if other != mark and _is_dash(other, cap) and abs(other.x0 - mark.x0) < 0.2 * cap]
+    return flat and not any(abs(other.y0 - mark.y0) < 0.7 * cap for other in strokes)
 
 
 def _is_dash(mark: ink.Box, cap: int) -> bool:
@@ -155,7 +163,8 @@ def _key(image: Grey, dpi: int) -> str:
     """Hash all that decides a page's result: its pixels, the settings, the recogniser and this code."""
     digest = hashlib.sha256(image.tobytes())
     digest.update(repr((image.shape, dpi, sorted(SETTINGS.items()), version("rapidocr"), version("onnxruntime"))).encode())
-    digest.update(Path(__file__).read_bytes())
+    for module in (__file__, ink.__file__):
+        digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:32]
 
 

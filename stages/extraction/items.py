@@ -2,18 +2,19 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.extraction.boxes import Box, Scan, text
 from stages.extraction.naming import named, place
 from stages.extraction.pages import Leaf
 
-
 ABOVE = 7.0  # points: what stands this much above an item's first line is still its own: a numerator, a raised mark
 MARGIN = 22.0  # points: labels of one page begin within this of one another, whatever the skew
 FOOT = 0.985  # what begins below this share of a page's height is the scanner's edge
 ADVICE = re.compile(r"calculators? (may|are|can|must)\b", re.IGNORECASE)  # stands between two items of a two-person event
-LABEL = re.compile(r"\(?(?:(\d ?\d?)\s*[.,:)]|(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s*(\d)\s*[.:)]*)(?!\d)\s*(?:\(\s*t\s*\d\s*\))?\s*(.*)", re.IGNORECASE)
+TIEBREAKER = r"(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s*(\d)\s*[.:)]*"
+LABEL = re.compile(rf"\(?(?:(\d ?\d?)\s*[.,:)]|{TIEBREAKER})(?!\d)\s*(?:\(\s*t\s*\d\s*\))?\s*(.*)", re.IGNORECASE)
 
 
 class Item(NamedTuple):
@@ -28,7 +29,7 @@ class Item(NamedTuple):
 
 
 def items(leaves: list[Leaf], rounds: int) -> list[Item]:
-    """Return the items of a file's tests in printed order; a two-person item after the `rounds`th is a tiebreaker, however it is printed."""
+    """Return the items of a file's tests in printed order; a two-person item after the `rounds`th is a tiebreaker, whatever its name."""
     tests: dict[str, list[Scan]] = defaultdict(list)
     for leaf in leaves:
         if leaf.kind == "test":
@@ -82,3 +83,15 @@ def _longest(labels: list[tuple[int, Box, str]], last: int) -> list[tuple[int, B
         longest = max(before, key=lambda run: (len(run), -run[-1][0]), default=[])
         best.append([*longest, label] if label[0] > last else [])
     return max(best, key=lambda run: (len(run), -run[-1][0] if run else 0), default=[])
+
+
+def unlabelled(boxes: Sequence[Box]) -> str:
+    """Return what an item's boxes say, without its number."""
+    own = [box for box in boxes if not ADVICE.search(box.text)]
+    labels = [box for box in own if LABEL.match(box.text)]
+    if labels:
+        label = min(labels, key=lambda box: (round(box.x0 / MARGIN), box.y0))
+        match = LABEL.match(label.text)
+        assert match is not None
+        own = [box for box in own if box is not label] + ([label._replace(text=match[3])] if match[3].strip() else [])
+    return text(own)

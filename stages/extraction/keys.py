@@ -1,6 +1,7 @@
 """Answer keys: answer sheets filled in, in one or two columns of numbered rules."""
 
 import re
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def answers(scan: Scan, rounds: int) -> dict[str, str]:
     found = rows(scan, rounds)
     heights = [box.y1 - box.y0 for box in scan.boxes if LABEL.fullmatch(box.text.strip())]
     tall = median(heights) if heights else 15.0
-    step = median([b.y - a.y for a, b in zip(found, found[1:], strict=False) if b.place == a.place + 1 and b.y > a.y] or [50.0])
+    step = median([b.y - a.y for a, b in pairwise(found) if b.place == a.place + 1 and b.y > a.y] or [50.0])
     taken: dict[str, str] = {}
     for row in found:
         own = [box for box in scan.boxes if _beside(box, row, step, tall)]
@@ -64,7 +65,7 @@ def answers(scan: Scan, rounds: int) -> dict[str, str]:
 
 def _beside(box: Box, row: Row, step: float, tall: float) -> bool:
     reach = box.x0 - row.x
-    if not (8 < reach < WIDE and -0.62 * step < box.middle - row.y < 0.38 * step) or LABEL.fullmatch(box.text) and reach < 30:
+    if not (8 < reach < WIDE and -0.62 * step < box.middle - row.y < 0.38 * step) or (LABEL.fullmatch(box.text) and reach < 30):
         return False
     return not (reach > NOTE and box.y1 - box.y0 < 0.78 * tall)
 

@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 from stages.extraction import detect, layout, ocr
 from stages.extraction.boxes import Box, Scan
 from stages.extraction.layout import Line
+from stages.extraction.readers import Job
 from stages.extraction.segment import Page
 from stages.shared.files import Fault
 
@@ -37,8 +38,9 @@ def _opened(path: Path) -> Iterator[pdfium.PdfDocument]:
         raise Fault(f"{path}: {what} PDF ({error}); {REMEDY}") from None
 
 
-def count(path: Path, index: int, most: int) -> int:
-    """Return a PDF's number of pages; `index` is not used."""
+def count(job: Job, most: int) -> int:
+    """Return a PDF's number of pages."""
+    path = job.path
     with _opened(path) as document:
         pages = len(document)
     if not pages:
@@ -48,27 +50,27 @@ def count(path: Path, index: int, most: int) -> int:
     return pages
 
 
-def _text(path: Path, index: int, how: How) -> tuple[float, float, list[Line] | None]:
+def _text(job: Job, how: How) -> tuple[float, float, list[Line] | None]:
     """Return a page's width and height in points and its text layer, None where it holds too few characters."""
-    with _opened(path) as document:
-        page = document[index]
+    with _opened(job.path) as document:
+        page = document[job.number]
         lines = layout.read(page) if layout.characters(page) >= how.min_text_chars else None
         return page.get_width(), page.get_height(), lines
 
 
-def page(path: Path, index: int, how: How) -> Page:
-    """Read page `index` (from 0) as lines, cut by geometry."""
-    _, height, lines = _text(path, index, how)
+def page(job: Job, how: How) -> Page:
+    """Read a page as lines, cut by geometry."""
+    _, height, lines = _text(job, how)
     if lines is None:
-        return Page(index + 1, height, "ocr", tuple(ocr.read(path, index, how.dpi, how.kept)))
-    return Page(index + 1, height, "text", tuple(lines))
+        return Page(job.number + 1, height, "ocr", tuple(ocr.read(job.path, job.number, how.dpi, how.kept)))
+    return Page(job.number + 1, height, "text", tuple(lines))
 
 
-def scan(path: Path, index: int, how: How) -> Scan:
-    """Read page `index` (from 0) as boxes, found by a detector."""
-    width, height, lines = _text(path, index, how)
-    if lines is None:
-        return Scan(index + 1, width, height, "ocr", tuple(detect.read(path, index, how.dpi, how.kept)))
+def scan(job: Job, how: How) -> Scan:
+    """Read a page, or a region of it, as boxes that a detector found."""
+    width, height, lines = _text(job, how)
+    if lines is None or job.region:
+        return Scan(job.number + 1, width, height, "ocr", tuple(detect.read(job.path, job.number, job.region, how.dpi, how.kept)))
     pieces = [(line.y, piece) for line in lines for piece in line.pieces]
     boxes = [Box(piece.x, y - 10, min(piece.x + WIDTH * len(piece.text), width), y + 3, piece.text, 1.0) for y, piece in pieces]
-    return Scan(index + 1, width, height, "text", tuple(boxes))
+    return Scan(job.number + 1, width, height, "text", tuple(boxes))

@@ -39,8 +39,11 @@ def classed(scans: list[Scan], section: str, rounds: int) -> list[Leaf]:
         assert last is not None
         if title == "team":
             last = Leaf(scan, "solutions" if _solved(scan) else "team", "")
-        elif title or is_form(scan):
-            last = Leaf(scan, ("key" if keys.is_filled(scan, rounds if "two-person" in (title, section) else MOST) else "sheet") if is_form(scan) else "test", title or section)
+        elif is_form(scan):
+            most = rounds if "two-person" in (title, section) else MOST
+            last = Leaf(scan, "key" if keys.is_filled(scan, most) else "sheet", title or section)
+        elif title:
+            last = Leaf(scan, "test", title)
         elif last.kind in ("team", "solutions"):
             last = Leaf(scan, "solutions" if last.kind == "solutions" or _solved(scan) else "team", "")
         else:

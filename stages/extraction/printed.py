@@ -21,7 +21,7 @@ class Test(NamedTuple):
 
 
 def joined(tests: dict[Path, Test]) -> tuple[list[Problem], list[Reading], dict[str, int]]:
-    """Join the problems of each file with its key's answers; return them and their readings by id, and the counts of what was kept and dropped."""
+    """Join the problems of each file with its key's answers: problems and readings by id, and counts of what was kept and dropped."""
     records: list[Problem] = []
     readings: list[Reading] = []
     dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))

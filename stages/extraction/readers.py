@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from tqdm import tqdm
 
+from stages.extraction.boxes import Region
 from stages.shared.files import Fault
 
 T = TypeVar("T")
@@ -34,13 +35,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(NamedTuple):
-    """One page of a file; `index` from 0, -1 for the file as a whole."""
+    """One page of a file, or a region of it; `number` from 0, -1 for the file as a whole."""
 
     path: Path
-    index: int
+    number: int
+    region: Region | None = None
 
     def __str__(self) -> str:
-        return f"{self.path} page {self.index + 1}" if self.index >= 0 else str(self.path)
+        return f"{self.path} page {self.number + 1}" if self.number >= 0 else str(self.path)
 
 
 class Reader:
@@ -62,15 +64,19 @@ class Reader:
 
     def died(self, limits: Limits) -> Fault:
         """Say why the process is no more."""
-        if self.process:
-            self.process.join(5)
-        code = self.process.exitcode if self.process else None
+        code: int | None = None
+        for _ in range(100):  # the pool's own thread may be the one that learns it first
+            code = self.process.exitcode if self.process else None
+            if code is not None:
+                break
+            time.sleep(0.05)
         if code == -signal.SIGPROF:
             return late(self.job, limits.page_seconds, "page_seconds")
         if code in (-signal.SIGKILL, 1):
             return Fault(f"{self.job}: its reader was killed, probably for lack of memory; run again with fewer cores (taskset)")
         name = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
-        return Fault(f"{self.job}: its reader crashed ({name}): damaged, or more than extract.limits.memory_gb ({limits.memory_gb:g}); replace it")
+        allowed = f"damaged, or larger than extract.limits.memory_gb ({limits.memory_gb:g}) allows"
+        return Fault(f"{self.job}: its reader crashed ({name}): {allowed}; replace the file, or remove it from the sources")
 
 
 def late(job: Job, seconds: float, key: str) -> Fault:
@@ -81,10 +87,10 @@ def late(job: Job, seconds: float, key: str) -> Fault:
 def each(
     function: Callable[..., T], jobs: Sequence[Job], args: tuple[Any, ...], limits: Limits, title: str = ""
 ) -> Iterator[tuple[Job, T]]:
-    """Call ``function(path, index, *args)`` for every job; yield results as they are done, raise the first fault."""
+    """Call ``function(job, *args)`` for every job; yield results as they are done, raise the first fault."""
     waiting, busy = deque(jobs), dict[Future[tuple[T, float]], Reader]()
     idle = [Reader(limits) for _ in range(min(len(jobs), cores()))]
-    everyone, spent = list(idle), Counter[Path]()
+    everyone, spent = list(idle), defaultdict[Path, float](float)
     try:
         with tqdm(total=len(jobs), desc=title, unit="page", file=sys.stderr, disable=not title) as bar:
             while waiting or busy:
@@ -116,7 +122,7 @@ def _next(busy: dict[Future[tuple[T, float]], Reader], limits: Limits) -> list[F
     done, _ = wait(busy, timeout=max(first + PATIENCE * limits.page_seconds - time.monotonic(), 0), return_when=FIRST_COMPLETED)
     if not done:
         raise late(min(busy.values(), key=lambda reader: reader.since).job, limits.page_seconds, "page_seconds")
-    return sorted(done, key=lambda future: str(busy[future].job))
+    return sorted(done, key=lambda future: busy[future].since)
 
 
 def _timed(seconds: float, function: Callable[..., T], job: Job, args: tuple[Any, ...]) -> tuple[T, float]:
@@ -124,7 +130,7 @@ def _timed(seconds: float, function: Callable[..., T], job: Job, args: tuple[Any
     started = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        return function(job.path, job.index, *args), time.process_time() - started
+        return function(job, *args), time.process_time() - started
     except MemoryError:
         raise Fault(f"{job}: too large for extract.limits.memory_gb; raise it, lower extract.ocr_dpi, or remove the file") from None
     finally:

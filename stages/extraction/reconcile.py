@@ -8,12 +8,13 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from stages.extraction import clusters, compare, suspects
+from stages.extraction import answers, clusters, compare, suspects
 from stages.extraction.items import Item
 from stages.extraction.reading import FLAGS, Reading
 from stages.extraction.transcription import Entry
 from stages.shared.problem import CODES, Problem
 
+Again = Callable[[Sequence[tuple[str, Item]]], Sequence[str]]
 Share = Annotated[float, Meta(gt=0, le=1)]
 CLEAR = 0.9  # similarity from which a text is plainly that of an item, wherever it stands
 BANDS = (0.6, 0.8, 0.9, 0.95, 1.0)
@@ -27,6 +28,7 @@ class Datafile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounds: int
     placeholder: str
     figure: str
+    second_dpi: int
     near: Share
     suspects: int
 
@@ -51,19 +53,32 @@ def identity(year: int, section: str, number: str) -> str:
     return f"{year}-{CODES[section]}-{number.zfill(2)}"
 
 
-def reconcile(entries: Sequence[Entry], printed: Printed, params: Datafile) -> tuple[list[Problem], list[Reading]]:
-    """Return one problem a transcribed entry, byte for byte, and one reading a transcribed or printed item, both by id."""
+def reconcile(entries: Sequence[Entry], printed: Printed, params: Datafile, again: Again) -> tuple[list[Problem], list[Reading]]:
+    """Return one problem a transcribed entry, byte for byte, and one reading a transcribed or printed item, both by id.
+
+    `again` reads items a second time: a difference counts where both readings bear it out.
+    """
     matches = [match(entry, printed, params.placeholder) for entry in entries]
     problems = sorted((_problem(found, printed) for found in matches), key=lambda problem: problem.id)
-    home = clusters.near({problem.id: problem.statement for problem in problems if not re.search(params.placeholder, problem.statement)}, params.near)
-    readings = [_reading(found, printed, params, home) for found in matches]
-    ranked = suspects.ranked(
-        {reading.id: (entry.question, reading) for reading, (entry, where, _) in zip(readings, matches, strict=True) if where}, params.suspects
-    )
-    readings = [_suspected(reading, ranked) for reading in readings]
+    whole = {problem.id: problem.statement for problem in problems if not re.search(params.placeholder, problem.statement)}
+    home = clusters.near(whole, params.near)
+    differs = _differences(matches, printed, again)
+    ranked = suspects.ranked(differs, params.suspects)
+    readings = [_reading(found, printed, params, home, differs, ranked) for found in matches]
     claimed = {found.where for found in matches}
     readings += [_untranscribed(where, printed) for where in printed.items if where not in claimed]
     return problems, sorted(readings, key=lambda reading: reading.id)
+
+
+def _differences(matches: Sequence[Match], printed: Printed, again: Again) -> dict[str, list[str]]:
+    """Return the differences of every item found, by id."""
+    found = {found.entry: printed.items[found.where] for found in matches if found.where}
+    once = {entry: compare.differences(entry.question, [item.text]) for entry, (_, item) in found.items()}
+    doubtful = [entry for entry, tokens in once.items() if tokens]
+    second = again([found[entry] for entry in doubtful])
+    for entry, text in zip(doubtful, second, strict=True):
+        once[entry] = compare.differences(entry.question, [found[entry][1].text, text])
+    return {identity(entry.year, entry.section, entry.number): tokens for entry, tokens in once.items()}
 
 
 def match(entry: Entry, printed: Printed, placeholder: str) -> Match:
@@ -98,17 +113,20 @@ def _problem(found: Match, printed: Printed) -> Problem:
     )
 
 
-def _reading(found: Match, printed: Printed, params: Datafile, home: dict[str, str]) -> Reading:
+def _reading(
+    found: Match, printed: Printed, params: Datafile, home: dict[str, str], differs: dict[str, list[str]], ranked: dict[str, int]
+) -> Reading:
     entry, where, similarity = found
     name = identity(entry.year, entry.section, entry.number)
     source, item = printed.items[where] if where else ("", None)
     key = printed.keys.get(where or (entry.year, entry.section, entry.number), "")
-    agrees = compare.agree(entry.answer, key)
+    agrees = answers.agree(entry.answer, key)
     cluster = home.get(name, name)
     holds = {
         "placeholder": bool(re.search(params.placeholder, entry.question)),
         "needs_figure": bool(re.search(params.figure, entry.question, re.IGNORECASE)),
         "misnumbered": where is not None and where[2] != entry.number,
+        "suspect_text": name in ranked,
         "suspect_answer": agrees is False,
         "duplicate": Counter(home.values())[cluster] > 1,
         "unprinted": where is None,
@@ -121,19 +139,12 @@ def _reading(found: Match, printed: Printed, params: Datafile, home: dict[str, s
         text=item.text if item else "",
         key=key,
         similarity=round(similarity, 4),
-        differs=compare.differences(entry.question, item.text) if item else [],
+        differs=differs.get(name, []),
         agrees=agrees,
         cluster=cluster,
-        rank=0,
+        rank=ranked.get(name, 0),
         flags=[flag for flag in FLAGS if holds.get(flag)],
     )
-
-
-def _suspected(reading: Reading, ranked: dict[str, int]) -> Reading:
-    if reading.id not in ranked:
-        return reading
-    flags = [flag for flag in FLAGS if flag in reading.flags or flag == "suspect_text"]
-    return msgspec.structs.replace(reading, rank=ranked[reading.id], flags=flags)
 
 
 def _untranscribed(where: tuple[int, str, str], printed: Printed) -> Reading:

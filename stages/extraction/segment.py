@@ -8,6 +8,7 @@ from stages.extraction.layout import Line, Piece
 
 FOOT = 0.94  # what stands below this share of a page's height is its running foot
 ABOVE, BELOW = 14.0, 6.0  # points: a line of print reaches so far from its baseline
+WIDE = 6.0  # points a character, in type of 12 points
 NEAR = 12.0  # points: numbers of one test begin this close to one another
 NUMBER = re.compile(r"(?:(\d{1,2})\s*[.)]|(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s*(\d)\s*[.):]?)(?:\s+|$)(.*)", re.IGNORECASE)
 HEADING = re.compile(r"\b(answers?|key|solutions?)\b", re.IGNORECASE)
@@ -29,7 +30,7 @@ class Read(NamedTuple):
     text: str
     page: int
     reader: str
-    region: tuple[float, float, float, float]  # points on that page: from its number to its last line there, as wide as it is known to be
+    region: tuple[float, float, float, float]  # points on that page: from its number to its last line there
 
 
 class Booklet(NamedTuple):
@@ -87,8 +88,9 @@ def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
 
 
 def _region(line: Line) -> tuple[float, float, float, float]:
-    """Return where a line stands: from above its capitals to below its baseline, to where its last piece begins."""
-    return line.pieces[0].x, round(line.y - ABOVE, 1), line.pieces[-1].x, round(line.y + BELOW, 1)
+    """Return where a line stands: from above its capitals to below its baseline, and about as wide as its characters."""
+    last = line.pieces[-1]
+    return line.pieces[0].x, round(line.y - ABOVE, 1), round(last.x + WIDE * len(last.text), 1), round(line.y + BELOW, 1)
 
 
 def _joined(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

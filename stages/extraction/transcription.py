@@ -35,10 +35,14 @@ def _of_year(path: Path, sections: dict[str, str], rounds: int) -> list[Entry]:
         document = json.loads(path.read_bytes())
     except ValueError as error:
         raise Fault(f"{path}: not JSON: {error}; run `dvc repro` for fetch") from None
+    if not isinstance(document, dict):
+        raise Fault(f"{path}: expected sections, got {type(document).__name__}; run `dvc repro` for fetch")
     entries = []
     for title, questions in document.items():
         if title not in sections:
             raise Fault(f"{path}: section {title!r}; allowed: {', '.join(sections)}; mend extract.transcription.sections")
+        if not isinstance(questions, dict):
+            raise Fault(f"{path}: {title}: expected a mapping of questions, got {type(questions).__name__}; run `dvc repro` for fetch")
         for key, entry in questions.items():
             match = KEY.fullmatch(key)
             if not match or set(entry) != {"question", "answer"} or not all(isinstance(text, str) for text in entry.values()):
