@@ -1,172 +1,142 @@
-"""Read the exam PDFs of a raw folder into problems: text layer where there is one, OCR where there is none."""
+"""Read the exam PDFs of a raw folder into problems: text layer where there is one, OCR where there is none.
 
-import multiprocessing
-import os
+A study's text of record is either what its PDFs print or, where somebody transcribed them, the transcription, which the PDFs then audit.
+"""
+
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import msgspec
-import pypdfium2 as pdfium
-from tqdm import tqdm
 
-from stages.extraction import layout, manifest, ocr
-from stages.extraction.segment import Booklet, Page, segment
+from stages.extraction import items, keys, manifest, opening, pages, printed, readers, reconcile, transcription
+from stages.extraction.boxes import Scan
+from stages.extraction.opening import How
+from stages.extraction.readers import Job, Limits
+from stages.extraction.reading import Reading
+from stages.extraction.reconcile import Datafile, Printed
+from stages.extraction.segment import Page, segment
 from stages.shared import files, stage
 from stages.shared.files import Fault
-from stages.shared.problem import CODES, Problem
+from stages.shared.problem import Problem
 
-NAME = re.compile(r"(\d{4})-([a-z-]+)\.pdf")
-REASONS = ("answer_repeated", "no_answer", "no_key_page", "no_problem", "no_statement")
+T = TypeVar("T", Page, Scan)
+Placed = dict[Path, tuple[int, str]]  # each PDF's year and section; "" where it holds several
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How pages are read."""
+    """How pages are read, and what the text of record is."""
 
+    ocr: Literal["lines", "boxes"]
     ocr_dpi: int
     min_text_chars: int
-    page_seconds: float
+    limits: Limits
+    names: dict[str, str]
+    transcription: Datafile | None
 
 
-class Sheet(msgspec.Struct, frozen=True):
-    """A page before it is read; `lines` is None where it needs OCR."""
-
-    path: Path
-    index: int  # from 0
-    height: float  # points
-    lines: list[layout.Line] | None
-
-
-def main(study: str, raw: str, problems: str, audit: str) -> None:
+def main(study: str, raw: str, problems: str, reading: str, audit: str) -> None:
     """Read every PDF that the folder's manifest lists."""
     params = stage.section(study, "extract", Params)
     entries = manifest.read(Path(raw))
-    paths = [Path(raw) / entry.file for entry in entries if entry.file.endswith(".pdf")]
-    sheets = [sheet for path in paths for sheet in open_pages(path, params.min_text_chars)]
+    placed = {Path(raw) / entry.file: _placed(entry.file, params.names) for entry in entries if entry.file.endswith(".pdf")}
     kept = Path(".work", Path(study).stem, "extract")
-    found = recognised([sheet for sheet in sheets if sheet.lines is None], params, kept)
-    tests = {path: segment([_page(sheet, found) for sheet in sheets if sheet.path == path]) for path in paths}
-    records, counts = reconciled(tests)
-    counts |= {"files": len(paths), "pages": len(sheets), "pages_ocr": len(found), "pages_text": len(sheets) - len(found)}
-    counts["expected"] = sum(entry.problems for entry in entries)
-    counts["missing"] = sum(max(entry.problems - len(tests[Path(raw) / entry.file].problems), 0) for entry in entries)
-    files.write_records(Path(problems), records)
-    files.write_json(Path(audit), dict(sorted(counts.items())))
-    dropped = {reason: counts[f"dropped_{reason}"] for reason in REASONS}
-    stage.closing("extract", sum(len(test.problems) for test in tests.values()), len(records), dropped)
-
-
-def reconciled(tests: dict[Path, Booklet]) -> tuple[list[Problem], dict[str, int]]:
-    """Join the problems of each file with its key's answers; return them by id, and the counts of what was kept and dropped."""
-    records: list[Problem] = []
-    dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
-    for path, test in tests.items():
-        year, section = _placed(path)
-        if not test.problems:
-            raise Fault(f"{path}: no numbered problem found; check the file, or remove it from the sources")
-        dropped.update(test.dropped)
-        dropped["no_problem"] += len(test.answers.keys() - {problem.number for problem in test.problems})
-        for problem in test.problems:
-            gold = test.answers.get(problem.number, "")
-            if not gold:
-                dropped["no_answer" if test.key_pages else "no_key_page"] += 1
-                continue
-            records.append(
-                Problem(
-                    id=f"{year}-{CODES[section]}-{problem.number.zfill(2)}",
-                    benchmark="competition",
-                    section=section,
-                    year=year,
-                    number=problem.number,
-                    statement=problem.text,
-                    gold=gold,
-                    source=path.name,
-                    page=problem.page,
-                    reader=problem.reader,
-                )
-            )
-    readers = Counter(record.reader for record in records)
-    counts = {f"dropped_{reason}": count for reason, count in dropped.items()}
-    counts |= {"problems": len(records), "problems_ocr": readers["ocr"], "problems_text": readers["text"]}
-    return sorted(records, key=lambda record: record.id), counts
-
-
-def _placed(path: Path) -> tuple[int, str]:
-    """Return year and section from a file's name: a printed year may be wrong."""
-    found = NAME.fullmatch(path.name)
-    if not found or found[2] not in CODES:
-        raise Fault(f"{path}: expected a name YEAR-SECTION.pdf with section {', '.join(CODES)}; rename it")
-    return int(found[1]), found[2]
-
-
-def open_pages(path: Path, min_text_chars: int) -> list[Sheet]:
-    """Open a PDF and read the text layer of each page that has one."""
-    _placed(path)
-    try:
-        document = pdfium.PdfDocument(path)
-    except pdfium.PdfiumError as error:
-        what = "encrypted" if "password" in str(error).lower() else "empty" if not path.stat().st_size else "damaged"
-        raise Fault(f"{path}: {what} PDF ({error}); replace it by a readable copy, or remove it from the sources") from None
-    if not len(document):
-        raise Fault(f"{path}: PDF without pages; replace it by a readable copy, or remove it from the sources")
-    sheets = []
-    for index in range(len(document)):
-        page = document[index]
-        lines = layout.read(page) if layout.characters(page) >= min_text_chars else None
-        sheets.append(Sheet(path, index, page.get_height(), lines))
-    document.close()
-    return sheets
-
-
-def _page(sheet: Sheet, found: dict[tuple[Path, int], list[layout.Line]]) -> Page:
-    if sheet.lines is not None:
-        return Page(sheet.index + 1, sheet.height, "text", tuple(sheet.lines))
-    return Page(sheet.index + 1, sheet.height, "ocr", tuple(found[sheet.path, sheet.index]))
-
-
-def recognised(sheets: list[Sheet], params: Params, kept: Path) -> dict[tuple[Path, int], list[layout.Line]]:
-    """Read pages by OCR, one process a core; each page's result is kept under its hash as soon as it is there."""
-    if not sheets:
-        return {}
     kept.mkdir(parents=True, exist_ok=True)
-    pool = ProcessPoolExecutor(min(len(sheets), _cores()), multiprocessing.get_context("spawn"), initializer=ocr.serve)
-    found = {}
-    try:
-        pending = {pool.submit(ocr.read, sheet.path, sheet.index, params.ocr_dpi, kept): sheet for sheet in sheets}
-        with tqdm(total=len(sheets), desc="extract", unit="page", file=sys.stderr) as bar:
-            for sheet, lines in _completed(pending, params.page_seconds):
-                found[sheet.path, sheet.index] = lines
-                bar.update()
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return found
+    how = How(params.ocr_dpi, params.min_text_chars, kept)
+    if params.transcription:
+        records, readings, counts = transcribed(placed, Path(raw), how, params.limits, params.transcription)
+        read, dropped = len(records), dict[str, int]()
+    else:
+        expected = {Path(raw) / entry.file: entry.problems for entry in entries}
+        records, readings, counts, read = as_printed(placed, expected, how, params.limits)
+        dropped = {reason: counts[f"dropped_{reason}"] for reason in printed.REASONS}
+    files.write_records(Path(problems), records)
+    files.write_records(Path(reading), readings)
+    files.write_json(Path(audit), dict(sorted(counts.items())))
+    stage.closing("extract", read, len(records), dropped)
 
 
-def _completed(pending: dict[Future[list[layout.Line]], Sheet], limit: float) -> Iterator[tuple[Sheet, list[layout.Line]]]:
-    """Yield pages as they are done; where none is done for `limit` seconds, kill the readers and name their pages."""
-    while pending:
-        done, _ = wait(pending, timeout=limit, return_when=FIRST_COMPLETED)
-        stuck = [f"{sheet.path} page {sheet.index + 1}" for future, sheet in pending.items() if future.running()]
-        if not done:
-            for child in multiprocessing.active_children():
-                child.kill()
-            raise Fault(f"{' or '.join(stuck)}: OCR took longer than {limit:g} s; raise extract.page_seconds or lower extract.ocr_dpi")
-        for future in done:
-            sheet = pending.pop(future)
-            try:
-                yield sheet, future.result()
-            except BrokenProcessPool:
-                where = f"{sheet.path} page {sheet.index + 1}"
-                raise Fault(f"{where}: an OCR process died, probably for lack of memory; run again with fewer cores (taskset)") from None
+def as_printed(
+    placed: Placed, expected: dict[Path, int], how: How, limits: Limits
+) -> tuple[list[Problem], list[Reading], dict[str, int], int]:
+    """Take the PDFs' own text for the text of record; return also how many problems were read."""
+    read: dict[Path, list[Page]] = _pages(list(placed), how, limits, opening.page)
+    tests = {path: printed.Test(*placed[path], segment(read[path])) for path in placed}
+    records, readings, counts = printed.joined(tests)
+    counts |= _sizes(placed, Counter(page.reader for pages_ in read.values() for page in pages_))
+    counts |= {"expected": sum(expected.values())}
+    counts |= {"missing": sum(max(expected[path] - len(test.booklet.problems), 0) for path, test in tests.items())}
+    return records, readings, counts, sum(len(test.booklet.problems) for test in tests.values())
 
 
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def transcribed(
+    placed: Placed, raw: Path, how: How, limits: Limits, params: Datafile
+) -> tuple[list[Problem], list[Reading], dict[str, int]]:
+    """Take the transcription for the text of record, and the PDFs for what it is held against."""
+    entries = transcription.read(raw / params.folder, params.sections, params.rounds)
+    read: dict[Path, list[Scan]] = _pages(list(placed), how, limits, opening.scan)
+    found, kinds = _printed(placed, read, params.rounds)
+    _expect(entries, found, placed, params.placeholder)
+    closer = msgspec.structs.replace(how, dpi=params.second_dpi)
+    paths = {path.name: path for path in placed}
+
+    def again(items_: Sequence[tuple[str, items.Item]]) -> list[str]:
+        jobs = [Job(paths[source], item.page - 1, item.region) for source, item in items_]
+        seen = {job: scan for job, scan in readers.each(opening.scan, jobs, (closer,), limits, "look again")}
+        return [items.unlabelled(seen[job].boxes) for job in jobs]
+
+    records, readings = reconcile.reconcile(entries, found, params, again)
+    counts = reconcile.counted(records, readings)
+    counts |= {f"pages_{kind}": kinds[kind] for kind in pages.KINDS}
+    return records, readings, counts | _sizes(placed, Counter(scan.reader for scans in read.values() for scan in scans))
+
+
+def _sizes(placed: Placed, readers_: Counter[str]) -> dict[str, int]:
+    return {"files": len(placed), "pages": readers_.total(), "pages_ocr": readers_["ocr"], "pages_text": readers_["text"]}
+
+
+def _pages(paths: list[Path], how: How, limits: Limits, function: Callable[[Job, How], T]) -> dict[Path, list[T]]:
+    """Read every page of every file, each file's pages in order."""
+    whole = [Job(path, -1) for path in paths]
+    sizes = {job.path: size for job, size in readers.each(opening.count, whole, (limits.pages,), limits)}
+    jobs = [Job(path, index) for path in paths for index in range(sizes[path])]
+    found = {job: page for job, page in readers.each(function, jobs, (how,), limits, "extract")}
+    return {path: [found[Job(path, index)] for index in range(sizes[path])] for path in paths}
+
+
+def _printed(placed: Placed, read: dict[Path, list[Scan]], rounds: int) -> tuple[Printed, Counter[str]]:
+    """Class each file's pages and take their items and answers; where two files print one item, the first by name counts."""
+    found, kinds = Printed({}, {}), Counter[str]()
+    for path in sorted(placed):
+        year, section = placed[path]
+        leaves = pages.classed(read[path], section, rounds)
+        kinds.update(leaf.kind for leaf in leaves)
+        for item in items.items(leaves, rounds):
+            found.items.setdefault((year, item.section, item.number), (path.name, item))
+        for leaf in leaves:
+            if leaf.kind == "key":
+                for number, answer in keys.answers(leaf.scan, rounds if leaf.section == "two-person" else pages.MOST).items():
+                    found.keys.setdefault((year, leaf.section, number), answer)
+    return found, kinds
+
+
+def _expect(entries: list[transcription.Entry], found: Printed, placed: Placed, placeholder: str) -> None:
+    """Refuse files that print nothing of a test that was transcribed from them."""
+    wanted = {(entry.year, entry.section) for entry in entries if not re.search(placeholder, entry.question)}
+    for year, section in sorted(wanted - {where[:2] for where in found.items}):
+        files_ = [str(path) for path, (its, part) in placed.items() if its == year and part in ("", section)]
+        where = " or ".join(files_) or f"{year}"
+        raise Fault(f"{where}: no numbered item of {year} {section} found, which is transcribed; replace the file by a readable copy")
+
+
+def _placed(name: str, names: dict[str, str]) -> tuple[int, str]:
+    """Return year and section from a file's name: a printed year may be wrong."""
+    for section, form in names.items():
+        if match := re.fullmatch(form, Path(name).name):
+            return int(match[match.lastindex or 0]), "" if section == "several" else section
+    raise Fault(f"{name}: its name says no year and section; rename it, or add its form to extract.names ({', '.join(names)})")
 
 
 if __name__ == "__main__":

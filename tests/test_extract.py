@@ -4,7 +4,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,30 @@ from reportlab.pdfgen.canvas import Canvas
 from stages import extract
 from stages.competition.exam import Exam, Item
 from stages.competition.typeset import typeset
-from stages.extraction import ink, manifest, ocr
+from stages.extraction import ink, manifest, ocr, opening, printed, readers
 from stages.extraction.layout import Line, Piece
+from stages.extraction.opening import How
+from stages.extraction.readers import Job, Limits
+from stages.extraction.reading import Reading
 from stages.extraction.segment import Booklet, Page, Read, segment
 from stages.shared.files import Fault, read_records
 from stages.shared.problem import Problem
 from tests.golden.exams import HERE, SCAN, TEXT
 
-STUDY = "extract: {ocr_dpi: 200, min_text_chars: 40, page_seconds: 600.0}\n"
+LIMITS = Limits(pages=20, page_seconds=60.0, file_seconds=600.0, memory_gb=1.8)
+STUDY = r"""extract:
+  ocr: lines
+  ocr_dpi: 200
+  min_text_chars: 40
+  limits: {pages: 20, page_seconds: 60.0, file_seconds: 600.0, memory_gb: 1.8}
+  names: {freshman-sophomore: '(\d{4})-freshman-sophomore\.pdf', two-person: '(\d{4})-two-person\.pdf'}
+  transcription: null
+"""
 
 
-def _read(path: Path) -> Booklet:
-    return segment([extract._page(sheet, {}) for sheet in extract.open_pages(path, 1)])
+def _read(path: Path, folder: Path) -> Booklet:
+    how = How(200, 1, folder)
+    return segment([opening.page(Job(path, index), how) for index in range(opening.count(Job(path, -1), 20))])
 
 
 def _run(folder: Path, *pdfs: Path) -> tuple[list[Problem], dict[str, int]]:
@@ -38,14 +49,15 @@ def _run(folder: Path, *pdfs: Path) -> tuple[list[Problem], dict[str, int]]:
         shutil.copy(pdf, raw)
     manifest.write(raw, [manifest.entry(raw / pdf.name, 6) for pdf in pdfs])
     (folder / "small.yaml").write_text(STUDY)
-    extract.main(str(folder / "small.yaml"), str(raw), str(folder / "problems.jsonl"), str(folder / "audit.json"))
+    outs = [str(folder / name) for name in ("problems.jsonl", "reading.jsonl", "audit.json")]
+    extract.main(str(folder / "small.yaml"), str(raw), *outs)
     return read_records(folder / "problems.jsonl", Problem), json.loads((folder / "audit.json").read_text())
 
 
 def test_a_text_layer_is_recovered_exactly(tmp_path: Path) -> None:
     path = tmp_path / "2015-freshman-sophomore.pdf"
     typeset(TEXT, path)
-    found = _read(path)
+    found = _read(path, tmp_path)
     assert [(problem.number, problem.text) for problem in found.problems] == [(item.number, item.statement) for item in TEXT.items]
     assert found.answers == {item.number: item.gold for item in TEXT.items}
     assert (found.dropped.total(), {problem.reader for problem in found.problems}) == (0, {"text"})
@@ -53,7 +65,7 @@ def test_a_text_layer_is_recovered_exactly(tmp_path: Path) -> None:
 
 def test_a_scan_is_read_by_ocr_and_its_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(extract, "_cores", lambda: 1)
+    monkeypatch.setattr(readers, "cores", lambda: 1)
     printed = tmp_path / "2015-freshman-sophomore.pdf"
     typeset(TEXT, printed)
     problems, audit = _run(tmp_path, HERE / "2013-two-person.pdf", printed)
@@ -83,14 +95,6 @@ def _reads_what_is_kept(folder: Path) -> None:
     problems, _ = _run(folder, HERE / "2013-two-person.pdf")
     assert problems[2].statement == "Amplify √600."
     assert sorted((folder / ".work/small/extract").iterdir()) == kept
-
-
-def test_a_page_that_takes_too_long_is_named() -> None:
-    stuck: Future[list[Line]] = Future()
-    stuck.set_running_or_notify_cancel()
-    sheet = extract.Sheet(Path("2011-two-person.pdf"), 2, 792.0, None)
-    with pytest.raises(Fault, match=r"2011-two-person.pdf page 3: OCR took longer than 0.01 s; raise extract.page_seconds"):
-        list(extract._completed({stuck: sheet}, 0.01))
 
 
 def test_a_page_is_kept_under_its_pixels_and_settings() -> None:
@@ -179,7 +183,11 @@ def test_a_blank_answer_sheet_is_no_key() -> None:
 
 
 def _test(problems: str, answers: dict[str, str], key_pages: int = 1) -> Booklet:
-    return Booklet(tuple(Read(number, "Find it.", 1, "text") for number in problems), answers, key_pages, Counter())
+    return Booklet(tuple(Read(number, "Find it.", 1, "text", (0, 0, 9, 9)) for number in problems), answers, key_pages, Counter())
+
+
+def _joined(test: Booklet) -> tuple[list[Problem], list[Reading], dict[str, int]]:
+    return printed.joined({Path("2011-two-person.pdf"): printed.Test(2011, "two-person", test)})
 
 
 @pytest.mark.parametrize(
@@ -191,13 +199,13 @@ def _test(problems: str, answers: dict[str, str], key_pages: int = 1) -> Booklet
     ],
 )
 def test_what_does_not_match_is_counted(test: Booklet, reason: str) -> None:
-    records, counts = extract.reconciled({Path("2011-two-person.pdf"): test})
+    records, _, counts = _joined(test)
     assert [record.number for record in records] == ["1"]
     assert {key: count for key, count in counts.items() if key.startswith("dropped_") and count} == {f"dropped_{reason}": 1}
 
 
 def test_a_file_without_key_loses_all_its_problems() -> None:
-    records, counts = extract.reconciled({Path("2011-two-person.pdf"): _test("12", {}, key_pages=0)})
+    records, _, counts = _joined(_test("12", {}, key_pages=0))
     assert (records, counts["dropped_no_key_page"]) == ([], 2)
 
 
@@ -233,8 +241,8 @@ def _essay(path: Path) -> None:
         pytest.param(_empty, "2011-two-person.pdf", "empty PDF", id="empty"),
         pytest.param(_encrypted, "2011-two-person.pdf", "encrypted PDF", id="encrypted"),
         pytest.param(_essay, "2011-two-person.pdf", "no numbered problem found", id="no problems"),
-        pytest.param(_essay, "essay.pdf", "expected a name YEAR-SECTION.pdf", id="name"),
-        pytest.param(_essay, "2011-relay.pdf", "with section freshman-sophomore, junior-senior, two-person", id="section"),
+        pytest.param(_essay, "essay.pdf", "essay.pdf: its name says no year and section", id="name"),
+        pytest.param(_essay, "2011-relay.pdf", r"add its form to extract.names \(freshman-sophomore, two-person\)", id="section"),
     ],
 )
 def test_a_bad_pdf_is_one_line_that_names_it(tmp_path: Path, make: Callable[[Path], None], name: str, message: str) -> None:

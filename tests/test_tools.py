@@ -153,7 +153,7 @@ def test_a_study_that_cannot_run_is_one_line(text: str, message: str, tmp_path: 
         study.command(tmp_path / "job.yaml")
 
 
-@pytest.mark.parametrize(("name", "message"), [("", "say which study"), ("nowhere", "no such study file; studies here: mini")])
+@pytest.mark.parametrize(("name", "message"), [("", "say which study"), ("nowhere", "no such study file; studies here: job, mini")])
 def test_an_unknown_study_is_one_line(name: str, message: str) -> None:
     done = subprocess.run([sys.executable, "-m", "tools.study", name], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2

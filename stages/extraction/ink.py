@@ -54,7 +54,7 @@ class Unit(NamedTuple):
 
 def strips(image: Grey, dpi: int) -> list[Strip]:
     """Cut a page into strips, line by line from the top, each line from the left."""
-    labels, boxes = _components(_upright(_cleaned(image)), dpi)
+    labels, boxes = components(_upright(cleaned(image)), dpi)
     tall = [box.height for box in boxes if box.height > 0.06 * dpi]
     if not tall:
         return []
@@ -63,11 +63,11 @@ def strips(image: Grey, dpi: int) -> list[Strip]:
     for base, units in _lines(boxes, cap):
         for run in _runs(units, cap):
             tight = tuple(_tight(unit, run[place:], base, cap) for place, unit in enumerate(run, 1) if unit.kind in SCRIPTS)
-            found.append(Strip(run[0].x0, base, _draw(labels, base, run, cap), tight))
+            found.append(Strip(run[0].x0, base, draw(labels, base, run, cap), tight))
     return found
 
 
-def _cleaned(image: Grey) -> Grey:
+def cleaned(image: Grey) -> Grey:
     """Take away single black pixels and fill single white ones: the noise of a scanner would break rules and grow specks."""
     black = image < 128
     beside = ndimage.convolve(black.astype(np.uint8), np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8), mode="constant")
@@ -88,7 +88,7 @@ def _upright(image: Grey) -> Grey:
     return np.asarray(Image.fromarray(image).rotate(-best, resample=Image.Resampling.BICUBIC, fillcolor=255))
 
 
-def _components(image: Grey, dpi: int) -> tuple[NDArray[np.int32], list[Box]]:
+def components(image: Grey, dpi: int) -> tuple[NDArray[np.int32], list[Box]]:
     """Label the marks of a page; what is smaller than an eightieth of an inch square is none."""
     labels, _ = ndimage.label(image < 128, np.ones((3, 3)))
     area = np.bincount(labels.ravel())
@@ -102,12 +102,12 @@ def _components(image: Grey, dpi: int) -> tuple[NDArray[np.int32], list[Box]]:
 
 def _lines(boxes: list[Box], cap: int) -> list[tuple[int, list[Unit]]]:
     """Return each line's baseline and its units from left to right."""
-    fractions = _fractions(boxes, cap)
-    used = {box for unit in fractions for box in (*unit.boxes, *unit.under)}
+    built = fractions(boxes, cap)
+    used = {box for unit in built for box in (*unit.boxes, *unit.under)}
     plain = [box for box in boxes if box not in used and box.height < 2.2 * cap]
     bands = _bands([box for box in plain if 0.65 * cap <= box.height <= 1.6 * cap])
     rows: list[list[Unit]] = [[] for _ in bands]
-    for unit in [*(Unit("print", box.x0, box.x1, (box,)) for box in plain), *fractions]:
+    for unit in [*(Unit("print", box.x0, box.x1, (box,)) for box in plain), *built]:
         y = (unit.boxes[0].y0 + unit.boxes[0].y1) / 2
         distance = [max(top - y, y - bottom, 0) for top, bottom in bands]
         if distance and min(distance) < 0.7 * cap:
@@ -121,16 +121,16 @@ def _lines(boxes: list[Box], cap: int) -> list[tuple[int, list[Unit]]]:
     return lines
 
 
-def _fractions(boxes: list[Box], cap: int) -> list[Unit]:
-    """Find rules with print close above and close below; the rule itself is the first of the unit's boxes."""
+def fractions(boxes: list[Box], cap: int, reach: float = 0.45) -> list[Unit]:
+    """Find rules with print within `reach` cap heights above and below; the rule itself is the first of the unit's boxes."""
     found = []
     for rule in boxes:
         width = rule.x1 - rule.x0
         if not (rule.height <= max(4, 0.25 * cap) and max(3 * rule.height, 0.4 * cap) <= width <= 10 * cap):
             continue
         inside = [box for box in boxes if rule.x0 - 0.1 * cap <= (box.x0 + box.x1) / 2 <= rule.x1 + 0.1 * cap and box.height > 0.3 * cap]
-        over = [box for box in inside if 0 <= rule.y0 - box.y1 <= 0.45 * cap]
-        under = [box for box in inside if 0 <= box.y0 - rule.y1 <= 0.45 * cap]
+        over = [box for box in inside if 0 <= rule.y0 - box.y1 <= reach * cap]
+        under = [box for box in inside if 0 <= box.y0 - rule.y1 <= reach * cap]
         if over and under:
             found.append(Unit("fraction", rule.x0, rule.x1, (rule, *over), tuple(under)))
     return found
@@ -206,7 +206,7 @@ def _tight(unit: Unit, after: list[Unit], base: int, cap: int) -> bool:
     return follows is not None and follows.x0 - unit.x1 < 0.3 * cap
 
 
-def _draw(labels: NDArray[np.int32], base: int, units: list[Unit], cap: int) -> Grey:
+def draw(labels: NDArray[np.int32], base: int, units: list[Unit], cap: int) -> Grey:
     """Redraw units on one baseline, 1.6 cap heights above it and 0.6 below, with half a cap height of margin."""
     canvas = np.full((int(2.2 * cap), 2 * (units[-1].x1 - units[0].x0) + 20 * cap), 255, np.uint8)
     foot, pen, end = int(1.6 * cap), cap // 2, units[0].x0

@@ -52,7 +52,7 @@ def _leave() -> None:
 
 def read(path: Path, number: int, dpi: int, kept: Path) -> list[Line]:
     """Read page `number` (from 0) of a PDF at `dpi`, or take what `kept` holds for the same image, settings and code."""
-    image = _render(path, number, dpi)
+    image = render(path, number, dpi)
     result = kept / f"{_key(image, dpi)}.json"
     try:
         return msgspec.json.decode(result.read_bytes(), type=list[Line])
@@ -108,7 +108,8 @@ def _plain(letter: str) -> str:
     return base if base.isascii() and base.isalpha() else letter
 
 
-def _render(path: Path, number: int, dpi: int) -> ink.Grey:
+def render(path: Path, number: int, dpi: int) -> ink.Grey:
+    """Return page `number` (from 0) as a grey image (height, width)."""
     document = pdfium.PdfDocument(path)
     page = document[number]
     width, height = page.get_size()

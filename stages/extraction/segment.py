@@ -7,6 +7,8 @@ from typing import NamedTuple
 from stages.extraction.layout import Line, Piece
 
 FOOT = 0.94  # what stands below this share of a page's height is its running foot
+ABOVE, BELOW = 14.0, 6.0  # points: a line of print reaches so far from its baseline
+WIDE = 6.0  # points a character, in type of 12 points
 NEAR = 12.0  # points: numbers of one test begin this close to one another
 NUMBER = re.compile(r"(?:(\d{1,2})\s*[.)]|(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s*(\d)\s*[.):]?)(?:\s+|$)(.*)", re.IGNORECASE)
 HEADING = re.compile(r"\b(answers?|key|solutions?)\b", re.IGNORECASE)
@@ -28,6 +30,7 @@ class Read(NamedTuple):
     text: str
     page: int
     reader: str
+    region: tuple[float, float, float, float]  # points on that page: from its number to its last line there
 
 
 class Booklet(NamedTuple):
@@ -74,12 +77,24 @@ def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
             x = line.pieces[0].x
             if start and _follows(_named(start), found) and (not found or abs(x - left) < NEAR):
                 left = x if not found else left
-                found.append(Read(_named(start), start[3], page.number, page.reader))
+                found.append(Read(_named(start), start[3], page.number, page.reader, _region(line)))
             elif found:
-                found[-1] = found[-1]._replace(text=f"{found[-1].text} {line.text}".strip())
+                last = found[-1]
+                region = _joined(last.region, _region(line)) if last.page == page.number else last.region
+                found[-1] = last._replace(text=f"{last.text} {line.text}".strip(), region=region)
     kept = [problem for problem in found if problem.text]
     dropped["no_statement"] += len(found) - len(kept)
     return kept
+
+
+def _region(line: Line) -> tuple[float, float, float, float]:
+    """Return where a line stands: from above its capitals to below its baseline, and about as wide as its characters."""
+    last = line.pieces[-1]
+    return line.pieces[0].x, round(line.y - ABOVE, 1), round(last.x + WIDE * len(last.text), 1), round(line.y + BELOW, 1)
+
+
+def _joined(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
 def _follows(number: str, found: list[Read]) -> bool:

@@ -1,0 +1,65 @@
+"""Text on a page as boxes, and boxes as lines in reading order."""
+
+from typing import NamedTuple
+
+Region = tuple[float, float, float, float]  # left, top, right, bottom in points from a page's upper left corner
+BESIDE = 11.0  # points: a fraction's numerator or a raised mark stands this close to the middle of its line
+
+
+class Box(NamedTuple):
+    """Recognised text and where it stands, in points from the page's upper left corner."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    text: str
+    score: float  # the recogniser's own, 0 to 1
+
+    @property
+    def middle(self) -> float:
+        """Half-way between its top and its foot."""
+        return (self.y0 + self.y1) / 2
+
+    def moved(self, right: float, down: float) -> "Box":
+        """Return the box elsewhere."""
+        x0, x1, y0, y1 = (round(edge, 1) for edge in (self.x0 + right, self.x1 + right, self.y0 + down, self.y1 + down))
+        return Box(x0, y0, x1, y1, self.text, self.score)
+
+
+class Scan(NamedTuple):
+    """One page as read."""
+
+    number: int  # from 1
+    width: float  # points
+    height: float
+    reader: str  # text | ocr
+    boxes: tuple[Box, ...]
+
+
+def lines(boxes: list[Box]) -> list[list[Box]]:
+    """Group boxes into lines from top to bottom, each from left to right; small print goes to the line that it stands beside."""
+    rows: list[list[Box]] = []
+    for box in sorted(boxes, key=lambda box: (box.x0 - box.x1, box.y0)):  # the widest first: they are the lines of prose
+        beside = [row for row in rows if _fits(box, row)]
+        if beside:
+            min(beside, key=lambda row: abs(row[0].middle - box.middle)).append(box)
+        else:
+            rows.append([box])
+    rows.sort(key=lambda row: row[0].middle)
+    return [sorted(row, key=lambda box: (round(box.x0 / 6), box.y0)) for row in rows]
+
+
+def _fits(box: Box, row: list[Box]) -> bool:
+    """Tell whether a box stands on the height of a row's first box and does not cover another of its boxes on the same height."""
+    if abs(row[0].middle - box.middle) > BESIDE:
+        return False
+    return not any(
+        min(box.x1, other.x1) - max(box.x0, other.x0) > 0.3 * (box.x1 - box.x0) and abs(box.middle - other.middle) < 0.7 * BESIDE
+        for other in row
+    )
+
+
+def text(boxes: list[Box]) -> str:
+    """Return what boxes say in reading order."""
+    return " ".join(box.text for row in lines(boxes) for box in row)

@@ -1,0 +1,125 @@
+"""A transcription against what was read from the page: how alike the two are, and which numbers, words and signs differ."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+SIGNS = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "⁄": "/", "÷": "/", "△": " ", "Δ": " ", "∠": " ", "º": "°", "∛": "√"}
+)
+KEPT = re.compile(r"[^\w+=<>√π-]|_")
+TIEBREAKER = re.compile(r"^\((?:t|tiebreaker )\d\)\s*", re.IGNORECASE)
+NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
+WORD = re.compile(r"[^\W\d_]{3,}")
+SYMBOL = re.compile(r"(?<![^\W\d_])[A-Za-z]{1,2}(?![^\W\d_])")
+SPELLED = frozenset(("sqrt", "theta", "angle", "degree", "degrees", "det", "log", "overline", "triangle"))  # in type, these are signs
+RELATION = {"<": "less", ">": "greater", "≤": "at-most", "≥": "at-least", "=": "equals", "≠": "unequal"}
+SIGN = {"+": "plus", "-": "minus"}
+
+
+def folded(text: str) -> str:
+    """Reduce a text to what OCR can be held to: letters, digits and signs, without case, spacing, punctuation, raised or lowered.
+
+    >>> folded("Find x² + 3·y, if (a/b) ≤ 4.")
+    'findx2+3yifab4'
+    """
+    return KEPT.sub("", flat(text).casefold())
+
+
+def flat(text: str) -> str:
+    """Return a text with one character for each sign, raised and lowered ones on the line, and without a tiebreaker's name."""
+    plain = unicodedata.normalize("NFKC", text.translate(SIGNS)).translate(SIGNS)
+    return TIEBREAKER.sub("", re.sub(r"\b1og\b", "log", plain))
+
+
+def similarity(transcribed: str, read: str) -> float:
+    """Return the share, 0 to 1, of characters that two texts have in common in one order."""
+    return SequenceMatcher(None, folded(transcribed), folded(read), autojunk=False).ratio()
+
+
+def differences(transcribed: str, readings: Sequence[str]) -> list[str]:
+    """Return the tokens that only the transcription has (-15) and those that it lacks (+51), as far as all readings bear it out.
+
+    >>> differences("Add 15 and 3 if x < 4.", ["Add 51 and 3 if x ≤ 4.", "Add 51 and 8 if x ≤ 4."])
+    ['-15', '-less', '+51', '+at-most']
+    """
+    ours, theirs = [], []
+    for read in readings:
+        pairs = [_numbers(transcribed, read), _words(transcribed, read), _letters(transcribed, read)]
+        pairs += [_signs(transcribed, read, names) for names in (RELATION, SIGN)]
+        ours.append(Counter(token for mine, _ in pairs for token in mine))
+        theirs.append(Counter(token for _, others in pairs for token in others))
+    mine, others = ours[0], theirs[0]
+    for one, other in zip(ours[1:], theirs[1:], strict=True):
+        mine, others = mine & one, others & other
+    return [f"-{token}" for token in sorted(mine.elements())] + [f"+{token}" for token in sorted(others.elements())]
+
+
+def numbers(text: str) -> list[str]:
+    """Return a text's numbers in order: thousands joined, raised and lowered digits as numbers of their own.
+
+    >>> numbers("$1,386 at 5.0% for x² or .5")
+    ['1386', '5', '2', '0.5']
+    """
+    spaced = re.sub(r"([⁰¹²³⁴-⁹]+|[₀-₉]+)", lambda found: f" {found[1]} ", text)
+    return [_plain(number) for number in NUMBER.findall(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", flat(spaced.strip())))]
+
+
+def _plain(number: str) -> str:
+    whole, point, rest = number.partition(".")
+    rest = rest.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}{point if rest else ''}{rest}"
+
+
+def _numbers(transcribed: str, read: str) -> tuple[list[str], list[str]]:
+    """Return the numbers that only one of two texts has; 42 read for 4 and 2 side by side (a raised 2) is no difference.
+
+    >>> _numbers("4^2 = 15", "42 = 51")
+    (['15'], ['51'])
+    """
+    one, other = numbers(transcribed), numbers(read)
+    ours, theirs = Counter(one), Counter(other)
+    common = ours & theirs
+    ours, theirs = ours - common, theirs - common
+    for parts, wholes, sequence in ((ours, theirs, one), (theirs, ours, other)):
+        for size in (2, 3):
+            for start in range(len(sequence) - size + 1):
+                run = sequence[start : start + size]
+                if wholes["".join(run)] > 0 and any(parts[part] > 0 for part in run):
+                    wholes["".join(run)] -= 1
+                    for part in run:
+                        parts[part] -= parts[part] > 0
+    return sorted((+ours).elements()), sorted((+theirs).elements())
+
+
+def _words(transcribed: str, read: str) -> tuple[list[str], list[str]]:
+    """Return the words that only one of two texts has, save where OCR may have made one of the other."""
+    bags = [Counter(word for word in WORD.findall(flat(text).casefold()) if word not in SPELLED) for text in (transcribed, read)]
+    ours, theirs = bags[0] - bags[1], bags[1] - bags[0]
+    return (
+        sorted(word for word in ours.elements() if not _near(word, theirs)),
+        sorted(word for word in theirs.elements() if not _near(word, ours)),
+    )
+
+
+def _near(word: str, others: Counter[str]) -> bool:
+    """Tell whether OCR may have made the word out of one of the others: two thirds of the letters, or a part of it."""
+    return any(word in other or other in word or SequenceMatcher(None, word, other).ratio() >= 0.66 for other in others)
+
+
+def _letters(transcribed: str, read: str) -> tuple[list[str], list[str]]:
+    """Return the letters that one text has in place of others, of variables and points: those of words of one or two Latin letters."""
+    ours, theirs = (Counter("".join(SYMBOL.findall(flat(text)))) for text in (transcribed, read))
+    mine, others = sorted((ours - theirs).elements()), sorted((theirs - ours).elements())
+    most = min(len(mine), len(others))
+    return mine[:most], others[:most]
+
+
+def _signs(transcribed: str, read: str, names: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Return the signs of one kind that one text has in place of others: a sign that OCR lost has none in its place."""
+    ours, theirs = (Counter(sign for sign in flat(text) if sign in names) for text in (transcribed, read))
+    mine, others = list((ours - theirs).elements()), list((theirs - ours).elements())
+    most = min(len(mine), len(others))
+    return [names[sign] for sign in mine[:most]], [names[sign] for sign in others[:most]]
