@@ -3,20 +3,22 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 SIGNS = str.maketrans(
-    {"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "⁄": "/", "÷": "/", "△": " ", "Δ": " ", "∠": " ", "º": "°", "∛": "√"}
+    {"ª": "", "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "⁄": "/", "÷": "/", "△": " ", "Δ": " ", "∠": " ", "º": "°", "∛": "√"}
 )
 KEPT = re.compile(r"[^\w+=<>√π-]|_")
 TIEBREAKER = re.compile(r"^\((?:t|tiebreaker )\d\)\s*", re.IGNORECASE)
 NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 WORD = re.compile(r"[^\W\d_]{3,}")
-SYMBOL = re.compile(r"(?<![^\W\d_])[A-Za-z]{1,2}(?![^\W\d_])")
+SYMBOL = re.compile(r"(?<![A-Za-z])[A-Za-z]{1,2}(?![A-Za-z])")
+LOOKALIKE = str.maketrans("", "", "ilo")  # letters that OCR takes for 1 and 0, and those for them
 SPELLED = frozenset(("sqrt", "theta", "angle", "degree", "degrees", "det", "log", "overline", "triangle"))  # in type, these are signs
 RELATION = {"<": "less", ">": "greater", "≤": "at-most", "≥": "at-least", "=": "equals", "≠": "unequal"}
 SIGN = {"+": "plus", "-": "minus"}
+KINDS = (RELATION, SIGN)
 
 
 def folded(text: str) -> str:
@@ -31,7 +33,8 @@ def folded(text: str) -> str:
 def flat(text: str) -> str:
     """Return a text with one character for each sign, raised and lowered ones on the line, and without a tiebreaker's name."""
     plain = unicodedata.normalize("NFKC", text.translate(SIGNS)).translate(SIGNS)
-    return TIEBREAKER.sub("", re.sub(r"\b1og\b", "log", plain))
+    plain = re.sub(r"(?<!\d )\b1 1\b(?! \d)", "11", plain.replace(">=", "≥").replace("<=", "≤"))
+    return TIEBREAKER.sub("", re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", re.sub(r"\b1og\b", "log", plain)))
 
 
 def similarity(transcribed: str, read: str) -> float:
@@ -39,22 +42,30 @@ def similarity(transcribed: str, read: str) -> float:
     return SequenceMatcher(None, folded(transcribed), folded(read), autojunk=False).ratio()
 
 
-def differences(transcribed: str, readings: Sequence[str]) -> list[str]:
+def differences(transcribed: str, readings: Sequence[str], known: frozenset[str]) -> list[str]:
     """Return the tokens that only the transcription has (-15) and those that it lacks (+51), as far as all readings bear it out.
 
-    >>> differences("Add 15 and 3 if x < 4.", ["Add 51 and 3 if x ≤ 4.", "Add 51 and 8 if x ≤ 4."])
+    `known` holds the words that are no misreadings.
+
+    >>> differences("Add 15 and 3 if x < 4.", ["Add 51 and 3 if x ≤ 4.", "Add 51 and 8 if x ≤ 4."], frozenset())
     ['-15', '-less', '+51', '+at-most']
     """
     ours, theirs = [], []
     for read in readings:
-        pairs = [_numbers(transcribed, read), _words(transcribed, read), _letters(transcribed, read)]
-        pairs += [_signs(transcribed, read, names) for names in (RELATION, SIGN)]
+        pairs = [_numbers(transcribed, read), _words(transcribed, read, known), *(_signs(transcribed, read, signs) for signs in KINDS)]
+        pairs.append(_letters(transcribed, read, pairs[0]))
         ours.append(Counter(token for mine, _ in pairs for token in mine))
         theirs.append(Counter(token for _, others in pairs for token in others))
     mine, others = ours[0], theirs[0]
     for one, other in zip(ours[1:], theirs[1:], strict=True):
         mine, others = mine & one, others & other
     return [f"-{token}" for token in sorted(mine.elements())] + [f"+{token}" for token in sorted(others.elements())]
+
+
+def vocabulary(texts: Iterable[str]) -> frozenset[str]:
+    """Return the words that stand in at least two of the texts."""
+    found = Counter(word for text in texts for word in set(WORD.findall(flat(text).casefold())))
+    return frozenset(word for word, count in found.items() if count > 1)
 
 
 def numbers(text: str) -> list[str]:
@@ -94,27 +105,28 @@ def _numbers(transcribed: str, read: str) -> tuple[list[str], list[str]]:
     return sorted((+ours).elements()), sorted((+theirs).elements())
 
 
-def _words(transcribed: str, read: str) -> tuple[list[str], list[str]]:
-    """Return the words that only one of two texts has, save where OCR may have made one of the other."""
+def _words(transcribed: str, read: str, known: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Return the words that only one of two texts has, save what OCR may have made of one of the other; what it made up counts for none.
+
+    >>> _words("the least interior angle", "thc least exterior angle abc", frozenset(["exterior"]))
+    (['interior'], ['exterior'])
+    """
     bags = [Counter(word for word in WORD.findall(flat(text).casefold()) if word not in SPELLED) for text in (transcribed, read)]
     ours, theirs = bags[0] - bags[1], bags[1] - bags[0]
-    return (
-        sorted(word for word in ours.elements() if not _near(word, theirs)),
-        sorted(word for word in theirs.elements() if not _near(word, ours)),
-    )
+    strange = Counter({word: count for word, count in theirs.items() if word not in known})
+    return sorted(word for word in ours.elements() if not _near(word, strange)), sorted((theirs - strange).elements())
 
 
 def _near(word: str, others: Counter[str]) -> bool:
-    """Tell whether OCR may have made the word out of one of the others: two thirds of the letters, or a part of it."""
+    """Tell whether OCR may have made one of the others out of the word: two thirds of the letters, or a part of it."""
     return any(word in other or other in word or SequenceMatcher(None, word, other).ratio() >= 0.66 for other in others)
 
 
-def _letters(transcribed: str, read: str) -> tuple[list[str], list[str]]:
-    """Return the letters that one text has in place of others, of variables and points: those of words of one or two Latin letters."""
-    ours, theirs = (Counter("".join(SYMBOL.findall(flat(text)))) for text in (transcribed, read))
+def _letters(transcribed: str, read: str, digits: tuple[list[str], list[str]]) -> tuple[list[str], list[str]]:
+    """Return the letters that one text has in place of others, or of numbers; those of words of one or two Latin letters, in any case."""
+    ours, theirs = (Counter("".join(SYMBOL.findall(flat(text))).casefold().translate(LOOKALIKE)) for text in (transcribed, read))
     mine, others = sorted((ours - theirs).elements()), sorted((theirs - ours).elements())
-    most = min(len(mine), len(others))
-    return mine[:most], others[:most]
+    return mine[: len(others) + max(len(digits[1]) - len(digits[0]), 0)], others[: len(mine) + max(len(digits[0]) - len(digits[1]), 0)]
 
 
 def _signs(transcribed: str, read: str, names: dict[str, str]) -> tuple[list[str], list[str]]:

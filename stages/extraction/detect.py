@@ -30,6 +30,7 @@ SETTINGS = {
 REACH = 0.9  # cap heights between a fraction's rule and its print: keys are printed wide
 CERTAIN = 0.9  # a fraction recognised with less is left to the detector
 SURE = 0.8  # of print that the detector missed, what is recognised with less certainty is part of a figure
+LEAST = 736  # pixels: the detector would blow up an image with a shorter side, a region of a few lines twelvefold
 MOST = 80  # pieces of missed print a page: a page of line art has more, and none of them is text
 
 
@@ -57,7 +58,8 @@ def read(path: Path, number: int, region: Region | None, dpi: int, kept: Path) -
 def recognise(image: Grey, dpi: int) -> list[Box]:
     """Read a page image (height, width); boxes in points."""
     built, rest = fractions(image, dpi)
-    found = _engine()(np.stack([rest] * 3, axis=-1), use_det=True, use_cls=False, use_rec=True)  # the engine keeps what its last call said
+    short = max(LEAST - rest.shape[0], 0), max(LEAST - rest.shape[1], 0)
+    found = _seen(np.pad(rest, ((0, short[0]), (0, short[1])), constant_values=255), detect=True)
     corners = [] if found.boxes is None else [(box[:, 0].min(), box[:, 1].min(), box[:, 0].max(), box[:, 1].max()) for box in found.boxes]
     boxes = [_box(edges, text, score, dpi) for edges, text, score in zip(corners, found.txts or (), found.scores or (), strict=True)]
     return boxes + missed(rest, boxes, dpi) + built
@@ -76,7 +78,7 @@ def fractions(image: Grey, dpi: int) -> tuple[list[Box], Grey]:
         over, under = ((*part, *_flat(part, unit, marks, cap)) for part in (unit.boxes[1:], unit.under))
         unit = unit._replace(boxes=(rule, *over), under=under)
         strip = ink.draw(labels, max(mark.y1 for mark in over), [unit], cap)
-        read = _engine()(np.stack([strip] * 3, axis=-1), use_det=False, use_cls=False, use_rec=True)
+        read = _seen(strip, detect=False)
         if not read.txts or read.txts[0].count("/") != 1 or read.scores[0] < CERTAIN:
             continue
         sign = [mark for mark in marks if _negates(mark, rule, marks, cap)]
@@ -135,7 +137,7 @@ def missed(image: Grey, boxes: list[Box], dpi: int) -> list[Box]:
     for top, bottom, start, stop in spots[:MOST] if len(spots) <= MOST else []:
         margin = int(0.04 * dpi)
         part = image[max(top - margin, 0) : bottom + margin, max(start - margin, 0) : stop + margin]
-        result = _engine()(np.stack([part] * 3, axis=-1), use_det=False, use_cls=False, use_rec=True)
+        result = _seen(part, detect=False)
         if result.txts and result.txts[0].strip() and result.scores[0] >= SURE:
             found.append(_box((start, top, stop, bottom), result.txts[0], result.scores[0], dpi))
     return found
@@ -157,6 +159,17 @@ def _spots(image: Grey, tall: float, dpi: int) -> list[tuple[int, int, int, int]
 def _box(edges: tuple[float, float, float, float], text: str, score: float, dpi: int) -> Box:
     x0, y0, x1, y1 = (round(float(edge) * 72 / dpi, 1) for edge in edges)
     return Box(x0, y0, x1, y1, text, round(float(score), 3))
+
+
+def _seen(image: Grey, detect: bool) -> Any:
+    """Let the engine look at an image; it keeps what its last call said, so every call says all. Out of memory is a MemoryError."""
+    import cv2  # the engine's, as heavy as the engine
+    from onnxruntime.capi import onnxruntime_pybind11_state as onnx
+
+    try:
+        return _engine()(np.stack([image] * 3, axis=-1), use_det=detect, use_cls=False, use_rec=True)
+    except (cv2.error, onnx.Fail, onnx.RuntimeException) as error:
+        raise MemoryError(str(error)) from None
 
 
 def _key(image: Grey, dpi: int) -> str:

@@ -9,6 +9,8 @@ from stages.extraction.boxes import Box, Scan
 from stages.extraction.naming import named, place
 
 LABEL = re.compile(r"\(?(t\s*)?(\d{1,2})\s*[.,:]?", re.IGNORECASE)
+RULE = re.compile(r"[\s_.-]*_[\s_.-]*")  # the line to write on, as a text layer has it
+BAR = re.compile(r"^[一二=]")  # a fraction's rule, read with its denominator
 WIDE = 190.0  # points: an answer begins within this of its number
 NOTE = 140.0  # points: small print beyond this is a note (the unit, the form that is asked for), not the answer
 
@@ -29,7 +31,7 @@ def rows(scan: Scan, rounds: int) -> list[Row]:
         if match and box.x1 - box.x0 < 45 and box.y0 > 0.2 * scan.height:
             at = place(f"T{match[2]}" if match[1] else match[2], rounds)
             labels.append(Row(at, box.x0, box.middle))
-    columns = [[row for row in labels if row.x < 100], [row for row in labels if 290 < row.x < 400]]
+    columns = [[row for row in labels if row.x < 100], [row for row in labels if 290 < row.x < (450 if row.place > rounds else 400)]]
     return [row for column in columns for row in _completed(column, scan)]
 
 
@@ -41,6 +43,8 @@ def _completed(column: list[Row], scan: Scan) -> list[Row]:
     step = median(steps)
     zero = median(row.y - step * row.place for row in column)
     kept = {row.place: row for row in column if abs(row.y - zero - step * row.place) < 0.35 * step}
+    if not kept:
+        return []
     x = median(row.x for row in kept.values())
     first = min(kept) // 10 * 10 + 1 if min(kept) % 10 else min(kept)
     for at in range(min(first, min(kept)), max(max(kept), first + 9) + 1):
@@ -64,6 +68,8 @@ def answers(scan: Scan, rounds: int) -> dict[str, str]:
 
 
 def _beside(box: Box, row: Row, step: float, tall: float) -> bool:
+    if RULE.fullmatch(box.text):
+        return False
     reach = box.x0 - row.x
     if not (8 < reach < WIDE and -0.62 * step < box.middle - row.y < 0.38 * step) or (LABEL.fullmatch(box.text) and reach < 30):
         return False
@@ -80,7 +86,7 @@ def _spelled(boxes: list[Box]) -> str:
         if under and abs(under[0].middle - box.middle) > 5:
             left.remove(under[0])
             over, below = sorted([box, under[0]], key=lambda one: one.middle)
-            words.append(f"{over.text}/{below.text}")
+            words.append(f"{over.text}/{BAR.sub('', below.text)}")
         else:
             words.append(box.text)
     return " ".join(words)

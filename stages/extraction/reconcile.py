@@ -62,23 +62,27 @@ def reconcile(entries: Sequence[Entry], printed: Printed, params: Datafile, agai
     problems = sorted((_problem(found, printed) for found in matches), key=lambda problem: problem.id)
     whole = {problem.id: problem.statement for problem in problems if not re.search(params.placeholder, problem.statement)}
     home = clusters.near(whole, params.near)
-    differs = _differences(matches, printed, again)
-    ranked = suspects.ranked(differs, params.suspects)
+    differs, first = _differences(matches, printed, again)
+    alike = {identity(*found.entry[:3]): found.similarity for found in matches}
+    ranked = suspects.ranked(differs, first, alike, params.suspects)
     readings = [_reading(found, printed, params, home, differs, ranked) for found in matches]
     claimed = {found.where for found in matches}
     readings += [_untranscribed(where, printed) for where in printed.items if where not in claimed]
     return problems, sorted(readings, key=lambda reading: reading.id)
 
 
-def _differences(matches: Sequence[Match], printed: Printed, again: Again) -> dict[str, list[str]]:
-    """Return the differences of every item found, by id."""
-    found = {found.entry: printed.items[found.where] for found in matches if found.where}
-    once = {entry: compare.differences(entry.question, [item.text]) for entry, (_, item) in found.items()}
-    doubtful = [entry for entry, tokens in once.items() if tokens]
-    second = again([found[entry] for entry in doubtful])
-    for entry, text in zip(doubtful, second, strict=True):
-        once[entry] = compare.differences(entry.question, [found[entry][1].text, text])
-    return {identity(entry.year, entry.section, entry.number): tokens for entry, tokens in once.items()}
+def _differences(matches: Sequence[Match], printed: Printed, again: Again) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the differences of every item found, by id: those of both readings, and those of the first."""
+    items = {identity(*found.entry[:3]): (found.entry.question, printed.items[found.where]) for found in matches if found.where}
+    known = compare.vocabulary(found.entry.question for found in matches)
+    first = {name: compare.differences(question, [item.text], known) for name, (question, (_, item)) in items.items()}
+    doubtful = [name for name, tokens in first.items() if tokens]
+    second = dict(zip(doubtful, again([items[name][1] for name in doubtful]), strict=True))
+    both = {
+        name: compare.differences(items[name][0], [items[name][1][1].text, second[name]], known) if name in second else tokens
+        for name, tokens in first.items()
+    }
+    return both, first
 
 
 def match(entry: Entry, printed: Printed, placeholder: str) -> Match:
