@@ -1,16 +1,23 @@
-"""The distiller: each verified chain at six reasoning levels, and the bare answer for the control."""
+"""The distiller: each verified chain at six reasoning levels, and the bare answer for the control.
 
+The recorded distiller's texts are taken as published, every one: `states_answer` is our verdict on each, and an arm decides by it.
+"""
+
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import msgspec
+from tqdm import tqdm
 
 from stages.shared import stage
 from stages.shared.files import Fault, read_records, write_json, write_records
 from stages.shared.trace import ANSWER, LEVELS, Level, Verified
-from stages.teacher import symbolic
+from stages.teacher import conclusion, symbolic
+from stages.teacher.recording import ANSWER_LINE, Recording, breaks_off
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,19 +36,50 @@ def _states(text: str, answer: str) -> bool:
     return text.split("\n")[-1] == symbolic.ANSWER_LINE + answer
 
 
-def main(study: str, verified: str, out: str, metrics: str) -> None:
-    """Read the verified chains, write each level of those found correct."""
+def main(study: str, verified: str, recordings: str, out: str, metrics: str) -> None:
+    """Read the verified chains, write each level of those found correct; of recorded work, all that there is."""
     params = stage.section(study, "condense", Params)
-    if params.teacher != "symbolic":
-        raise Fault(f"{study}: section 'condense': teacher is '{params.teacher}'; allowed: symbolic")
+    if params.teacher not in ("symbolic", "recorded"):
+        raise Fault(f"{study}: section 'condense': teacher is '{params.teacher}'; allowed: symbolic, recorded")
     rows = read_records(Path(verified), Verified)
-    made = [level for row in rows if row.verdict == "correct" for level in levels(row)]
+    if params.teacher == "recorded":
+        texts = read_records(Path(recordings), Recording)
+        made, found = recorded(rows, texts)
+        dropped = Counter({"no text recorded": len({row.id for row in rows} - {each.id for each in texts})})
+    else:
+        made = [level for row in rows if row.verdict == "correct" for level in levels(row)]
+        found, dropped = {}, Counter(row.verdict for row in rows if row.verdict != "correct")
     if not made:
         raise Fault(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
     write_records(Path(out), made)
-    write_json(Path(metrics), audit(made))
-    dropped = Counter(row.verdict for row in rows if row.verdict != "correct")
+    write_json(Path(metrics), {level: figures | found.get(level, {}) for level, figures in audit(made).items()})
     stage.closing("condense", len(rows), len(made), dropped)
+
+
+def recorded(rows: Sequence[Verified], recordings: Sequence[Recording]) -> tuple[list[Level], dict[str, dict[str, int]]]:
+    """Return the recorded texts as levels, and by level: verdicts, texts that break off, texts that never mention the gold answer.
+
+    r1 has the verifier's verdict. Its answer line is the level `answer`.
+    """
+    texts = {(each.id, each.level): each.text for each in recordings}
+    made: list[Level] = []
+    found = {level: dict.fromkeys(("incorrect", "truncated", "undecided", "breaks_off", "never_mentions"), 0) for level in LEVELS}
+    for row, level in tqdm([(row, level) for row in rows for level in (*LEVELS, ANSWER)], unit="text", desc="condense", file=sys.stderr):
+        text = texts.get((row.id, level)) if level != ANSWER else _answer_line(row.text)
+        if not text:
+            continue
+        verdict = row.verdict if level in (LEVELS[0], ANSWER) else conclusion.judge(text, row.gold)
+        made.append(Level(row.id, level, text, len(text.split()), verdict == "correct"))
+        if level != ANSWER and verdict != "correct":
+            found[level][verdict] += 1
+            found[level]["never_mentions"] += not conclusion.mentions(text, row.gold)
+        if level != ANSWER:
+            found[level]["breaks_off"] += breaks_off(text)
+    return made, found
+
+
+def _answer_line(text: str) -> str | None:
+    return next((line.strip() for line in reversed(text.split("\n")) if line.startswith(ANSWER_LINE)), None)
 
 
 def audit(made: list[Level]) -> dict[str, Any]:

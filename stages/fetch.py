@@ -12,6 +12,7 @@ from stages.competition.problems import exams
 from stages.competition.scan import scan
 from stages.competition.typeset import typeset
 from stages.extraction import manifest
+from stages.extraction.download import Download, download
 from stages.shared import files, stage
 from stages.shared.files import Fault
 
@@ -38,12 +39,12 @@ def main(study: str, raw: str) -> None:
     params = stage.section(study, "fetch", schema)
     with files.replacing(Path(raw)) as folder:
         folder.mkdir()
-        entries = provide(params, folder)
+        entries = provide(params, folder, Path(".work", Path(study).stem, "fetch"))
         manifest.write(folder, entries)
     stage.closing("fetch", len(entries), len(entries))
 
 
-def print_competition(params: Competition, folder: Path) -> list[manifest.Entry]:
+def print_competition(params: Competition, folder: Path, _: Path) -> list[manifest.Entry]:
     """Print one PDF a year and section; the scanned years without a text layer."""
     years = range(params.first_year, params.last_year + 1)
     if strange := sorted(set(params.scanned_years) - set(years)):
@@ -60,7 +61,10 @@ def print_competition(params: Competition, folder: Path) -> list[manifest.Entry]
     return entries
 
 
-PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path], list[manifest.Entry]]]] = {"competition": (Competition, print_competition)}
+PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.Entry]]]] = {
+    "competition": (Competition, print_competition),
+    "download": (Download, download),
+}
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 from tqdm import tqdm
 
+from stages.grading.answer import final_answer
 from stages.shared import stage
 from stages.shared.files import Fault, read_records, write_records
 from stages.shared.problem import Problem
-from stages.shared.trace import Trace
+from stages.shared.trace import LEVELS, Trace
 from stages.teacher import symbolic
+from stages.teacher.recording import ANSWER_LINE, Recording, breaks_off
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,13 +32,26 @@ def trace(problem: Problem) -> Trace:
     return Trace(problem.id, "symbolic", text, answer, "stop", "")
 
 
-def main(study: str, problems: str, out: str) -> None:
+def recall(problem: Problem, chains: Mapping[str, str]) -> Trace:
+    """Return the recorded trace of one problem: finish `length` where it breaks off, unsolved where none was published."""
+    if problem.id not in chains:
+        return Trace(problem.id, "recorded", "", "", "unsolved", "no chain recorded")
+    text = chains[problem.id]
+    finish = "length" if breaks_off(text) else "stop"
+    return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish), finish, "")
+
+
+def main(study: str, problems: str, recordings: str, out: str) -> None:
     """Read the problems, write one trace for each, solved or not."""
     params = stage.section(study, "solve", Params)
-    if params.teacher != "symbolic":
-        raise Fault(f"{study}: section 'solve': teacher is '{params.teacher}'; allowed: symbolic")
+    if params.teacher not in ("symbolic", "recorded"):
+        raise Fault(f"{study}: section 'solve': teacher is '{params.teacher}'; allowed: symbolic, recorded")
     asked = read_records(Path(problems), Problem)
-    traces = [trace(problem) for problem in tqdm(asked, unit="problem", desc="solve", file=sys.stderr)]
+    if params.teacher == "recorded":
+        chains = {each.id: each.text for each in read_records(Path(recordings), Recording) if each.level == LEVELS[0]}
+        traces = [recall(problem, chains) for problem in asked]
+    else:
+        traces = [trace(problem) for problem in tqdm(asked, unit="problem", desc="solve", file=sys.stderr)]
     write_records(Path(out), traces)
     unsolved = Counter(trace.reason for trace in traces if trace.finish == "unsolved")
     stage.closing("solve", len(asked), len(traces))

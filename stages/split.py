@@ -1,7 +1,7 @@
 """split: which problems a study trains on, which it holds out, and which it asks of every student.
 
 Duplicate problems form one cluster, and a cluster stands on one side. Clusters are walked in the order of a hash of (seed, cluster), so
-that one problem more moves few others.
+that one problem more moves few others. Exam years may be held out whole; a cluster that reaches into one is held out with it.
 """
 
 import hashlib
@@ -9,13 +9,14 @@ import re
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from stages.extraction.reading import Reading
 from stages.shared import stage
 from stages.shared.files import Fault, read_records, write_records
 from stages.shared.problem import Problem
@@ -35,15 +36,19 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heldout: Size
     heldout_least: Size
     seen: Size
+    asked_valid: Size
     near: Annotated[float, Meta(gt=0, le=1)]
+    years: list[int]
+    exclude: list[str]
 
 
-def main(study: str, problems: str, out: str) -> None:
-    """Assign every problem; a problem without statement or gold is neither trained on nor asked."""
+def main(study: str, problems: str, reading: str, out: str) -> None:
+    """Assign every problem; one without statement or gold, or with a flag of `exclude`, is neither trained on nor asked."""
     params = stage.section(study, "split", Params)
     records = read_records(Path(problems), Problem)
+    excluded = {each.id for each in read_records(Path(reading), Reading) if not set(params.exclude).isdisjoint(each.flags)}
     try:
-        assignments = assign(records, params)
+        assignments = assign(records, params, excluded)
     except ValueError as error:
         raise Fault(f"{study}: section 'split': {error}") from None
     wrote = write_records(Path(out), assignments)
@@ -54,40 +59,51 @@ def main(study: str, problems: str, out: str) -> None:
     stage.closing("split", len(records), wrote)
 
 
-def assign(problems: Sequence[Problem], params: Params) -> list[Assignment]:
+def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = frozenset()) -> list[Assignment]:
     """Return one assignment a problem, sorted by id; ValueError where the sizes cannot be met."""
+    if unprinted := set(params.years) - {problem.year for problem in problems}:
+        raise ValueError(f"years: no problem is of {min(unprinted)}; allowed: years of the study's exams")
     if twice := [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]:
         raise ValueError(f"problem id {min(twice)} stands more than once in the problems; mend the stage that wrote them")
-    by_cluster = clusters(problems, params.near)
-    whole = {problem.id for problem in problems if is_whole(problem)}
+    by_cluster = clusters([problem for problem in problems if problem.id not in excluded], params.near) | {
+        name: [name] for name in excluded
+    }
+    whole = {problem.id for problem in problems if is_whole(problem)} - excluded
+    held = {problem.id for problem in problems if problem.year in params.years}
     split: dict[str, str] = {}
     room = {"train": params.train, "valid": params.valid}
     for cluster in sorted(by_cluster, key=_draw(params.seed)):
         members = by_cluster[cluster]
-        fits = [side for side, left in room.items() if len(members) <= left and whole.issuperset(members)]
+        open_ = whole.issuperset(members) and held.isdisjoint(members)
+        fits = [side for side, left in room.items() if open_ and len(members) <= left]
         side = fits[0] if fits else "heldout"
         if fits:
             room[side] -= len(members)
         split |= dict.fromkeys(members, side)
     if any(room.values()):
-        raise ValueError(f"{len(whole)} problems with statement and gold leave train short of {room['train']} and valid of {room['valid']}")
+        raise ValueError(
+            f"{len(whole - held)} problems with statement and gold leave train short of {room['train']} and valid of {room['valid']}"
+        )
     asked = _asked(split, whole, params)
     home = {member: cluster for cluster, members in by_cluster.items() for member in members}
     return [Assignment(name, home[name], split[name], name in asked) for name in sorted(split)]
 
 
 def _asked(split: dict[str, str], whole: set[str], params: Params) -> set[str]:
-    """Return the problems asked of every student: held-out ones (`heldout` of them, 0 = all) and `seen` training ones."""
+    """Return the problems asked of every student: held-out ones (`heldout`, 0 = all), `seen` training and `asked_valid` validation ones."""
     order = _draw(params.seed + 1)
     held = sorted((name for name, side in split.items() if side == "heldout" and name in whole), key=order)
     held = held[: params.heldout or None]
     least = max(params.heldout, params.heldout_least)
     if len(held) < least:
         raise ValueError(f"{len(held)} problems are left to hold out, allowed are at least {least}: lower train or valid")
-    seen = sorted((name for name, side in split.items() if side == "train"), key=order)[: params.seen]
-    if len(seen) < params.seen:
-        raise ValueError(f"seen is {params.seen}, and train holds {len(seen)}: lower seen")
-    return {*held, *seen}
+    asked = set(held)
+    for key, side, wanted in (("seen", "train", params.seen), ("asked_valid", "valid", params.asked_valid)):
+        found = sorted((name for name in split if split[name] == side), key=order)[:wanted]
+        if len(found) < wanted:
+            raise ValueError(f"{key} is {wanted}, and {side} holds {len(found)}: lower {key}")
+        asked.update(found)
+    return asked
 
 
 def _draw(seed: int) -> Callable[[str], bytes]:

@@ -1,15 +1,21 @@
-"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide stays undecided here."""
+"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide stays undecided here.
+
+Recorded work is judged anew, by what its text concludes; work on a placeholder has nothing to be right about, and is undecided.
+"""
 
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from stages.extraction.reading import Reading
 from stages.shared import stage
 from stages.shared.files import Fault, read_records, write_json, write_records
 from stages.shared.problem import Problem
 from stages.shared.trace import Trace, Verified
+from stages.teacher import conclusion
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +33,15 @@ def judge(problem: Problem, trace: Trace) -> Verified:
     else:
         same = _plain(trace.answer) == _plain(problem.gold)
         verdict, by = ("correct" if same else "incorrect"), "symbolic"
+    return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
+
+
+def judge_recorded(problem: Problem, trace: Trace, placeholders: Container[str]) -> Verified:
+    """Judge a recorded chain by its own conclusion."""
+    if trace.text and problem.id in placeholders:
+        return Verified(problem.id, trace.text, trace.answer, problem.gold, "undecided", "none")
+    verdict = conclusion.judge(trace.text, problem.gold)
+    by = "symbolic" if verdict in ("correct", "incorrect") else "none"
     return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
 
 
@@ -52,16 +67,20 @@ def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]
     }
 
 
-def main(study: str, problems: str, traces: str, out: str, metrics: str) -> None:
+def main(study: str, problems: str, reading: str, traces: str, out: str, metrics: str) -> None:
     """Read problems and traces, write the verdicts and the teacher's metrics."""
     params = stage.section(study, "verify", Params)
-    if params.teacher != "symbolic":
-        raise Fault(f"{study}: section 'verify': teacher is '{params.teacher}'; allowed: symbolic")
+    if params.teacher not in ("symbolic", "recorded"):
+        raise Fault(f"{study}: section 'verify': teacher is '{params.teacher}'; allowed: symbolic, recorded")
     asked = read_records(Path(problems), Problem)
     work = {trace.id: trace for trace in read_records(Path(traces), Trace)}
     if missing := [problem.id for problem in asked if problem.id not in work]:
         raise Fault(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
-    verified = [judge(problem, work[problem.id]) for problem in asked]
+    if params.teacher == "recorded":
+        placeholders = {each.id for each in read_records(Path(reading), Reading) if "placeholder" in each.flags}
+        verified = [judge_recorded(problem, work[problem.id], placeholders) for problem in asked]
+    else:
+        verified = [judge(problem, work[problem.id]) for problem in asked]
     write_records(Path(out), verified)
     write_json(Path(metrics), audit(asked, list(work.values()), verified))
     stage.closing("verify", len(asked), len(verified))

@@ -54,10 +54,14 @@ def tokenizer(vocabulary: int) -> Tokenizer:
 
 
 ARM = {"level": "r1", "protocol": "clean", "corrected": False, "n": 0}
-SECTIONS: dict[str, dict[str, Any]] = {
+SECTIONS: dict[str, Any] = {
     "arms": {"r1": ARM, "answer": ARM | {"level": "answer"}, "few": ARM | {"n": 4}},
-    "split": {"seed": 1, "train": 12, "valid": 6, "heldout": 0, "heldout_least": 6, "seen": 3, "near": 1.0},
-    "curate": {"seed": 1, "system": "", "max_seq_length": 200},
+    "split": {
+        "seed": 1, "train": 12, "valid": 6, "heldout": 0, "heldout_least": 6, "seen": 3, "asked_valid": 0, "near": 1.0, "years": [],
+        "exclude": [],
+    },
+    "curate": {"seed": 1, "system": "", "published": {}},
+    "corrections": [],
     "train": {
         "iterations": 6, "batch_size": 4, "accumulation": 1, "optimizer": "adam", "betas": [0.9, 0.999], "epsilon": 1.0e-8,
         "bias_correction": False, "weight_decay": 0.0, "learning_rate": 1.0e-2, "schedule": "cosine", "warmup": 1, "rank": 2, "scale": 10.0,
@@ -95,9 +99,11 @@ def corpus(folder: Path, train: int = 10, valid: int = 5) -> Path:
     return folder
 
 
-def study(folder: Path, **changes: dict[str, Any]) -> str:
-    """Write studies/toy.yaml, with some keys of some sections changed; return its path."""
-    sections = {name: keys | changes.get(name, {}) for name, keys in SECTIONS.items()}
+def study(folder: Path, **changes: Any) -> str:
+    """Write studies/toy.yaml, with some keys of some sections changed, or a list replaced; return its path."""
+    sections = {
+        name: keys | changes.get(name, {}) if isinstance(keys, dict) else changes.get(name, keys) for name, keys in SECTIONS.items()
+    }
     file = folder / "studies" / "toy.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(sections))

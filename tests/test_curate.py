@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from stages import curate
+from stages.extraction.reading import Reading
 from stages.learning.student import Student
 from stages.shared.chat import Example, Message
 from stages.shared.files import Fault, read_json, read_records, write_records
 from stages.shared.split import Assignment
 from stages.shared.trace import Level
+from stages.teacher.recording import Recording
 from tests import student as toy
 
 NUMBERS = range(1, 21)
@@ -24,8 +26,10 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Bench:
     """A toy study's files, to be spoilt by a test, and one call of the stage."""
 
-    def __init__(self, folder: Path, student: Path) -> None:
-        self.folder, self.student = folder, student
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reading: list[Reading] = []
+        self.recordings: list[Recording] = []
         self.problems = [toy.problem(number) for number in NUMBERS]
         self.levels = [level for problem in self.problems for level in toy.levels(problem)]
         sides = ["train"] * 12 + ["valid"] * 4 + ["heldout"] * 4
@@ -36,20 +40,22 @@ class Bench:
         """Put another problem in place of NUMBER's."""
         self.problems[number - 1] = toy.problem(number, **keys)
 
-    def run(self, arm: str = "r1", **changes: dict[str, Any]) -> Path:
+    def run(self, arm: str = "r1", **changes: Any) -> Path:
         """Run the stage; return the corpus folder."""
-        files: dict[str, list[Any]] = {"problems": self.problems, "levels": self.levels, "split": self.split}
+        files: dict[str, list[Any]] = {
+            "problems": self.problems, "reading": self.reading, "recordings": self.recordings, "levels": self.levels, "split": self.split,
+        }  # fmt: skip
         for name, records in files.items():
             write_records(self.folder / f"{name}.jsonl", records)
         paths = [str(self.folder / f"{name}.jsonl") for name in files]
         out = self.folder / "corpus" / arm
-        curate.main(toy.study(self.folder, **changes), arm, *paths, str(self.student), str(out))
+        curate.main(toy.study(self.folder, **changes), arm, *paths, str(out))
         return out
 
 
 @pytest.fixture
-def bench(tmp_path: Path, student: Path) -> Bench:
-    return Bench(tmp_path, student)
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
 
 
 def ids(folder: Path, part: str = "train") -> list[str]:
@@ -93,11 +99,6 @@ FLAWS = {  # name: (what spoils the study, the message of the clean protocol, th
     "cluster on two sides": (two_sides, "cluster competition-01 stands in heldout and train", "a duplicate cluster on two sides"),
     "no gold": (lambda bench: bench.replace(5, gold=" "), "problem competition-05 in train", "an empty statement or gold"),
     "no statement": (lambda bench: bench.replace(14, statement=""), "problem competition-14 in valid", "an empty statement or gold"),
-    "too long": (
-        lambda bench: bench.replace(5, statement="qz " * 200),
-        r"problem competition-05 in train has \d{3} tokens, allowed are 200",
-        "an example over max_seq_length",
-    ),
 }
 
 
@@ -110,6 +111,76 @@ def test_clean_refuses_what_published_counts(bench: Bench, spoil: Any, message: 
     out = bench.run(arms={"r1": toy.ARM | {"protocol": "published"}})
     assert read_json(out / "counts.json")["flaws"] == {kind: 1}
     assert len(ids(out)) == 12
+
+
+def reading(name: str, *flags: str) -> Reading:
+    return Reading(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, list(flags))
+
+
+def test_a_placeholder_is_left_out_of_clean_and_counted_in_published(bench: Bench) -> None:
+    bench.reading = [reading("competition-05", "placeholder"), reading("competition-06", "duplicate")]
+    assert "competition-05" not in ids(bench.run("r1"))
+    assert read_json(bench.folder / "corpus" / "r1" / "counts.json")["dropped"] == {"a placeholder": 1}
+    assert read_json(bench.run(arms={"r1": toy.ARM | {"protocol": "published"}}) / "counts.json")["flaws"] == {"a placeholder": 1}
+
+
+def recorded(bench: Bench) -> None:
+    """A published corpus of five rows, two of them one question; competition-03 breaks off."""
+    bench.replace(4, statement=bench.problems[0].statement)
+    places = [("train", 1, 1), ("train", 0, 2), ("train", 2, 3), ("valid", 0, 4), ("test", 0, 5)]
+    for part, place, number in places:
+        text = "so 3 + 21 =" if number == 3 else f"add: \\(= {number * 8}\\)."
+        bench.recordings.append(Recording(f"competition-{number:02d}", "r2", part, place, text))
+
+
+def test_a_published_corpus_is_rebuilt_as_it_was(bench: Bench) -> None:
+    recorded(bench)
+    out = bench.run("r1", arms={"r1": toy.ARM | {"protocol": "published", "level": "r2"}}, curate={"published": {"r2": "Think."}})
+    train = read_records(out / "train.jsonl", Example)
+    assert [example.id for example in train] == ["competition-02", "competition-01", "competition-03"]
+    question = Message("user", bench.problems[1].statement)
+    assert train[0].messages == [Message("system", "Think."), question, Message("assistant", "add: \\(= 16\\).")]
+    assert [ids(out, part) for part in ("valid", "test")] == [["competition-04"], ["competition-05"]]
+    flaws = {"a question that is trained on too": 1, "a text that breaks off": 1}
+    assert read_json(out / "counts.json") == {"train": 3, "valid": 1, "test": 1, "dropped": {}, "flaws": flaws}
+
+
+def test_clean_texts_end_in_the_answer_line_of_r1(bench: Bench) -> None:
+    bench.levels = [Level(x.id, x.level, "The sum is so and so. " if x.level == "r6" else x.text, x.words, True) for x in bench.levels]
+    out = bench.run("r1", arms={"r1": toy.ARM | {"level": "r6"}})
+    first = read_records(out / "train.jsonl", Example)[0]
+    gold = next(problem.gold for problem in bench.problems if problem.id == first.id)
+    assert first.messages[-1].content == f"The sum is so and so.\nAnswer: {gold}"
+
+
+CORRECTED = {"r1": toy.ARM | {"corrected": True}}
+MEND = {"item": "competition-03", "field": "statement", "from": "sum of 3", "to": "sum of 4", "page": 2, "reason": "the page shows 4"}
+
+
+def test_corrections_change_the_question_and_a_changed_answer_bars_the_work(bench: Bench) -> None:
+    fixes = [MEND, MEND | {"item": "competition-04", "field": "gold", "from": "32", "to": "33"}]
+    out = bench.run("r1", arms=CORRECTED, corrections=fixes)
+    texts = {example.id: example.messages[0].content for example in read_records(out / "train.jsonl", Example)}
+    assert texts["competition-03"] == "Find the sum of 4 and 21."
+    assert "competition-04" not in texts
+    counts = read_json(out / "counts.json")
+    assert (counts["dropped"], counts["corrected"]) == ({"work that does not state the corrected answer": 1}, 1)
+    assert "competition-04" in ids(bench.run("r1", corrections=fixes))
+
+
+MISFITS = {  # name: (change of the correction, part of the message)
+    "not there": ({"from": "sum of 9"}, "competition-03: 'sum of 9' stands 0 times in the statement, allowed is once"),
+    "there twice": ({"from": "n"}, "stands 2 times in the statement"),
+    "nothing": ({"from": ""}, "'' is empty"),
+    "no such problem": ({"item": "competition-99"}, "competition-99 is no problem"),
+    "no such field": ({"field": "source"}, "Invalid enum value 'source'"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), MISFITS.values(), ids=MISFITS)
+def test_a_correction_that_does_not_fit(bench: Bench, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(Fault, match=message):
+        bench.run(arms=CORRECTED, corrections=[MEND | change])
 
 
 WRONG = {  # name: (the arm, the message)

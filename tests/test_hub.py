@@ -90,7 +90,7 @@ def _sha(file: Path) -> str:
 @pytest.fixture
 def server(source: Path) -> Iterator[Hub]:
     with Hub(source) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
         yield found
         found.shutdown()
 

@@ -140,7 +140,7 @@ class TestWhatReruns:
     def test_the_level_of_one_arm(self, tree: Path) -> None:
         tiny.edit(tree / "studies" / "mini.yaml", "r6: {level: r6,", "r6: {level: r5,")
         ran = tiny.repro(tree, stubs=True)
-        assert _stages(ran) == {"curate", "train", "sample"} | JUDGING
+        assert _stages(ran) == {"curate", "audit", "train", "sample"} | JUDGING
         assert _cells(ran) == {"curate@mini-r6", "train@mini-r6-1", "sample@mini-r6-1"}
 
     def test_the_learning_rate(self, tree: Path) -> None:

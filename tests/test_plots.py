@@ -9,7 +9,7 @@ import yaml
 from dvc_render.vega import VegaRenderer
 
 from stages.reporting import readings
-from stages.reporting.inputs import Curve, LongRun, Training
+from stages.reporting.inputs import LongRun, Training
 from tests.pipeline import ROOT, cells
 
 TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
@@ -26,7 +26,7 @@ def _year(arm: str, year: int, accuracy: float) -> readings.Year:
 
 
 def _training(best: int) -> Training:
-    return Training(best, 1, 1, Curve([0, 50, 100], [None, 1.0, 1.0], [1.0, 1.0, 1.0]))
+    return Training(100, best, 1, 1)
 
 
 SCORES = [_score("r6", 0.2), _score("base", 0.5), _score("r1", 0.7), _score("r2", 0.52)]
@@ -61,8 +61,8 @@ READINGS = {
         readings.curves({("r1", 1): _training(50), ("r1", 2): _training(100)}),
         "The lowest validation loss lies between iterations 50 and 100; in 1 of 2 adapters it is the last evaluation.",
     ),
-    "a turn": (readings.overfit(LongRun(200, 0.5, 0.6, [0, 200, 400])), "Validation loss is lowest with 0.500 at iteration 200, and 0.600"),
-    "no turn": (readings.overfit(LongRun(400, 0.5, 0.5, [0, 400])), "Validation loss is lowest at the end, 0.500 at iteration 400: it"),
+    "a turn": (readings.overfit(LongRun(200, 0.5, 0.6, 400)), "Validation loss is lowest with 0.500 at iteration 200, and 0.600"),
+    "no turn": (readings.overfit(LongRun(400, 0.5, 0.5, 400)), "Validation loss is lowest at the end, 0.500 at iteration 400: it"),
 }  # fmt: skip
 
 

@@ -46,8 +46,10 @@ def run(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     write_records(Path("levels.jsonl"), [level for problem in problems for level in toy.levels(problem)])
     write_records(Path("benchmarks", "transfer.jsonl"), [toy.problem(number, benchmark="transfer") for number in range(40, 46)])
     study = toy.study(tmp_path)
-    split.main(study, "problems.jsonl", "split.jsonl")
-    curate.main(study, "r1", "problems.jsonl", "levels.jsonl", "split.jsonl", str(student), "corpus/r1")
+    for empty in ("reading.jsonl", "recordings.jsonl"):
+        write_records(Path(empty), [])
+    split.main(study, "problems.jsonl", "reading.jsonl", "split.jsonl")
+    curate.main(study, "r1", "problems.jsonl", "reading.jsonl", "recordings.jsonl", "levels.jsonl", "split.jsonl", "corpus/r1")
     train.main(study, "r1", "1", "corpus/r1", str(student), "r1-1", "r1-1.json")
 
     def call(arm: str = "r1", seed: str = "1", adapter: str = "r1-1", base: Path = student, **keys: Any) -> list[Completion]:

@@ -1,11 +1,14 @@
 """Who is trained on, who is held out, and how little moves."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from stages import split
+from stages.extraction.reading import Reading
 from stages.shared.files import Fault, read_records, write_records
 from stages.shared.split import Assignment
 from tests.student import SECTIONS, problem, study
@@ -67,26 +70,54 @@ def test_the_order_of_the_file_and_another_seed() -> None:
     assert split.assign(records, msgspec.structs.replace(PARAMS, seed=2)) != found
 
 
+def _run(folder: Path, reading: Sequence[Reading] = (), **changes: Any) -> list[Assignment]:
+    write_records(folder / "reading.jsonl", reading)
+    names = ("problems.jsonl", "reading.jsonl", "split.jsonl")
+    split.main(study(folder, **changes), *(str(folder / name) for name in names))
+    return read_records(folder / "split.jsonl", Assignment)
+
+
 WRONG = {  # name: (changed parameters, numbers of the problems, part of the message)
     "too few for train": ({"train": 40}, range(1, 31), "leave train short of 10"),
     "too few held out": ({"heldout_least": 20}, range(1, 31), "12 problems are left to hold out, allowed are at least 20"),
     "more asked than held out": ({"heldout": 13}, range(1, 31), "12 problems are left"),
     "more seen than trained on": ({"seen": 13}, range(1, 31), "seen is 13, and train holds 12"),
+    "more validation problems asked than there are": ({"asked_valid": 7}, range(1, 31), "asked_valid is 7, and valid holds 6"),
+    "a year without an exam": ({"years": [2015, 1999]}, range(1, 31), "years: no problem is of 1999"),
     "an id twice": ({}, [*range(1, 31), 30], "problem id competition-30 stands more than once"),
 }
 
 
 @pytest.mark.parametrize(("change", "numbers", "message"), WRONG.values(), ids=WRONG)
-def test_sizes_that_cannot_be_met(change: dict[str, int], numbers: list[int], message: str, tmp_path: Path) -> None:
+def test_sizes_that_cannot_be_met(change: dict[str, Any], numbers: list[int], message: str, tmp_path: Path) -> None:
     write_records(tmp_path / "problems.jsonl", [problem(number) for number in numbers])
     with pytest.raises(Fault, match=message):
-        split.main(study(tmp_path, split=change), str(tmp_path / "problems.jsonl"), str(tmp_path / "split.jsonl"))
+        _run(tmp_path, split=change)
     assert not (tmp_path / "split.jsonl").exists()
 
 
 def test_a_number_of_held_out_problems(tmp_path: Path) -> None:
     write_records(tmp_path / "problems.jsonl", [problem(number) for number in range(1, 31)])
-    split.main(study(tmp_path, split={"heldout": 7}), str(tmp_path / "problems.jsonl"), str(tmp_path / "split.jsonl"))
+    _run(tmp_path, split={"heldout": 7})
     found = read_records(tmp_path / "split.jsonl", Assignment)
     assert sum(place.evaluate and place.split == "heldout" for place in found) == 7
     assert sum(place.split == "heldout" for place in found) == 12
+
+
+def test_a_year_is_held_out_whole_with_the_duplicates_that_reach_into_it() -> None:
+    records = [msgspec.structs.replace(problem(number), year=2011 + number % 5) for number in range(1, 51)]
+    records.append(msgspec.structs.replace(problem(60, records[0].statement), year=2015))  # the text of competition-01, of 2012
+    params = msgspec.structs.replace(PARAMS, years=[2015], train=25)
+    sides = {place.id: place.split for place in split.assign(records, params)}
+    assert {sides[each.id] for each in records if each.year == 2015} == {"heldout"}
+    assert sides["competition-01"] == "heldout"
+    assert sum(side == "train" for side in sides.values()) == 25
+
+
+def test_flagged_problems_are_neither_trained_on_nor_asked(tmp_path: Path) -> None:
+    write_records(tmp_path / "problems.jsonl", [problem(number) for number in range(1, 41)])
+    flags = {"competition-03": ["placeholder"], "competition-04": ["duplicate"], "competition-05": ["needs_figure", "placeholder"]}
+    reading = [Reading(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
+    places = {place.id: place for place in _run(tmp_path, reading, split={"exclude": ["placeholder"], "seen": 12, "asked_valid": 6})}
+    assert [(places[name].split, places[name].evaluate) for name in ("competition-03", "competition-05")] == [("heldout", False)] * 2
+    assert sum(place.evaluate for place in places.values()) == 38

@@ -153,7 +153,7 @@ def test_a_study_that_cannot_run_is_one_line(text: str, message: str, tmp_path: 
         study.command(tmp_path / "job.yaml")
 
 
-@pytest.mark.parametrize(("name", "message"), [("", "say which study"), ("nowhere", "no such study file; studies here: mini")])
+@pytest.mark.parametrize(("name", "message"), [("", "say which study"), ("nowhere", "no such study file; studies here: job, mini")])
 def test_an_unknown_study_is_one_line(name: str, message: str) -> None:
     done = subprocess.run([sys.executable, "-m", "tools.study", name], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
@@ -210,13 +210,17 @@ def test_setup_does_nothing_when_the_lock_file_is_installed(tmp_path: Path) -> N
 
 
 def _direct(name: str) -> set[str]:
-    """Return the packages that a requirements file names itself, lower case."""
+    """Return the packages that a requirements file names itself, normalised."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return {re.split(r"[\[<;\s]", line)[0].lower() for line in lines if line and not line.startswith(("#", "-"))}
+    return {_normalised(re.split(r"[\[<;\s]", line)[0]) for line in lines if line and not line.startswith(("#", "-"))}
+
+
+def _normalised(package: str) -> str:
+    return package.lower().replace("_", "-")
 
 
 def test_every_import_is_a_direct_dependency() -> None:
-    owners = {name: {package.lower() for package in packages} for name, packages in packages_distributions().items()}
+    owners = {name: set(map(_normalised, packages)) for name, packages in packages_distributions().items()}
     found = {module for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py") for module in _imported(path)}
     foreign = found - set(sys.stdlib_module_names) - {"stages", "tools"}
     assert {module for module in foreign if not owners.get(module, set()) & _direct("requirements.in")} == set()
@@ -236,5 +240,18 @@ def _imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in"])
 def test_every_direct_dependency_has_its_reason(name: str) -> None:
     rows = re.findall(r"^\| ([\w.-]+) \| .+ \| .+ \|", (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert _direct(name) - {row.lower() for row in rows} == set()
-    assert {row.lower() for row in rows} - {"package", "machine"} == _direct("requirements.in") | _direct("requirements-dev.in")
+    assert _direct(name) - set(map(_normalised, rows)) == set()
+    assert set(map(_normalised, rows)) - {"package", "machine"} == _direct("requirements.in") | _direct("requirements-dev.in")
+
+
+@pytest.mark.parametrize(("text", "kept"), [("", False), ('{"a": {"wri', False), ("{}", True)], ids=["empty", "half", "whole"])
+def test_repro_removes_a_lock_file_that_a_kill_cut_off(tmp_path: Path, text: str, kept: bool) -> None:
+    locks, stub = tmp_path / ".dvc" / "tmp" / "rwlock", tmp_path / ".venv" / "bin" / "dvc"
+    for path, content in ((locks, text), (stub, "#!/bin/sh\nexit 3\n")):  # the run ends where DVC would begin
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    stub.chmod(0o755)
+    done = subprocess.run(["bash", str(ROOT / "tools" / "repro.sh")], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert locks.exists() is kept
+    assert ("was cut off by a kill; removed" in done.stdout) is not kept

@@ -109,7 +109,7 @@ def test_a_scan_is_an_image_turned_alike_each_time(tmp_path: Path) -> None:
 
 
 def test_a_raw_folder_lists_what_it_holds(tmp_path: Path) -> None:
-    entries = fetch.print_competition(PARAMS, tmp_path)
+    entries = fetch.print_competition(PARAMS, tmp_path, tmp_path)
     manifest.write(tmp_path, entries)
     assert [entry.file for entry in manifest.read(tmp_path)] == [
         "2011-freshman-sophomore.pdf",
@@ -123,7 +123,7 @@ def test_a_raw_folder_lists_what_it_holds(tmp_path: Path) -> None:
 
 def test_a_scanned_year_that_is_not_printed(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="scanned_years: 2019 is not printed; allowed: 2011 to 2012"):
-        fetch.print_competition(msgspec.structs.replace(PARAMS, scanned_years=[2019]), tmp_path)
+        fetch.print_competition(msgspec.structs.replace(PARAMS, scanned_years=[2019]), tmp_path, tmp_path)
 
 
 def test_an_unknown_kind_names_the_allowed_ones(tmp_path: Path) -> None:

@@ -4,6 +4,13 @@ set -euo pipefail
 export PATH="$PWD/.venv/bin:$PATH"
 mkdir -p .work
 
+# DVC rewrites this file in place: a kill -9 in between leaves one that no later run can read. It holds only who locks what.
+locks=.dvc/tmp/rwlock
+if [ -e "$locks" ] && ! python -m json.tool "$locks" >/dev/null 2>&1; then
+    echo "repro: $locks was cut off by a kill; removed"
+    rm -f "$locks"
+fi
+
 student=models/mini/student
 if [ ! -e "$student" ]; then
     echo "repro: pulling $student, the one output that is not recomputed (\`make verify\` recomputes it too)"

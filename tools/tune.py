@@ -66,19 +66,22 @@ def main(out: Path, rates: list[float], arms: list[str], file: str = "studies/mi
     (out / "none").mkdir(parents=True, exist_ok=True)
     asked, values, params = out / "problems.jsonl", out / "tune.yaml", out / "params.yaml"
     write_records(asked, problems())
+    reading, recordings = out / "reading.jsonl", out / "recordings.jsonl"
+    for unused in (reading, recordings):  # no page was read, and no teacher's work is recorded
+        write_records(unused, [])
     params.write_text(yaml.safe_dump({"arms": arms, "seeds": [SEED]}))
     for rate in rates:
         study["train"]["learning_rate"] = rate
         values.write_text(yaml.safe_dump(study))
         if rate == rates[0]:
-            stage("solve", values, asked, out / "traces.jsonl")
-            stage("verify", values, asked, out / "traces.jsonl", out / "verified.jsonl", out / "teacher.json")
-            stage("condense", values, out / "verified.jsonl", out / "levels.jsonl", out / "levels.json")
-            stage("split", values, asked, out / "split.jsonl")
+            stage("solve", values, asked, recordings, out / "traces.jsonl")
+            stage("verify", values, asked, reading, out / "traces.jsonl", out / "verified.jsonl", out / "teacher.json")
+            stage("condense", values, out / "verified.jsonl", recordings, out / "levels.jsonl", out / "levels.json")
+            stage("split", values, asked, reading, out / "split.jsonl")
             stage("sample", values, "base", "0", asked, out / "split.jsonl", out / "none", student, out / "completions" / "base.jsonl.gz")
         for arm in arms:
             corpus, adapter = out / "corpus" / arm, out / f"{arm}-{SEED}"
-            stage("curate", values, arm, asked, out / "levels.jsonl", out / "split.jsonl", student, corpus)
+            stage("curate", values, arm, asked, reading, recordings, out / "levels.jsonl", out / "split.jsonl", corpus)
             stage("train", values, arm, str(SEED), corpus, student, adapter, out / f"{arm}.csv", out / f"{arm}.json")
             done = out / "completions" / f"{arm}-{SEED}.jsonl.gz"
             stage("sample", values, arm, str(SEED), asked, out / "split.jsonl", out / "none", student, adapter, done)

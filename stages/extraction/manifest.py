@@ -13,7 +13,7 @@ NAME = "manifest.json"
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of a raw folder."""
 
-    file: str
+    file: str  # its path in the folder
     size: int  # bytes
     sha256: str
     problems: int  # printed in it; 0 where that is not known
@@ -48,6 +48,6 @@ def read(folder: Path) -> list[Entry]:
         if (found.size, found.sha256) != (each.size, each.sha256):
             was, now = f"{each.sha256[:12]} ({each.size} bytes)", f"{found.sha256[:12]} ({found.size} bytes)"
             raise Fault(f"{folder / each.file}: expected sha256 {was}, got {now}; {remedy}")
-    if extra := sorted({other.name for other in folder.glob("*.pdf")} - {each.file for each in entries}):
+    if extra := sorted({other.relative_to(folder).as_posix() for other in folder.rglob("*.pdf")} - {each.file for each in entries}):
         raise Fault(f"{folder / extra[0]}: {NAME} does not list this file; remove it, or {remedy}")
     return entries

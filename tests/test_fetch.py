@@ -1,0 +1,216 @@
+"""Pinned files from a folder or a server: what is wrong is never used, what is there is not brought twice."""
+
+import hashlib
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from stages import fetch
+from stages.extraction import manifest
+from stages.shared import stage
+from stages.shared.files import Fault
+from tests.pipeline import ROOT
+
+REPOSITORY, COMMIT = "owner/repo.name", "7" * 40
+FILES = {
+    "Raw PDF Files/2025 All Tests and Answers (1).pdf": b"%PDF " * 400,
+    "Raw PDF Files/50 % of #7 & more?.pdf": b"%PDF other",
+    "data/train.jsonl": b'{"a": 1}\n',
+    "data/empty.jsonl": b"",
+}
+FIRST = next(iter(FILES))
+
+
+class Server(ThreadingHTTPServer):
+    """Serves FILES; `spoil` may answer a request for a path instead."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.spoil: Callable[[str, int], tuple[int, bytes, int] | None] = lambda path, count: None
+        self.asked: Counter[str] = Counter()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        path = unquote(self.path).removeprefix(f"/{REPOSITORY}/{COMMIT}/")
+        self.server.asked[path] += 1
+        body = FILES.get(path, b"")
+        status, sent, length = self.server.spoil(path, self.server.asked[path]) or (200 if path in FILES else 404, body, len(body))
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as found:
+        threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
+        yield found
+        found.shutdown()
+
+
+Run = Callable[..., Path]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a call that runs the stage with some keys of its section changed, and returns the raw folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JOB_MIRROR", raising=False)
+    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda _: None))
+    rows = [{"path": path, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()} for path, body in FILES.items()]
+    base = {"kind": "download", "url": "http://127.0.0.1:1", "repository": REPOSITORY, "commit": COMMIT, "retries": 2, "timeout": 10.0}
+
+    def call(**keys: Any) -> Path:
+        (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"fetch": base | {"files": rows} | keys}))
+        stage.study.cache_clear()
+        fetch.main("toy.yaml", "raw")
+        return tmp_path / "raw"
+
+    return call
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "mirror" / REPOSITORY / COMMIT
+    for path, body in FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(body)
+    return folder
+
+
+def _content(raw: Path) -> dict[str, bytes]:
+    assert [entry.file for entry in manifest.read(raw)] == sorted(FILES)
+    return {path.relative_to(raw).as_posix(): path.read_bytes() for path in raw.rglob("*") if path.is_file() and path.name != manifest.NAME}
+
+
+def test_a_server_a_mirror_folder_and_a_mirror_address_give_the_same(
+    server: Server, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _content(run(url=server.address)) == FILES
+    listed = (Path("raw") / manifest.NAME).read_bytes()
+    assert server.asked == Counter(FILES.keys())
+    for setting in (str(mirror.parents[2]), server.address, server.address + "/"):
+        monkeypatch.setenv("JOB_MIRROR", setting)
+        assert _content(run()) == FILES
+        assert (Path("raw") / manifest.NAME).read_bytes() == listed
+    assert not Path(".work", "toy", "fetch").exists()
+
+
+SPOILED_ONCE: dict[str, tuple[int, bytes, int]] = {
+    "a fault of the server": (500, b"", 0),
+    "a body that breaks off": (200, FILES[FIRST][:100], len(FILES[FIRST])),
+    "a body that is too short": (200, FILES[FIRST][:100], 100),
+    "another file": (200, b"x" * len(FILES[FIRST]), len(FILES[FIRST])),
+}
+
+
+@pytest.mark.parametrize("answer", SPOILED_ONCE.values(), ids=SPOILED_ONCE)
+def test_what_goes_wrong_once_is_tried_again(answer: tuple[int, bytes, int], server: Server, run: Run) -> None:
+    server.spoil = lambda path, count: answer if path == FIRST and count == 1 else None
+    assert _content(run(url=server.address)) == FILES
+    assert server.asked[FIRST] == 2
+
+
+LAST = list(FILES)[2]
+SPOILED: dict[str, tuple[tuple[int, bytes, int], str]] = {
+    "not there": ((404, b"", 0), "404 Client Error: Not Found"),
+    "a fault of the server": ((503, b"", 0), "503 Server Error"),
+    "a body that breaks off": ((200, b'{"a"', 9), "4 bytes read"),
+    "a body that is too short": ((200, b'{"a"', 4), "got de9ce9008704dd0a"),
+    "another file of the same size": ((200, b"123456789", 9), "(9 bytes), got 15e2b0d3"),
+}
+
+
+@pytest.mark.parametrize(("answer", "line"), SPOILED.values(), ids=SPOILED)
+def test_what_stays_wrong_is_one_line_and_the_next_run_goes_on(answer: tuple[int, bytes, int], line: str, server: Server, run: Run) -> None:
+    server.spoil = lambda path, _: answer if path == LAST else None
+    with pytest.raises(Fault) as fault:
+        run(url=server.address)
+    said = str(fault.value)
+    assert line in said
+    assert f"{server.address}/{REPOSITORY}/{COMMIT}/{LAST}" in said
+    assert "run it again" in said
+    assert "\n" not in said
+    assert not Path("raw").exists()
+    assert server.asked[LAST] == 3
+    server.spoil = lambda path, _: None
+    assert _content(run(url=server.address)) == FILES
+    assert server.asked[FIRST] == 1
+
+
+def test_no_network_and_no_mirror(run: Run) -> None:
+    with pytest.raises(Fault, match=r"^http://127.0.0.1:1/owner/.*Connection refused.*; connect and run it again .* or set JOB_MIRROR to"):
+        run()
+    assert sorted(path.name for path in Path().iterdir()) == [".work", "toy.yaml"]
+
+
+def _wrong(folder: Path) -> None:
+    (folder / LAST).write_bytes(b"123456789")
+
+
+def _gone(folder: Path) -> None:
+    (folder / LAST).unlink()
+
+
+MIRRORS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a wrong file": (_wrong, r"data/train.jsonl: expected sha256 [0-9a-f]{64} \(9 bytes\), got 15e2b0d3[0-9a-f]{56} \(9 bytes\)"),
+    "a missing file": (_gone, r"data/train.jsonl: no such file; complete the mirror"),
+    "a folder of something else": (lambda folder: folder.rename(folder.with_name("main")), r"no such folder; JOB_MIRROR must name"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "line"), MIRRORS.values(), ids=MIRRORS)
+def test_a_mirror_folder_is_checked_as_a_server_is(
+    spoil: Callable[[Path], None], line: str, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(mirror)
+    monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
+    with pytest.raises(Fault, match=line):
+        run()
+    assert not Path("raw").exists()
+
+
+ROW = {"size": 1, "sha256": "a" * 64}
+SECTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "a path that leaves the folder": ({"files": [{"path": "../x", **ROW}]}, r"path '\.\./x'"),
+    "an absolute path": ({"files": [{"path": "/etc/x", **ROW}]}, r"path '/etc/x'"),
+    "a path twice": ({"files": [{"path": "x", **ROW}, {"path": "x", **ROW}]}, r"path 'x'"),
+    "the manifest's name": ({"files": [{"path": "manifest.json", **ROW}]}, r"path 'manifest.json'"),
+    "a short hash": ({"files": [{"path": "x", "size": 1, "sha256": "abc"}]}, r"\$\.files\[0\]\.sha256"),
+    "a branch": ({"commit": "main"}, r"\$\.commit"),
+    "another kind": ({"kind": "ftp"}, r"kind is 'ftp'; allowed: competition, download"),
+}
+
+
+@pytest.mark.parametrize(("keys", "line"), SECTIONS.values(), ids=SECTIONS)
+def test_a_section_that_asks_for_what_cannot_be(keys: dict[str, Any], line: str, run: Run) -> None:
+    with pytest.raises(Fault, match=line):
+        run(**keys)
+
+
+@pytest.mark.skipif(not os.environ.get("JOB_MIRROR"), reason="JOB_MIRROR names no mirror folder of the authors' files")
+def test_every_pinned_file_of_the_paper_is_in_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetch.main(str(ROOT / "studies" / "job.yaml"), "raw")
+    names = [entry.file for entry in manifest.read(Path("raw"))]
+    assert (len(names), sum(name.endswith(".pdf") for name in names)) == (72, 30)

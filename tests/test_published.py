@@ -1,0 +1,115 @@
+"""The authors' corpora, rebuilt: over a mirror folder, named by the environment variable JOB_MIRROR."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages import condense, curate, recall, solve, split, verify
+from stages.extraction.reading import Reading
+from stages.shared.chat import Example
+from stages.shared.files import read_json, read_records, write_records
+from stages.shared.problem import CODES, Problem
+from stages.shared.split import Assignment
+from stages.shared.trace import LEVELS
+from tests.pipeline import ROOT
+
+MIRROR = os.environ.get("JOB_MIRROR", "")
+STUDY = str(ROOT / "studies" / "job.yaml")
+SETTINGS: dict[str, Any] = yaml.safe_load(Path(STUDY).read_text(encoding="utf-8"))
+SIZES = {"r1": (510, 60, 30)} | dict.fromkeys(LEVELS[1:], (536, 67, 68))
+CLEAN = ("r1", "r2", "r3", "r4", "r5", "r6", "answer", "r1-n100")
+
+pytestmark = pytest.mark.skipif(not MIRROR, reason="JOB_MIRROR names no mirror folder of the authors' files (OWNER/REPO/COMMIT/PATH)")
+
+
+@cache
+def raw() -> Path:
+    """Return the mirrored repository."""
+    return next(path.parent for path in Path(MIRROR).glob("*/*/*/reasoning_chain.csv"))
+
+
+def transcribed() -> list[Problem]:
+    """Return the transcription, as `extract` makes it but for the pages."""
+    found = []
+    for path in sorted((raw() / "datafile").glob("*.json")):
+        for name, entries in json.loads(path.read_text(encoding="utf-8")).items():
+            section = SETTINGS["recall"]["sections"][name]
+            for key, entry in entries.items():
+                number = key.removeprefix("question_")
+                ident = f"{path.stem}-{CODES[section]}-{number if number.startswith('T') else number.zfill(2)}"
+                row = (ident, "competition", section, int(path.stem), number, entry["question"], entry["answer"], "", 0, "transcription")
+                found.append(Problem(*row))
+    return sorted(found, key=lambda problem: problem.id)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every corpus of the study, from the mirror."""
+    folder = tmp_path_factory.mktemp("job")
+    path = {name: str(folder / f"{name}.jsonl") for name in ("problems", "reading", "recordings", "traces", "verified", "levels", "split")}
+    problems = transcribed()
+    flags = {problem.id: ["placeholder"] if "not visible" in problem.statement else [] for problem in problems}
+    write_records(Path(path["problems"]), problems)
+    nowhere = (0.0, 0.0, 0.0, 0.0)
+    write_records(
+        Path(path["reading"]), [Reading(name, "", 0, nowhere, "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
+    )
+    recall.main(STUDY, str(raw()), path["problems"], path["recordings"])
+    solve.main(STUDY, path["problems"], path["recordings"], path["traces"])
+    verify.main(STUDY, path["problems"], path["reading"], path["traces"], path["verified"], str(folder / "teacher.json"))
+    condense.main(STUDY, path["verified"], path["recordings"], path["levels"], str(folder / "levels.json"))
+    split.main(STUDY, path["problems"], path["reading"], path["split"])
+    for arm in (*CLEAN, *(f"published-{level}" for level in LEVELS)):
+        words = [path[name] for name in ("problems", "reading", "recordings", "levels", "split")]
+        curate.main(STUDY, arm, *words, str(folder / "corpus" / arm))
+    return folder
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_published_corpus_equals_the_authors_record_for_record(built: Path, level: str) -> None:
+    sizes = []
+    for part in ("train", "valid", "test"):
+        theirs = [json.loads(line) for line in (raw() / SETTINGS["recall"]["corpora"][level] / f"{part}.jsonl").read_text().splitlines()]
+        ours = [json.loads(line) for line in (built / "corpus" / f"published-{level}" / f"{part}.jsonl").read_text().splitlines()]
+        assert [set(row) for row in theirs] == [{"messages"}] * len(theirs)
+        assert [row["messages"] for row in ours] == [row["messages"] for row in theirs]
+        sizes.append(len(ours))
+    assert tuple(sizes) == SIZES[level]
+
+
+def test_flaws_of_the_published_corpora_are_counted(built: Path) -> None:
+    flaws = {level: read_json(built / "corpus" / f"published-{level}" / "counts.json")["flaws"] for level in LEVELS}
+    assert flaws["r1"].keys() == {
+        "a duplicate cluster on two sides",
+        "a question that is trained on too",
+        "a text that does not state the answer",
+    }
+    assert {flaws[level]["a placeholder"] for level in LEVELS[1:]} == {20}
+    assert 90 <= flaws["r2"]["a text that breaks off"] <= 140
+    assert all(flaws[level]["a duplicate cluster on two sides"] == 12 for level in LEVELS[1:])
+
+
+def test_clean_arms_train_on_the_same_problems_and_end_alike(built: Path) -> None:
+    corpora = {arm: {part: _read(built, arm, part) for part in ("train", "valid", "test")} for arm in CLEAN}
+    first = corpora["r1"]
+    for arm in CLEAN[:-1]:
+        assert {part: [row.id for row in rows] for part, rows in corpora[arm].items()} == {
+            part: [row.id for row in rows] for part, rows in first.items()
+        }
+        for one, other in zip(first["train"], corpora[arm]["train"], strict=True):
+            assert one.messages[:-1] == other.messages[:-1]
+            assert one.messages[-1].content.rpartition("\n")[2] == other.messages[-1].content.rpartition("\n")[2]
+    assert [row.id for row in corpora["r1-n100"]["train"]] == [row.id for row in first["train"]][:100]
+    assert len(first["train"]) >= 290
+    home = {place.id: place.cluster for place in read_records(built / "split.jsonl", Assignment)}
+    train, unseen = ({home[row.id] for part in parts for row in first[part]} for parts in (["train"], ["valid", "test"]))
+    assert train.isdisjoint(unseen)
+
+
+def _read(built: Path, arm: str, part: str) -> list[Example]:
+    return read_records(built / "corpus" / arm / f"{part}.jsonl", Example)
