@@ -75,6 +75,7 @@ def main(study: str, raw: str, copies: str = "200") -> None:
                     strange.append(str(fault))
             longest = max(longest, (time.monotonic() - begun, f"{kind} {source.name}"))
             outcomes[kind, end] += 1
+            print(f"{number + 1} {kind} {source.name}: {end}, {time.monotonic() - begun:.1f} s", flush=True)
             target.unlink()
     for (kind, end), count in sorted(outcomes.items()):
         print(f"{kind}: {count} {end}")

@@ -37,7 +37,7 @@ def main(study: str, raw: str, year: str = "2012") -> None:
         kept: dict[str, int] = {}
         for number in range(10):
             running = _start(folder, "killed")
-            time.sleep(rng.uniform(2, 20))
+            time.sleep(rng.uniform(5, 45))
             os.killpg(running.pid, signal.SIGKILL) if number % 2 else running.kill()  # readers leave by themselves when their parent dies
             running.wait()
             time.sleep(1)
