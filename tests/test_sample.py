@@ -50,7 +50,7 @@ def run(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
         write_records(Path(empty), [])
     split.main(study, "problems.jsonl", "reading.jsonl", "split.jsonl")
     curate.main(study, "r1", "problems.jsonl", "reading.jsonl", "recordings.jsonl", "levels.jsonl", "split.jsonl", "corpus/r1")
-    train.main(study, "r1", "1", "corpus/r1", str(student), "r1-1", "r1-1.json")
+    train.main(study, "r1", "1", "corpus/r1", str(student), "r1-1", "r1-1.csv", "r1-1.json")
 
     def call(arm: str = "r1", seed: str = "1", adapter: str = "r1-1", base: Path = student, **keys: Any) -> list[Completion]:
         words = ["problems.jsonl", "split.jsonl", "benchmarks", str(base), *([] if arm == "base" else [adapter]), f"{arm}.jsonl.gz"]
