@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from stages.grading.equality import Pair, compare
+from stages.grading.pool import Pair, compare
 
 SIGNS = {"≡": True, "≠": False, "≟": None}
 
@@ -15,7 +15,9 @@ def rows() -> dict[Pair, bool | None]:
     for line in (Path(__file__).parent / "answers.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             gold, *groups = re.split(r" ([≡≠≟]) ", line)
-            table |= {(gold, answer): SIGNS[sign] for sign, body in zip(groups[::2], groups[1::2], strict=True) for answer in body.split(" ‖ ")}
+            table |= {
+                (gold, answer): SIGNS[sign] for sign, body in zip(groups[::2], groups[1::2], strict=True) for answer in body.split(" ‖ ")
+            }
     return table
 
 
