@@ -18,7 +18,7 @@ _SYMBOLS = {
     "\\cup": "∪", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
     "\\displaystyle": "", "\\cents": "¢",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
-    "\\sqrt ": "\\sqrt", "$": "", "\\$": "$",
+    "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
     **{f"\\{name}": name for name in _NAMES.split("|")},
     **{f"\\{name}": letter for name, letter in zip(_GREEK.split(), "πθαβγδλμφωσρ", strict=True)},
 }  # fmt: skip

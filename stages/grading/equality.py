@@ -9,11 +9,15 @@ from stages.grading.expression import prose
 from stages.grading.field import Value, multiply, rational, same
 from stages.grading.key import meets, read_key
 from stages.grading.reading import Reading, lowest, read
-from stages.grading.units import based
+from stages.grading.units import based, spelt
 
 MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
 _INTEGER = re.compile(r"[-+]?\d{1,40}")
-_LEAD = re.compile(r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is|:)\s+|(?:approximately|about|≈)\s*", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is\s+|:\s*)|(?:approximately|about|≈)\s*"
+    r"|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
+    re.IGNORECASE,
+)
 _ASIDE = re.compile(r"(.*\S)\s*\(\s*([A-Za-z][A-Za-z -]+)\)")
 _CHOICE = re.compile(r"(?:(?:option|choice|answer)\s*)?\(?([A-Ja-j])(?:\)|\b)[.:]?\s*(.*)", re.IGNORECASE)
 
@@ -89,8 +93,11 @@ def _compare(known: str, given: str) -> bool | None:
     if left or right:
         return _same_base(known, given, left, right)
     for one, other in ((known, given), (given, known)):  # 7 (seven), 52 (base 8): an aside of words
-        if (aside := _ASIDE.fullmatch(one)) and _compare(aside[1], other):
-            return True
+        if aside := _ASIDE.fullmatch(one):
+            if (numerals := spelt(aside[2])) is not None:
+                return _all([_compare(aside[1], other), _compare(numerals, other)])
+            if _compare(aside[1], other):
+                return True
     reading, answer = _read(known), read(given)
     if reading and answer:
         return equal(reading, answer)
@@ -103,7 +110,8 @@ def _choice(known: str, given: str) -> bool | None:
     if not key:
         return None
     match = _CHOICE.fullmatch(given)
-    if match and (not match[2] or given[0] == "(" or re.match(r"[A-J][.:)]", given)):
+    alone = match and not re.search(r"\b(?:and|or)\b|\([A-J]\)|^\W*[,&]", match[2])  # (A) and (B) is no choice
+    if match and alone and (not match[2] or given[0] == "(" or re.match(r"[A-J][.:)]", given)):
         return match[1].upper() == key[1]
     return None if not re.search("[A-Za-z]", known) else False if re.fullmatch(r"[\w.]+", given) else None
 
@@ -138,12 +146,14 @@ def _words(known: str, given: str, reading: Reading | None, answer: Reading | No
 def _stripped(text: str) -> str:
     """Return words without articles, signs of money and units that a number carries."""
     text = re.sub(r"(?<=\d)\s*(?:dollars?|points?|units?|degrees?)\b", "", text.casefold())
-    return re.sub(r"\b(?:the|an|a|is|it|are)\b(?=.*\w)", "", text)
+    return re.sub(r"\b(?:the|an|a|is|it|are|on|in|at)\b(?=.*\w)", "", text)
 
 
 def equal(gold: Reading, answer: Reading) -> bool | None:
     """Decide equality of two readings; symmetric but for a ratio that a key gives in higher terms, which only itself meets."""
     kinds = gold.kind, answer.kind
+    if gold.name != answer.name and len(gold.name) == len(answer.name) == 1:  # x = 5 and y = 5
+        return False
     if "equation" in kinds:
         return _same_equation(gold, answer)
     if "ratio" in kinds:
@@ -198,8 +208,6 @@ def _same_value(gold: Reading, answer: Reading) -> bool | None:
     """Compare numbers with their units: a unit that one side leaves out is taken to be the other's; 50% is 50, and 1/2 too."""
     if gold.value is None or answer.value is None:
         return None
-    if gold.name != answer.name and len(gold.name) == len(answer.name) == 1:  # x = 5 and y = 5
-        return False
     left, right = gold.unit, answer.unit
     if left and right and left.dimensions == right.dimensions:
         return same(multiply(gold.value, rational(left.factor)), multiply(answer.value, rational(right.factor)))

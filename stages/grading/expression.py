@@ -44,9 +44,7 @@ def _tokens(text: str) -> list[Token]:
         if not match or len(tokens) > MAX_TOKENS:
             raise Undecided(text[:80])
         if match["mixed"] or match["scientific"] or match["number"]:
-            if (
-                (digits and tokens[-2:-1] != ["_"]) or (tokens and tokens[-1] in ("!", ")")) or match.end() - match.start() > MAX_DIGITS
-            ):  # 2 3 is no product
+            if (digits and tokens[-2:-1] != ["_"]) or tokens[-1:] == ["!"] or match.end() - match.start() > MAX_DIGITS:  # 2 3 is no product
                 raise Undecided(text[:80])
             tokens.append(rational(_number(match.group().strip())))
         elif match["of"]:

@@ -42,11 +42,17 @@ def compare(pairs: Iterable[Pair], limit: float, memory: int, workers: int) -> d
     """Decide each distinct pair once; None = not within `limit` seconds of processor time and `memory` MiB, or without a reading."""
     verdicts = {pair: decide(*pair) for pair in sorted(set(pairs))}
     hard = {pair: (read_key(pair[0]).gold, pair[1]) for pair, verdict in verdicts.items() if verdict is None}
-    hard = {pair: bare for pair, bare in hard.items() if not any(len(text) > 500 or prose(notation(text)) for text in bare)}
+    hard = {pair: bare for pair, bare in hard.items() if not any(_beyond(text) for text in bare)}
     found = symbolic(sorted(set(hard.values())), limit, memory, workers)
     for pair, bare in hard.items():
         verdicts[pair] = found[bare] and meets(read_key(pair[0]).form, notation(pair[1]))
     return verdicts
+
+
+def _beyond(text: str) -> bool:
+    """Return whether the library would misread a text: of words it makes products, of "21 1" it takes the first number."""
+    bare = notation(text)
+    return len(text) > 500 or prose(bare) or re.search(r"(?<![\w_])\d+\s+[\d.](?!\d*/)", re.sub("√", " ", bare)) is not None
 
 
 class _Worker:

@@ -10,7 +10,7 @@ from stages.grading.expression import FUNCTIONS, parse, prose
 from stages.grading.field import Undecided, Value, as_rational, multiply
 from stages.grading.units import Unit, spelt, split_unit
 
-MAX_DEPTH, MAX_ITEMS = 20, 60  # of brackets, of a list; beyond them: undecided
+MAX_DEPTH, MAX_ITEMS, MAX_EQUALS = 20, 60, 8  # of brackets, of a list, of equals signs; beyond them: undecided
 _OPEN, _CLOSE = "([{⦃⟦", ")]}⦄⟧"
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d,. ])\d{1,3}(?: \d{3})+(?![\d,./]| \d)")
 _NAMED = re.compile(
@@ -95,10 +95,13 @@ def _single(text: str) -> Reading:
     if len(ratio) > 1:
         return Reading("ratio", _items(ratio))
     if "=" in text or "∈" in text:
+        if text.count("=") > MAX_EQUALS:
+            raise Undecided(text[:80])
         return _equation(text)
+    text = re.sub(r"^(?:minus|negative)\s+", "-", text, flags=re.IGNORECASE)
     money = text.replace("$", "", 1) if re.match(r"-?\$", text) else text
-    if (numerals := spelt(money)) is not None:
-        return Reading("value", value=parse(numerals))
+    if spelt(money) is not None:
+        return Reading("value", value=_value(money))
     body, unit = split_unit(money)
     unit = Unit((("money", 1),), Fraction(100)) if money != text and not unit else unit
     generic = None if unit else _GENERIC.fullmatch(body)
@@ -108,8 +111,8 @@ def _single(text: str) -> Reading:
 
 
 def _value(text: str) -> Value:
-    if (numerals := spelt(text)) is not None:
-        return parse(numerals)
+    if (numerals := spelt(text.lstrip("-"))) is not None:
+        return parse(("-" if text[0] == "-" else "") + numerals)
     if prose(text):
         raise Undecided(text[:80])
     return parse(text)
@@ -186,14 +189,16 @@ def _interval(text: str) -> Reading | None:
             if signs[0] in ">≥":
                 sides, signs = sides[::-1], signs[::-1]
             low, high = _read(sides[0]), _read(sides[2])
-            return Reading("interval", (low, high), note=("[" if signs[0] in "≤≥" else "(") + ("]" if signs[1] in "≤≥" else ")"))
-        if len(sides) == 2 and any(re.fullmatch("[A-Za-zθ]", side) for side in sides):
+            brackets = ("[" if signs[0] in "≤≥" else "(") + ("]" if signs[1] in "≤≥" else ")")
+            return Reading("interval", (low, high), note=brackets, name=sides[1])
+        if len(sides) == 2 and sum(re.fullmatch("[A-Za-zθ]", side) is not None for side in sides) == 1:
             first = re.fullmatch("[A-Za-zθ]", sides[0]) is not None
+            name = sides[0] if first else sides[1]
             bound, less = _read(sides[1] if first else sides[0]), (signs[0] in "<≤") == first
             closed = signs[0] in "≤≥"
             if less:
-                return Reading("interval", (negative, bound), note="(" + ("]" if closed else ")"))
-            return Reading("interval", (bound, infinity), note=("[" if closed else "(") + ")")
+                return Reading("interval", (negative, bound), note="(" + ("]" if closed else ")"), name=name)
+            return Reading("interval", (bound, infinity), note=("[" if closed else "(") + ")", name=name)
         raise Undecided(text[:80])
     if text[:1] in ("{", "⦃") and _closing(text) == len(text):
         point = _read(text[1:-1])
