@@ -11,8 +11,9 @@ from hypothesis import strategies as some
 
 from stages import grade
 from stages.grading import pairs, pool, reading
+from stages.grading.agreement import equal
 from stages.grading.answer import final_answer, plain
-from stages.grading.equality import decide, equal
+from stages.grading.equality import decide
 from stages.grading.pool import compare
 from stages.shared import files
 from stages.shared.completion import Completion, Verdict

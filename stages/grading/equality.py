@@ -1,14 +1,13 @@
 """Is the answer equal to the gold answer? Decided without computer algebra; None where that takes more, or a reader."""
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
+from stages.grading.agreement import equal, every
 from stages.grading.answer import notation
 from stages.grading.expression import prose
-from stages.grading.field import Value, multiply, rational, same
 from stages.grading.key import meets, read_key
-from stages.grading.reading import Reading, lowest, read
+from stages.grading.reading import Reading, read
 from stages.grading.units import based, spelt
 
 MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
@@ -95,7 +94,7 @@ def _compare(known: str, given: str) -> bool | None:
     for one, other in ((known, given), (given, known)):  # 7 (seven), 52 (base 8): an aside of words
         if aside := _ASIDE.fullmatch(one):
             if (numerals := spelt(aside[2])) is not None:
-                return _all([_compare(aside[1], other), _compare(numerals, other)])
+                return every([_compare(aside[1], other), _compare(numerals, other)])
             if _compare(aside[1], other):
                 return True
     reading, answer = _read(known), read(given)
@@ -147,107 +146,3 @@ def _stripped(text: str) -> str:
     """Return words without articles, signs of money and units that a number carries."""
     text = re.sub(r"(?<=\d)\s*(?:dollars?|points?|units?|degrees?)\b", "", text.casefold())
     return re.sub(r"\b(?:the|an|a|is|it|are|on|in|at)\b(?=.*\w)", "", text)
-
-
-def equal(gold: Reading, answer: Reading) -> bool | None:
-    """Decide equality of two readings; symmetric but for a ratio that a key gives in higher terms, which only itself meets."""
-    kinds = gold.kind, answer.kind
-    if gold.name != answer.name and len(gold.name) == len(answer.name) == 1:  # x = 5 and y = 5
-        return False
-    if "equation" in kinds:
-        return _same_equation(gold, answer)
-    if "ratio" in kinds:
-        return _same_ratio(gold, answer)
-    if kinds == ("value", "value"):
-        return _same_value(gold, answer)
-    if set(kinds) == {"matrix"} and gold.note != answer.note:
-        return False
-    column = {r.kind for r in (gold, answer)} == {"matrix", "tuple"} and any(r.note.endswith("x1") for r in (gold, answer))
-    if column or kinds in (("matrix", "matrix"), ("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
-        return _ordered(gold, answer)
-    if set(kinds) <= {"list", "set"}:
-        return _unordered(gold.items, answer.items)
-    if set(kinds) <= {"interval", "union"}:
-        if kinds[0] != kinds[1] or len(gold.items) != len(answer.items):
-            return False
-        return _ordered(gold, answer) if gold.kind == "union" or gold.note == answer.note else False
-    if set(kinds) == {"interval", "tuple"}:  # (2, 7) is both
-        interval = gold if gold.kind == "interval" else answer
-        return _ordered(gold, answer) if interval.note == "()" else False
-    return False if gold.kind != answer.kind else gold.kind == "empty"
-
-
-def _all(verdicts: list[bool | None]) -> bool | None:
-    return False if False in verdicts else None if None in verdicts else True
-
-
-def _ordered(gold: Reading, answer: Reading) -> bool | None:
-    if len(gold.items) != len(answer.items):
-        return False
-    return _all([equal(left, right) for left, right in zip(gold.items, answer.items, strict=True)])
-
-
-def _unordered(gold: tuple[Reading, ...], answer: tuple[Reading, ...]) -> bool | None:
-    """Match each item with one of the other side's."""
-    if len(gold) != len(answer):
-        return False
-    rest = list(answer)
-    undecided = False
-    for item in gold:
-        verdicts = [equal(item, other) for other in rest]
-        if True in verdicts:
-            rest.pop(verdicts.index(True))
-        elif None in verdicts:
-            undecided = True
-        else:
-            return False
-    return None if undecided else True
-
-
-def _same_value(gold: Reading, answer: Reading) -> bool | None:
-    """Compare numbers with their units: a unit that one side leaves out is taken to be the other's; 50% is 50, and 1/2 too."""
-    if gold.value is None or answer.value is None:
-        return None
-    left, right = gold.unit, answer.unit
-    if left and right and left.dimensions == right.dimensions:
-        return same(multiply(gold.value, rational(left.factor)), multiply(answer.value, rational(right.factor)))
-    verdict = same(gold.value, answer.value)
-    if left and right:
-        return False
-    if gold.words != answer.words and verdict and (gold.words or left) and (answer.words or right):
-        return None
-    unit, whole, part = (left, answer.value, gold.value) if left else (right, gold.value, answer.value)
-    if verdict is False and unit and unit.dimensions == (("percent", 1),):
-        return same(multiply(whole, rational(100)), part)
-    return verdict
-
-
-def _same_ratio(gold: Reading, answer: Reading) -> bool | None:
-    terms = lowest(gold)
-    if gold.kind == answer.kind == "ratio":
-        if (verdict := _ordered(gold, answer)) is not False:
-            return verdict
-        return lowest(answer) == terms if terms == tuple(item.value for item in gold.items) else False
-    ratio, other = (gold, answer) if gold.kind == "ratio" else (answer, gold)
-    if len(ratio.items) != 2 or other.kind != "value" or other.value is None or terms != tuple(i.value for i in gold.items if i.value):
-        return False
-    first, second = (item.value for item in ratio.items)
-    return same(multiply(other.value, second), first) if first and second else None
-
-
-def _same_equation(gold: Reading, answer: Reading) -> bool | None:
-    """Two equations agree up to a constant factor; against an expression the right side of y = ... counts."""
-    if gold.kind == answer.kind:
-        return _proportional(gold.value, answer.value) if gold.value and answer.value else None
-    equation, other = (gold, answer) if gold.kind == "equation" else (answer, gold)
-    if other.kind != "value":
-        return False
-    return equal(equation.items[0], other) if equation.items else False
-
-
-def _proportional(left: Value, right: Value) -> bool | None:
-    if not left.top or not right.top or set(left.top) != set(right.top):
-        return same(left, right)
-    first = next(iter(left.top))
-    factor = Fraction(left.top[first]) / right.top[first]
-    return same(left, multiply(right, rational(factor)))
