@@ -1,17 +1,20 @@
 """Grade every stored completion: final answer, equality with the gold answer, outcome. Cheap and pure: a better grader re-scores all.
 
 Outcomes: correct; wrong; no_answer; truncated (cut off by the token limit before a final answer); ungradable (the comparison had no
-reading, or no end within its limits). Nothing leaves the denominator.
+reading, or no end within its limits). Nothing leaves the denominator. `python -m stages.grade pairs IN.jsonl OUT.jsonl` grades any pairs.
 """
 
 import shlex
+import sys
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 
+from stages.grading import pairs
 from stages.grading.answer import final_answer
-from stages.grading.equality import Pair, compare
+from stages.grading.pairs import outcome
+from stages.grading.pool import compare
 from stages.shared import files, stage
 from stages.shared.completion import Completion, Verdict
 from stages.shared.files import Fault
@@ -27,7 +30,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `grade` of a study file."""
 
     answer_line: str
-    time_limit: float  # seconds
+    time_limit: float  # seconds of processor time
     memory_limit: int  # MiB
     workers: int
     max_chars: int
@@ -97,24 +100,17 @@ def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder:
 def grade(answered: dict[Cell, list[Completion]], golds: dict[Key, str], params: Params) -> list[Verdict]:
     """Return one verdict per completion, sorted by arm, seed, benchmark, problem and sample."""
     rows = [(arm, seed, c, final_answer(c.text, params.answer_line, c.finish)) for (arm, seed), cell in answered.items() for c in cell]
-    pairs = {(golds[c.benchmark, c.id], answer) for _, _, c, answer in rows if 0 < len(answer) <= params.max_chars}
-    equal = compare(pairs, params.time_limit, params.memory_limit, params.workers)
+    asked = {(golds[c.benchmark, c.id], answer) for _, _, c, answer in rows if 0 < len(answer) <= params.max_chars}
+    equal = compare(asked, params.time_limit, params.memory_limit, params.workers)
     verdicts = [
         Verdict(
             arm=arm, seed=seed, benchmark=c.benchmark, id=c.id, sample=c.sample,
-            outcome=outcome(c, (golds[c.benchmark, c.id], answer), equal),
+            outcome=outcome(c.finish, (golds[c.benchmark, c.id], answer), equal),
             extracted=answer[: params.max_chars], words=len(c.text.split()), tokens=c.tokens,
         )
         for arm, seed, c, answer in rows
     ]  # fmt: skip
     return sorted(verdicts, key=lambda v: (v.arm, v.seed, v.benchmark, v.id, v.sample))
-
-
-def outcome(completion: Completion, pair: Pair, equal: dict[Pair, bool | None]) -> str:
-    """Name what became of one completion; an empty answer is never compared."""
-    if not pair[1]:
-        return "truncated" if completion.finish == "length" else "no_answer"
-    return {True: "correct", False: "wrong", None: "ungradable"}[equal.get(pair)]
 
 
 def outcomes(verdicts: list[Verdict]) -> dict[str, dict[str, dict[str, int]]]:
@@ -125,4 +121,4 @@ def outcomes(verdicts: list[Verdict]) -> dict[str, dict[str, dict[str, int]]]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(pairs.main if sys.argv[1:2] == ["pairs"] else main)

@@ -5,23 +5,38 @@ import unicodedata
 
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_NAMES = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
+_GREEK = "pi theta alpha beta gamma delta lambda mu phi omega sigma rho"
 _SYMBOLS = {
-    "−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/", "∕": "/", "**": "^", "°": "", "\\left": "", "\\right": "",
-    "\\cdot": "*", "\\times": "*", "\\div": "/", "\\pi": "π", "\\pm": "±", "\\%": "%", "\\$": "", "$": "", "\\!": "", "\\,": " ",
-    "\\;": " ", "\\:": " ", "\\ ": " ", "~": " ", "{,}": "", "^{\\circ}": "", "^\\circ": "", "\\degree": "", "\\{": "⦃", "\\}": "⦄",
-    "\\(": "", "\\)": "", "\\[": "", "\\]": "", "\\dfrac": "\\frac", "\\tfrac": "\\frac",
+    "−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/", "∕": "/", "**": "^", "º": "°", "\\left": "", "\\right": "",
+    "\\cdot": "*", "\\times": "*", "\\div": "/", "\\pm": "±", "\\%": "%", "\\!": "", ",\\!": ",", ",\\! ": ",", "\\,": " ",
+    "\\;": " ", "\\:": " ", "\\ ": " ", "~": " ", "\\quad": " ", "{,}": "", "{:}": ":", "^{\\circ}": "°", "^\\circ": "°", "\\degree": "°",
+    "\\{": "⦃", "\\}": "⦄",
+    "\\lbrace": "⦃", "\\rbrace": "⦄", "\\(": "", "\\)": "", "\\[": "", "\\]": "", "\\dfrac": "\\frac", "\\tfrac": "\\frac",
+    "\\le": "≤", "\\leq": "≤", "\\leqslant": "≤", "\\ge": "≥", "\\geq": "≥", "\\geqslant": "≥",
+    "\\lt": "<", "\\gt": ">", "\\infty": "∞",
+    "\\cup": "∪", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
+    "\\displaystyle": "", "\\cents": "¢",
+    "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
+    "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
+    **{f"\\{name}": name for name in _NAMES.split("|")},
+    **{f"\\{name}": letter for name, letter in zip(_GREEK.split(), "πθαβγδλμφωσρ", strict=True)},
 }  # fmt: skip
 # Longest first, so that `^{\circ}` and `\dfrac` are seen before their parts; a command ends where its letters end.
 _SYMBOL = re.compile("|".join(re.escape(s) + ("(?![A-Za-z])" if s[-1].isalpha() else "") for s in sorted(_SYMBOLS, key=len, reverse=True)))
+_MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
+_PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
-    (re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"(?<=\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}"), r" \1/\2"),  # a mixed number
-    (re.compile(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"((\1)/(\2))"),
-    (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"(\1/\2)"),
-    (re.compile(r"\\sqrt\s*\{([^{}]*)\}"), r"√(\1)"),
-    (re.compile(r"\\sqrt\s*(\d)"), r"√(\1)"),
-    (re.compile(r"\^\s*\{([^{}]*)\}"), r"^(\1)"),
-    (re.compile(r"√\s*\{([^{}]*)\}"), r"√(\1)"),
+    (re.compile(r"_\s*\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(\w+)\s*\)?\s*\}?\}"), r"_\1 "),  # an index or a base
+    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|bold|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"(\.\d*)\\(?:overline|bar)\s*\{(\d+)\}"), r"\1⟨\2⟩"),  # a repeating decimal
+    (re.compile(r"(?<=\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(?<=\d)\s*\\frac\s*(\d)\s*(\d)"), r" \1\3/\2\4"),  # a mixed number
+    (re.compile(r"\\frac" + _PART + _PART), r"((\1\2)/(\3\4))"),
+    (re.compile(r"\\binom\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}"), r"binom(\1,\2)"),
+    (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]" + _PART), r"((\2\3)^(1/(\1)))"),
+    (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]\s*(\d+|\([^()]*\))"), r"((\2)^(1/(\1)))"),
+    (re.compile(r"\\sqrt" + _PART), r"√(\1\2)"),
+    (re.compile(rf"([\^√]|(?:{_NAMES})|log_\w+)\s*\{{([^{{}}]*)\}}"), r"\1(\2)"),
 ]
 
 
@@ -55,21 +70,48 @@ def _boxed(text: str) -> str:
 
 
 def plain(answer: str) -> str:
-    """Return an answer in one plain notation: fractions by ``/``, roots by ``√``, LaTeX's dress removed.
+    """Return an answer in one plain notation: fractions by ``/``, roots by ``√``, LaTeX's dress, ° and $ removed.
 
     >>> plain(r"$\\dfrac{\\sqrt{3}}{2}$.")
     '((√(3))/(2))'
     """
-    text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: f"^({m.group().translate(_SUPERSCRIPTS)})", answer)  # before NFKC makes x² into x2
+    return notation(answer).replace("°", "").replace("$", "")
+
+
+def notation(answer: str) -> str:
+    """Return an answer in plain notation with its ° and $ of money."""
+    if "\\boxed" in answer:
+        answer = _boxed(answer) or answer
+    text = answer.strip(" \t\r\n*_")
+    text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: f"^({m.group().translate(_SUPERSCRIPTS)})", text)  # before NFKC makes x² into x2
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)  # and 2½ into 21/2
-    text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], unicodedata.normalize("NFKC", text))
-    for _ in range(20):  # as deep as a sane answer nests
+    text = unicodedata.normalize("NFKC", text)
+    if text.count("$") % 2 and text.count("$") < 40:  # an unpaired $ is money
+        text = re.sub(r"(?<![\\$])\$(?=\s*[\d.])", r"\\$", text, count=1)
+    if "\\begin" in text:
+        text = re.sub(r"[(\[]\s*(⟦[^⟧]*⟧)\s*[)\]]", r"\1", _MATRIX.sub(_cells, re.sub(r"\\(?:left|right)(?![a-z])", "", text)))
+    text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], text)
+    if "\\" in text or "{" in text:
+        text = _ungrouped(text)
+    text = re.sub(r"(?<![A-Za-z])sqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))
+    text = re.sub(r"(?<=\.)\((\d+)\)|(?<=\b0)(\.\d+)\((\d+)\)", lambda m: f"{m[2] or ''}⟨{m[1] or m[3]}⟩", text)  # 0.(3)
+    text = " ".join(text.split()).removesuffix(".").strip()
+    spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text)  # the blank of 2 1/2, "5 m" and "option C" counts, and that of 100, 200
+    return text if spaced else re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)
+
+
+def _ungrouped(text: str) -> str:
+    """Replace LaTeX's groups, innermost first, as deep as a sane answer nests."""
+    for _ in range(20):
         before = text
         for pattern, replacement in _GROUPS:
             text = pattern.sub(replacement, text)
         if text == before:
             break
-    text = re.sub(r"\bsqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))
-    text = " ".join(text.split()).removesuffix(".").strip()
-    mixed = re.search(r"\d \d+/", text)  # the blank of 2 1/2 counts, and that of 100, 200
-    return text if mixed else re.sub(r"\s*([^\w\s,])\s*", r"\1", text)
+    return text
+
+
+def _cells(match: re.Match[str]) -> str:
+    """Return a matrix as ⟦a⸴b⸵c⸴d⟧."""
+    rows = [row.strip() for row in re.sub(r"\\hline", "", match[2]).replace("\\\\", "⸵").split("⸵")]
+    return f"⟦{'⸵'.join(row.replace('&', '⸴') for row in rows if row)}⟧"

@@ -1,167 +1,148 @@
-"""Is the answer equal to the gold answer? Exactly where our grammar reads both, else by math-verify in a killable process."""
+"""Is the answer equal to the gold answer? Decided without computer algebra; None where that takes more, or a reader."""
 
-import contextlib
-import multiprocessing
 import re
-import signal
-import time
-from collections import deque
-from collections.abc import Iterable
-from functools import cache
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from functools import lru_cache
 
-from tqdm import tqdm
+from stages.grading.agreement import equal, every
+from stages.grading.answer import notation
+from stages.grading.expression import prose
+from stages.grading.key import meets, read_key
+from stages.grading.reading import Reading, read
+from stages.grading.units import based, spelt
 
-from stages.grading import exact
-from stages.grading.answer import plain
-from stages.shared.files import Fault
-
-Pair = tuple[str, str]  # (gold, answer), in this order: the library is not symmetric
-
-START_LIMIT = 120.0  # seconds for a process to import math-verify, on a machine that is busy
-_FUNCTIONS = re.compile(r"\\[A-Za-z]+|(?<![A-Za-z])(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi)(?![A-Za-z])")
-_FAILURES = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RuntimeError, AssertionError, MemoryError)
-
-_COMMANDS = {"π": "\\pi ", "±": "\\pm ", "≤": "\\le ", "≥": "\\ge ", "−": "-", "×": "\\times ", "·": "\\cdot ", "*": "\\cdot "}
-
-_read = cache(exact.read)
+MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
+_INTEGER = re.compile(r"[-+]?\d{1,40}")
+_LEAD = re.compile(
+    r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is\s+|:\s*)|(?:approximately|about|≈)\s*"
+    r"|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"(.*\S)\s*\(\s*([A-Za-z][A-Za-z -]+)\)")
+_CHOICE = re.compile(r"(?:(?:option|choice|answer)\s*)?\(?([A-Ja-j])(?:\)|\b)[.:]?\s*(.*)", re.IGNORECASE)
 
 
 def decide(gold: str, answer: str) -> bool | None:
     """Decide a pair without computer algebra: True or False, or None where that takes more.
 
-    >>> decide("3√2", r"\\frac{6}{\\sqrt{2}}"), decide("3/4", "4/3"), decide("x + 1", "1 + x")
-    (True, False, None)
+    >>> decide("3√2", r"\\frac{6}{\\sqrt{2}}"), decide("3/4", "4/3"), decide("√x", "√y")
+    (True, False, False)
     """
-    left, right = plain(gold), plain(answer)
+    if gold.strip() == answer.strip():
+        return True
+    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+        return int(gold) == int(answer)
+    if max(len(gold), len(answer)) > MAX_CHARS:
+        return None
+    key = read_key(gold)
+    right = notation(answer)
+    known = _notation(key.gold)
+    verdict = _alternatives(known, right)
+    if verdict and key.form and not meets(key.form, _bare(right)):
+        return False
+    return verdict
+
+
+def _bare(text: str) -> str:
+    """Return a fraction of LaTeX without its brackets: ((40)/(41)) is 40/41."""
+    return re.sub(r"\(\((-?\d+)\)/\((\d+)\)\)", r"\1/\2", text)
+
+
+@lru_cache(4096)
+def _notation(text: str) -> str:
+    return notation(text)
+
+
+@lru_cache(4096)
+def _read(text: str) -> Reading | None:
+    return read(text)
+
+
+def _alternatives(known: str, given: str) -> bool | None:
+    """Compare as they stand; else any of the forms a key allows by `or`, and any of the values that an answer calls nearly equal."""
+    verdict = _compare(known, given)
+    if verdict is True:
+        return True
+    options = [(k, g) for k in _options(known, r"\s+or\s+") for g in _options(given, "≈")]
+    if len(options) < 2:
+        return verdict
+    if len({k for k, _ in options}) > 1 and not _synonyms({k for k, _ in options}):
+        return verdict
+    verdicts = [_compare(k, g) for k, g in options]
+    return True if True in verdicts else None if None in verdicts else False
+
+
+def _options(text: str, separator: str) -> list[str]:
+    return [part.strip() for part in re.split(separator, text, flags=re.IGNORECASE) if part.strip()]
+
+
+def _synonyms(options: set[str]) -> bool:
+    """Return whether the options of a key are one answer in several notations."""
+    first, *others = sorted(options)
+    return all(_compare(first, other) for other in others)
+
+
+def _compare(known: str, given: str) -> bool | None:
+    """Compare two answers in plain notation."""
+    known, given = (_LEAD.sub("", text, count=1) if _LEAD.match(text) else text for text in (known, given))
+    if known == given or (known.casefold() == given.casefold() and prose(known)):
+        return True
+    if (choice := _choice(known, given)) is not None:
+        return choice
+    left, right = based(known), based(given)
+    if left or right:
+        return _same_base(known, given, left, right)
+    for one, other in ((known, given), (given, known)):  # 7 (seven), 52 (base 8): an aside of words
+        if aside := _ASIDE.fullmatch(one):
+            if (numerals := spelt(aside[2])) is not None:
+                return every([_compare(aside[1], other), _compare(numerals, other)])
+            if _compare(aside[1], other):
+                return True
+    reading, answer = _read(known), read(given)
+    if reading and answer:
+        return equal(reading, answer)
+    return _words(known, given, reading, answer)
+
+
+def _choice(known: str, given: str) -> bool | None:
+    """Compare with a multiple-choice letter; None where the key is none, or the answer no letter that could be one."""
+    key = re.fullmatch(r"\(?([A-J])\)?", known)
+    if not key:
+        return None
+    match = _CHOICE.fullmatch(given)
+    alone = match and not re.search(r"\b(?:and|or)\b|\([A-J]\)|^\W*[,&]", match[2])  # (A) and (B) is no choice
+    if match and alone and (not match[2] or given[0] == "(" or re.match(r"[A-J][.:)]", given)):
+        return match[1].upper() == key[1]
+    return None if not re.search("[A-Za-z]", known) else False if re.fullmatch(r"[\w.]+", given) else None
+
+
+def _same_base(known: str, given: str, left: tuple[str, int] | None, right: tuple[str, int] | None) -> bool:
+    """Compare numbers of which one names its base: digits must agree, and bases where both name one; base 10 goes without saying."""
+    if left and right:
+        return left == right
+    digits, other = (left or right or ("", 0))[0], given if left else known
+    return other.replace(" ", "").replace(",", "").upper() == digits
+
+
+def _words(known: str, given: str, reading: Reading | None, answer: Reading | None) -> bool | None:
+    """Compare where words stand on one side: unequal if a number differs or words are missing, undecided if an answer says more."""
+    if reading and not prose(known):
+        if not prose(given) or answer or re.search(r"\d", given):
+            return None
+        return False if re.fullmatch(r"[A-Za-z' -]+", given) and len(given.split()) < 3 else None
+    if not prose(known):
+        return None
+    left, right = (re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", _stripped(text)) for text in (known, given))
     if left == right:
         return True
-    if (known := _read(left)) and (given := _read(right)):
-        return exact.equal(known, given)
-    if prose(left) and not known:  # a word is itself or it is not
-        return left.casefold() == right.casefold()
-    return None
-
-
-def prose(text: str) -> bool:
-    """Return whether words stand in the text; computer algebra would read them as products of letters."""
-    return re.search(r"[^\W\d_]{2,}", _FUNCTIONS.sub(" ", text).replace("π", " ")) is not None
-
-
-def compare(pairs: Iterable[Pair], limit: float, memory: int, workers: int) -> dict[Pair, bool | None]:
-    """Decide each distinct pair once; None = could not be decided within `limit` seconds and `memory` MiB, or has no reading."""
-    verdicts = {pair: decide(*pair) for pair in sorted(set(pairs))}
-    hard = [pair for pair, verdict in verdicts.items() if verdict is None and not prose(plain(pair[1]))]
-    return verdicts | symbolic(hard, limit, memory, workers)
-
-
-class _Worker:
-    """A process that compares one pair at a time."""
-
-    def __init__(self, limit: float, memory: int) -> None:
-        context = multiprocessing.get_context("spawn")  # nothing inherited: a worker holds no other worker's pipe
-        self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(theirs, limit, memory), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.pair: Pair | None = None
-        self.started = False
-        self.deadline = time.monotonic() + START_LIMIT
-
-    def give(self, pair: Pair, limit: float) -> None:
-        self.pair, self.deadline = pair, time.monotonic() + limit
-        with contextlib.suppress(OSError):  # it died while idle: seen when its pipe is read
-            self.pipe.send(pair)
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
-
-
-def symbolic(pairs: list[Pair], limit: float, memory: int, workers: int) -> dict[Pair, bool | None]:
-    """Compare pairs by math-verify; a process over its limit is killed, its pair undecided, and another takes its place."""
-    waiting, verdicts = deque(pairs), dict.fromkeys(pairs)
-    pool = [_Worker(limit, memory) for _ in range(min(workers, len(pairs)))]
-    try:
-        with tqdm(total=len(pairs), unit="pair", desc="math-verify", disable=not pairs) as bar:
-            while pool:
-                ready = wait([worker.pipe for worker in pool], max(0.0, min(worker.deadline for worker in pool) - time.monotonic()))
-                for worker in list(pool):
-                    if worker.pipe in ready or worker.deadline <= time.monotonic():
-                        bar.update(worker.pair is not None)
-                        pool.remove(worker)
-                        pool += _next(worker, worker.pipe in ready, waiting, verdicts, limit, memory)
-    finally:
-        for worker in pool:
-            worker.stop()
-    return verdicts
-
-
-def _next(
-    worker: _Worker, spoke: bool, waiting: deque[Pair], verdicts: dict[Pair, bool | None], limit: float, memory: int
-) -> list[_Worker]:
-    """Take what a worker has to say, or its silence; return it with its next pair, its replacement, or nothing when all is done."""
-    try:
-        said = worker.pipe.recv() if spoke else None
-        alive = spoke
-    except (EOFError, OSError):  # killed by its memory limit or by a fault inside the library
-        said, alive = None, False
-    if not alive and not worker.started:
-        worker.stop()
-        raise Fault(f"math-verify did not start (exit code {worker.process.exitcode}); run `python -c 'import math_verify'` to see why")
-    worker.started = True
-    if worker.pair:
-        verdicts[worker.pair], worker.pair = said, None
-    if not alive or not waiting:
-        worker.stop()
-        return [_Worker(limit, memory)] if waiting else []
-    worker.give(waiting.popleft(), limit)
-    return [worker]
-
-
-def _serve(pipe: Connection, limit: float, memory: int) -> None:
-    """Answer pairs until the pipe closes."""
-    import logging
-    import resource
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    import math_verify  # noqa: F401  before the limits, so that they bound the comparison alone
-
-    logging.disable(logging.CRITICAL)
-    with contextlib.suppress(ValueError, OSError):  # macOS has no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (memory << 20, memory << 20))
-    pipe.send(None)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            pair = pipe.recv()
-            signal.setitimer(signal.ITIMER_REAL, 2 * limit + 1)  # ends this process should the parent be gone
-            verdict = math_verify_equal(*pair)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            pipe.send(verdict)
-
-
-def math_verify_equal(gold: str, answer: str) -> bool | None:
-    """Compare by math-verify in this process; None where either has no reading. Runs in a worker only: it may not end."""
-    from math_verify import LatexExtractionConfig, parse, verify
-
-    try:
-        left, right = (
-            parse(f"${latex(text)}$", [LatexExtractionConfig()], fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True)
-            for text in (gold, answer)
-        )
-        return bool(verify(left, right, timeout_seconds=None, raise_on_error=True)) if left and right else None
-    except _FAILURES:  # the library meets text it was not made for
+    if [w for w in left if w[0].isdigit()] != [w for w in right if w[0].isdigit()]:
+        return False
+    named = {w for w in left if not w[0].isdigit()}
+    if any(w[0].isdigit() for w in left) or (named <= set(right) and not {"not", "no", "never", "isn't"} & (set(right) - named)):
         return None
+    return False
 
 
-def latex(text: str) -> str:
-    """Return an answer as math-verify wants it: it reads 20√21 as 20, and 20\\sqrt{21} right."""
-    text = re.sub(r"√\s*\(([^()]*)\)", r"\\sqrt{\1}", text.strip().strip("$"))
-    text = re.sub(r"√\s*\{", r"\\sqrt{", text)
-    text = re.sub(r"√\s*(\d+|[A-Za-z])", r"\\sqrt{\1}", text)
-    text = re.sub(r"(?<![\\A-Za-z])(sin|cos|tan|cot|sec|csc|log|ln|exp)(?![A-Za-z])", r"\\\1", text)
-    for sign, command in _COMMANDS.items():
-        text = text.replace(sign, command)
-    return text
+def _stripped(text: str) -> str:
+    """Return words without articles, signs of money and units that a number carries."""
+    text = re.sub(r"(?<=\d)\s*(?:dollars?|points?|units?|degrees?)\b", "", text.casefold())
+    return re.sub(r"\b(?:the|an|a|is|it|are|on|in|at)\b(?=.*\w)", "", text)

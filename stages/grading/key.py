@@ -1,0 +1,45 @@
+"""An answer key's own words on form: must be this decimal, reduced fraction, base optional; 0 or zero."""
+
+import re
+from math import gcd
+from typing import NamedTuple
+
+_NOTE = re.compile(
+    r"[\s(]*\b(?:(?P<must>must\s*be|exact(?:\s+\w+)?\s+required)|improper fraction|reduced fraction|(?P<optional>(?:\W*[a-z]+\W*)optional))"
+    r"[\w\s/,-]*[.)]*\s*$",
+    re.IGNORECASE,
+)
+_FORMS = {  # words of a note: what the answer must look like, in plain notation
+    "decimal": re.compile(r"[-+]?(?:\d[\d,]*)?\.\d+"),
+    "fraction": re.compile(r"[-+(]*(\d+)\)?/\(?(\d+)\)*"),
+    "pair": re.compile(r"\(.*\)"),
+}
+
+
+class Key(NamedTuple):
+    """A gold answer and the form that the key demands: decimal, fraction, pair, or "" for any."""
+
+    gold: str
+    form: str
+
+
+def read_key(text: str) -> Key:
+    """Split a key's note from its answer.
+
+    >>> read_key("40/41 Must be this/fraction.")
+    Key(gold='40/41', form='fraction')
+    """
+    match = _NOTE.search(text)
+    if not match or not match.start():
+        return Key(text, "")
+    note = match.group().casefold()
+    form = "" if match["optional"] else next((form for form in _FORMS if form in note), "")
+    return Key(text[: match.start()].strip(), form)
+
+
+def meets(form: str, plain: str) -> bool:
+    """Return whether an answer in plain notation has a form; a fraction must be in lowest terms."""
+    if not form:
+        return True
+    match = _FORMS[form].fullmatch(plain)
+    return match is not None and (form != "fraction" or gcd(int(match[1]), int(match[2])) == 1)
