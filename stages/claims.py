@@ -43,12 +43,22 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def main(
-    study: str, verdicts: str, problems: str, split: str, corpus: str, teacher: str, overfit: str, summary: str, metrics: str, table: str
+    study: str,
+    verdicts: str,
+    problems: str,
+    split: str,
+    corpus: str,
+    benchmarks: str,
+    teacher: str,
+    overfit: str,
+    summary: str,
+    metrics: str,
+    table: str,
 ) -> None:
     """Judge every claim of the study file; write the ledger as JSON and as Markdown."""
     params = stage.section(study, "claims", Params)
     run = Run(
-        scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus)),
+        scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks)),
         _keys(summary, "arms"), _keys(teacher, "accuracy", "problems"),
         _keys(overfit, "iterations", "best_iteration", "best_loss", "last_loss"),
         params.confidence, params.power, params.resamples, params.seed,

@@ -102,6 +102,44 @@ def test_trend_agrees_with_pages_test() -> None:
     assert st.sign_flip(st.slope(np.random.default_rng(7).random((30, 6))), own(30), 5000, 1) > 0.05
 
 
+def test_page_by_its_formula() -> None:
+    """Page (1963): L = sum of j R_j, mean n k (k+1)^2 / 4, variance n k^2 (k+1)^2 (k-1) / 144; a cluster is ranked as one."""
+    scores = np.random.default_rng(2).random((25, 4)) - 0.1 * np.arange(4)
+    ranks = np.array([stats.rankdata(-row) for row in scores])
+    statistic = float(ranks.sum(axis=0) @ np.arange(1, 5))
+    z = (statistic - 25 * 4 * 25 / 4) / math.sqrt(25 * 16 * 25 * 3 / 144)
+    found = st.page(scores, own(25))
+    assert (found.statistic, found.n) == (statistic, 25)
+    assert found.p == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=1e-6)
+    assert st.page(np.repeat(scores, 2, axis=0), np.repeat(own(25), 2)) == found
+    assert st.page(scores[:, ::-1], own(25)).p == pytest.approx(found.p)
+
+
+def test_pass_at_k_is_unbiased() -> None:
+    """Its mean over all outcomes of n samples is the chance that k of them hold a right one."""
+    n, k, chance = 6, 3, 0.3
+    mean = sum(math.comb(n, c) * chance**c * (1 - chance) ** (n - c) * st.pass_at(n, c, k) for c in range(n + 1))
+    assert mean == pytest.approx(1 - (1 - chance) ** k, abs=1e-12)
+    assert [st.pass_at(4, c, 1) for c in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+    assert [st.pass_at(4, 1, k) for k in (1, 2, 3, 4)] == pytest.approx([0.25, 0.5, 0.75, 1])
+    for samples, correct, k in ((2, 0, 3), (2, 3, 1), (2, 1, 0)):
+        with pytest.raises(ValueError, match="pass@"):
+            st.pass_at(samples, correct, k)
+
+
+def test_differences_that_do_not_differ_are_not_certain() -> None:
+    unseen = st.wilson(0.0, 50, 0.95).high
+    assert st.interval(np.zeros(50), own(50), 0.95, 100, 1) == (-unseen, unseen)
+    assert st.interval(np.ones(50), own(50), 0.95, 100, 1) == (1 - unseen, 1.0)
+    assert st.interval(np.zeros(100), np.repeat(own(50), 2), 0.95, 100, 1) == (-unseen, unseen)
+
+
+def test_seeds_that_would_decide() -> None:
+    assert st.deciding_seeds(0.1655, 0.5, 0.95) == 5
+    assert st.deviation_interval(0.1655, 4, 0.95).high > 0.5 > st.deviation_interval(0.1655, 5, 0.95).high
+    assert st.deciding_seeds(0.5, 0.5, 0.95) is None
+
+
 def test_mcnemar_closed_form() -> None:
     first = np.array([1.0] * 9 + [0] * 2 + [1] * 5)
     second = np.array([0.0] * 9 + [1] * 2 + [1] * 5)

@@ -39,6 +39,24 @@ def results(summary: Summary, confidence: float) -> str:
     return grid(head, rows)
 
 
+def gains(summary: Summary, confidence: float) -> str:
+    """Return each arm's gain over the base on the same problems, by whether the arm was trained on them; "" without a competition."""
+    if COMPETITION not in summary.benchmarks():
+        return ""
+    rows = []
+    for arm in summary.arms[1:]:
+        found = [summary.figures(arm, COMPETITION, split) for split in SPLITS]
+        rows.append([arm, *(gain(figures) for figures in found)])
+    return grid(["arm", *(f"{called}, points [{100 * confidence:g} % interval]" for called in SPLITS.values())], rows)
+
+
+def gain(figures: Figures | None) -> str:
+    """Write a gain and its interval in points."""
+    if figures is None or figures.gain is None or figures.gain_low is None or figures.gain_high is None:
+        return ""
+    return f"{100 * figures.gain:+.1f} [{100 * figures.gain_low:+.1f}, {100 * figures.gain_high:+.1f}]"
+
+
 def asked(summary: Summary) -> str:
     """Return how many problems each arm was asked, by benchmark and split; splits are those of the arm's own corpus."""
     columns = [(name, split) for name in summary.benchmarks() for split in (SPLITS if name == COMPETITION else ("all",))]
