@@ -1,9 +1,11 @@
 """The claim ledger: each of the paper's claims, judged by its committed rule on the figures of this run.
 
 metrics: CLAIM.{verdict, published, ours, p, p_holm, effect, low, high, n, rule, reason, by_construction, note, secondary}; p is null
-where there is no test. Holm's correction runs over all claims with a p. Verdicts of a scale model (vocabulary `pattern`): holds,
-fails, inconclusive, by construction (the pattern is there because of how the study was built), not run. Of real students
-(`reproduction`): reproduced, contradicted, inconclusive, by construction, not run.
+where there is no test. Holm's correction runs over all claims with a p. secondary: the rule's further figures; detectable, the smallest
+effect that n units show with the stated power; deciding, the units that would show the effect seen. Verdicts of a scale model
+(vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern is there because of how the study was built), not run.
+Of real students (`reproduction`): reproduced, contradicted, inconclusive, by construction, not run; there a figure beyond its tolerance
+contradicts the claim with all of its interval, and leaves it open with a part.
 """
 
 from pathlib import Path

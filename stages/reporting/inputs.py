@@ -63,6 +63,7 @@ class Claim(msgspec.Struct, frozen=True):
     reason: str
     by_construction: str
     note: str
+    secondary: dict[str, Any] = {}  # further figures, by rule
 
 
 class Summary(NamedTuple):

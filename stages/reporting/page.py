@@ -46,6 +46,7 @@ class Ledger(msgspec.Struct, frozen=True):
     """Of section `claims`, what the page states."""
 
     alpha: float
+    power: float
     confidence: float
     ledger: dict[str, Says]
 
@@ -122,6 +123,7 @@ def claims(run: Run) -> str:
             f"  - the paper says: {run.said.ledger[name].says} ({run.said.ledger[name].source})",
             f"  - found: {line.reason}",
             f"  - judged by: {line.rule}",
+            *([f"  - power: {power}"] if (power := tables.power(line, run.said.power)) else []),
             *([f"  - by construction: {line.by_construction}"] if line.by_construction else []),
             *([f"  - note: {line.note}"] if line.note else []),
         ]

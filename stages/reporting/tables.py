@@ -108,6 +108,13 @@ def verdict(line: Claim) -> str:
     return CALLED.get(line.verdict, line.verdict)
 
 
+def power(line: Claim, power: float) -> str:
+    """Say what this many units could show, and how many would show what was seen; "" where neither is known."""
+    detectable, deciding = (line.secondary.get(key) for key in ("detectable", "deciding"))
+    said = [] if detectable is None else [f"an effect of {detectable:.4f} would show here with a chance of {power:g}"]
+    return "; ".join(said + ([] if deciding is None else [f"the effect seen needs about {deciding:,} (here {line.n})"]))
+
+
 def figure(value: float | None) -> str:
     """Write a claim's figure, which may be an accuracy, a difference or a ratio."""
     return "" if value is None else f"{value:.4f}"
