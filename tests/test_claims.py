@@ -112,6 +112,18 @@ def test_an_arm_or_benchmark_that_was_not_run(tmp_path: Path) -> None:
     assert "no answers of r7" in line["reason"]
 
 
+@pytest.mark.parametrize(("gained", "verdict"), [("seen", "reproduced"), ("heldout", "contradicted"), ("alike", "inconclusive")])
+def test_a_gain_on_what_was_trained_on(gained: str, verdict: str, tmp_path: Path) -> None:
+    def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+        won = {"seen": number < 12, "heldout": number >= 12, "alike": number % 4 == 1}[gained]
+        return number % 6 == 0 or (arm == "r1" and won)
+
+    rule = {"kind": "more_on_seen", "benchmark": "competition", "split": "all", "arm": "r1", "comparator": "base"}
+    line = run(tmp_path, right, vocabulary="reproduction", more_data_helps={"rule": rule})[0]["more_data_helps"]
+    assert (line["verdict"], line["n"]) == (verdict, 12 + 239)
+    assert line["effect"] == pytest.approx(line["secondary"]["gain_seen"] - line["secondary"]["gain_heldout"], abs=2e-6)
+
+
 def test_real_students_are_reproduced_or_contradicted(tmp_path: Path) -> None:
     ledger, text = run(tmp_path, vocabulary="reproduction", distilled_above_base={"tolerance": 0.02}, accuracy_falls={"tolerance": 0.5})
     assert ledger["distilled_above_base"]["verdict"] == "contradicted"

@@ -47,6 +47,40 @@ class Above(Rule, tag="above", frozen=True):
         return found
 
 
+class MoreOnSeen(Rule, tag="more_on_seen", frozen=True):
+    """One arm gains more over another on the problems that it was trained on than on those that it never saw: Welch's test.
+
+    The two groups share no duplicate cluster; near-duplicates of seen problems and validation problems are in neither.
+    """
+
+    arm: str
+    comparator: str
+
+    def text(self) -> str:
+        return (
+            f"{self.arm} gains more over {self.comparator} on the problems of {self.benchmark} that it was trained on than on held-out "
+            "ones: Welch's test of the gains of problem clusters"
+        )
+
+    def measure(self, run: Run) -> Finding:
+        both = common(run, [self.arm, self.comparator], self.benchmark, "all")
+        place = scores.part(run.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["place"]
+        places, gains = np.asarray(place.loc[both.ids]), both.values[:, 0] - both.values[:, 1]
+        seen, held = (st.cluster_means(gains[places == name], both.clusters[places == name]) for name in ("seen", "heldout"))
+        if min(len(seen), len(held)) < 2:
+            raise NotRun(
+                f"{len(seen)} clusters of {self.benchmark} that {self.arm} was trained on and {len(held)} held out; two of each needed"
+            )
+        effect, (low, high), p = st.welch(seen, held, run.confidence)
+        n, error = len(seen) + len(held), (high - low) / 2 / st.quantile(run.confidence)
+        return Finding(
+            ours=effect, effect=effect, low=low, high=high, n=n, p=p, sign=int(np.sign(effect)), deviation=error * n**0.5,
+            span=st.Interval(low, high),
+            reason=f"gain {percent(seen.mean())} on {len(seen)} clusters seen, {percent(held.mean())} on {len(held)} held out",
+            secondary={"gain_seen": float(seen.mean()), "gain_heldout": float(held.mean())},
+        )  # fmt: skip
+
+
 class TeacherAbove(Rule, tag="teacher_above", frozen=True):
     """The teacher is above an arm by a margin: Newcombe's interval of the difference of two rates lies beyond the margin."""
 
@@ -119,4 +153,4 @@ class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
         )  # fmt: skip
 
 
-AnyRule = Above | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRun
+AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRun
