@@ -74,6 +74,8 @@ def _same_value(gold: Reading, answer: Reading) -> bool | None:
         return False
     if gold.words != answer.words and verdict and (gold.words or left) and (answer.words or right):
         return None
+    if verdict is False and (other := (gold if left else answer).items) and other[0].value:  # 150 is 2 hours 30 minutes, in the last unit
+        return same(other[0].value, (answer if left else gold).value or other[0].value)
     unit, whole, part = (left, answer.value, gold.value) if left else (right, gold.value, answer.value)
     if verdict is False and unit and unit.dimensions == (("percent", 1),):
         return same(multiply(whole, rational(100)), part)

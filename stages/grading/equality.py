@@ -7,6 +7,7 @@ from stages.grading.agreement import equal, every
 from stages.grading.answer import notation
 from stages.grading.expression import prose
 from stages.grading.key import meets, read_key
+from stages.grading.measures import same_time
 from stages.grading.reading import Reading, read
 from stages.grading.units import based, spelt
 
@@ -88,6 +89,8 @@ def _compare(known: str, given: str) -> bool | None:
         return True
     if (choice := _choice(known, given)) is not None:
         return choice
+    if clock := same_time(known, given):
+        return clock[0]
     left, right = based(known), based(given)
     if left or right:
         return _same_base(known, given, left, right)
