@@ -16,7 +16,8 @@ MAX_DEPTH, MAX_ITEMS, MAX_EQUALS = 20, 60, 8  # of brackets, of a list, of equal
 _OPEN, _CLOSE = "([{⦃⟦", ")]}⦄⟧"
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d,. ])\d{1,3}(?: \d{3})+(?![\d,./]| \d)")
 _NAMED = re.compile(
-    r"([A-Za-zα-ω](?:_\w|')?(?:\([^()=]{1,8}\))?|∠ ?[A-Z]{1,3}|[A-Z]{2,3}|\([a-z](?:,[a-z])+\)|[A-Za-z ]{3,40})\s*[=∈]\s*(?!=)"
+    r"((?:sin|cos|tan|cot|sec|csc) ?\(?[A-Za-zα-ω]\)?|[A-Za-zα-ω](?:_\w|')?(?:\([^()=]{1,8}\))?|∠ ?[A-Z]{1,3}|[A-Z]{2,3}"
+    r"|\([a-z](?:,[a-z])+\)|[A-Za-z ]{3,40})\s*[=∈]\s*(?!=)"
 )
 _GENERIC = re.compile(r"(.*[\d)π])\s*((?:[a-zA-Z]{3,20}\s*){1,3})")
 _COUNTS = re.compile(
