@@ -15,7 +15,7 @@ MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
 _INTEGER = re.compile(r"[-+]?\d{1,40}")
 _LEAD = re.compile(
     r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is\s+|:\s*)|(?:approximately|about|≈)\s*"
-    r"|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
+    r"|=\s*|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(r"(.*\S)\s*\(\s*([A-Za-z][A-Za-z -]+)\)")
