@@ -85,7 +85,7 @@ def main(out: Path, rates: list[float], arms: list[str], file: str = "studies/mi
             stage("train", values, arm, str(SEED), corpus, student, adapter, out / f"{arm}.csv", out / f"{arm}.json")
             done = out / "completions" / f"{arm}-{SEED}.jsonl.gz"
             stage("sample", values, arm, str(SEED), asked, out / "split.jsonl", out / "none", student, adapter, done)
-        stage("grade", values, params, asked, out / "none", out / "completions", out / "verdicts.jsonl.gz", out / "grade.json")
+        stage("grade", values, params, asked, reading, out / "none", out / "completions", out / "verdicts.jsonl.gz", out / "grade.json")
         found: dict[str, dict[str, float]] = defaultdict(dict)
         accuracies(out, found)
         (out / f"{rate:g}.json").write_text(json.dumps(found, indent=1) + "\n")
