@@ -16,6 +16,10 @@ class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dollars: float | None  # null = no cap
     tokens: int | None  # prompt and completion together; null = no cap
 
+    def allows(self, cost: "Cost") -> bool:
+        """Tell whether so much may be spent."""
+        return (self.dollars is None or cost.nano <= self.dollars * NANO) and (self.tokens is None or cost.tokens <= self.tokens)
+
 
 class Cost(msgspec.Struct, frozen=True):
     """What something costs, or may cost."""

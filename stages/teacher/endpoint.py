@@ -29,8 +29,8 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline: float  # seconds that one attempt may take in all
     attempts: int  # of one call, those refused for their rate not counted
     backoff: float  # seconds before the second attempt, doubled before each further one, each drawn from half of it to all of it
-    backoff_most: float  # seconds at most, also of a Retry-After
-    patience: float  # seconds of nothing but failures after which the endpoint counts as down
+    backoff_most: float  # seconds at most
+    patience: float  # seconds of nothing but failures after which the endpoint counts as down; a longer Retry-After is cut to it
     prices: dict[str, Price]  # by model
 
     def url(self) -> str:

@@ -1,22 +1,182 @@
 """Ask many questions of one endpoint: at once, patiently, within a budget, each paid for once."""
 
+import os
+import signal
+import sys
+import threading
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import monotonic
 
-from stages.teacher.budget import Cap
+from tqdm import tqdm
+
+from stages.teacher.budget import NANO, Cap
 from stages.teacher.endpoint import Endpoint
-from stages.teacher.request import Failure, Request, Response
+from stages.teacher.request import Failure, Request, Response, key
+from stages.teacher.sender import Sender, judged
 from stages.teacher.store import Store
 
 Asked = tuple[str, Request, int]  # name (a problem's id, a role, what the caller likes; need not be unique), request, sample index
+Answered = tuple[str, Response | Failure]
+
+_AHEAD = 100_000  # stored answers noted and not yet yielded, at most: some 250 bytes each
 
 
 def ask(
     calls: Iterable[Asked], endpoint: Endpoint, store: Store, cap: Cap, total: int | None = None, label: str = "calls"
-) -> Iterator[tuple[str, Response | Failure]]:
+) -> Iterator[Answered]:
     """Yield (name, answer) of each call as answers come, in any order; stored ones come from the store and are not sent.
 
     A response with finish_reason stop or eos is a Response; every other end is a Failure (request.Failure says which are stored). `total`
     is the number of calls, for the progress bar. Fault: no key, no price, the budget is used up, or the endpoint is down; what was
-    answered until then has been yielded and is stored.
+    answered until then has been yielded and is stored. The first Ctrl-C waits for the calls in flight, the second quits.
     """
-    raise NotImplementedError
+    flow = _Flow(iter(calls), endpoint, store, cap)
+    with _Bar(total, label, store) as bar, flow.interruptible(label):
+        try:
+            for name, answer in flow.answers():
+                bar.count(answer)
+                yield name, answer
+            if flow.interrupted:
+                raise KeyboardInterrupt
+        finally:
+            flow.end()
+            bar.troubles = flow.troubles
+
+
+class _Flow:
+    """The side of the flow that takes calls and hands out answers, in the caller's thread."""
+
+    def __init__(self, calls: Iterator[Asked], endpoint: Endpoint, store: Store, cap: Cap) -> None:
+        self.interrupted = 0
+        self._calls: Iterator[Asked] | None = calls
+        self._endpoint, self._store, self._cap = endpoint, store, cap
+        self._sender: Sender | None = None  # made for the first call that is not stored: what is replayed needs no key
+        self._sent: dict[str, list[str]] = {}  # key -> names
+        self._stored: deque[tuple[str, str]] = deque()  # name, key
+
+    @property
+    def troubles(self) -> Counter[str]:
+        return self._sender.troubles if self._sender else Counter()
+
+    def answers(self) -> Iterator[Answered]:
+        """Yield answers; new calls go out before stored answers are handed over."""
+        while True:
+            self._feed()
+            if self._sent and (not self._stored or not self._results().empty()):
+                sent, answer = self._results().get()
+                names = self._sent.pop(sent)
+                if answer is not None:
+                    yield from ((name, answer) for name in names)
+            elif self._stored and not self.interrupted:
+                name, stored = self._stored.popleft()
+                response = self._store.get(stored)
+                assert response is not None, f"{stored} left the store"
+                yield name, judged(response)
+            else:
+                break
+        if self._sender and self._sender.fault:
+            raise self._sender.fault
+
+    def _results(self):
+        assert self._sender is not None
+        return self._sender.results
+
+    def _feed(self) -> None:
+        """Take calls while there is room for them."""
+        most = 2 * self._endpoint.concurrency  # the second half waits for the caller, or for its turn
+        while self._calls and not self.interrupted and len(self._sent) < most and len(self._stored) < _AHEAD:
+            if self._sender and self._sender.stopped:
+                return
+            if (asked := next(self._calls, None)) is None:
+                self._calls = None
+                return
+            name, request, sample = asked
+            hashed = key(request, sample)
+            if hashed in self._sent:
+                self._sent[hashed].append(name)
+            elif self._store.holds(hashed):
+                self._stored.append((name, hashed))
+            else:
+                self._endpoint.price(request.model)
+                self._sender = self._sender or Sender(self._endpoint, self._store, self._cap)
+                self._sender.send(hashed, request, sample)
+                self._sent[hashed] = [name]
+
+    def end(self) -> None:
+        """Let calls in flight be stored where the caller leaves early, and end the thread."""
+        if not self._sender:
+            return
+        try:
+            if self._sent and self.interrupted < 2:
+                self._sender.stop()
+                while self._sent:
+                    self._sent.pop(self._sender.results.get()[0])
+        finally:
+            self._sender.close()
+
+    @contextmanager
+    def interruptible(self, label: str) -> Iterator[None]:
+        """Turn the first Ctrl-C into a stop; the second is a KeyboardInterrupt at once."""
+
+        def handle(number: int, frame: object) -> None:
+            self.interrupted += 1
+            if self.interrupted > 1:
+                raise KeyboardInterrupt
+            flying = self._sender.flying if self._sender else 0
+            os.write(2, f"\n{label}: stopping; {flying} calls in flight are waited for and stored; Ctrl-C again gives them up\n".encode())
+            if self._sender:
+                self._sender.stop()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    """Progress on stderr: rate, time left, dollars spent and projected; a closing line with what failed and why."""
+
+    def __init__(self, total: int | None, label: str, store: Store) -> None:
+        self.troubles: Counter[str] = Counter()
+        self._total, self._label, self._store = total, label, store
+        self._done, self._start, self._failed = 0, store.spent(), Counter[str]()
+        self._bar = tqdm(total=total, desc=label, unit="call", file=sys.stderr, mininterval=0.5)
+        self._next = 0.0
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def count(self, answer: Response | Failure) -> None:
+        """Count one answer."""
+        self._done += 1
+        if isinstance(answer, Failure):
+            self._failed[answer.reason] += 1
+        if monotonic() >= self._next:
+            self._next = monotonic() + 0.5
+            self._bar.set_postfix_str(self._money(), refresh=False)
+        self._bar.update()
+
+    def _money(self) -> str:
+        spent = self._store.spent()
+        ahead = (spent.nano - self._start.nano) / self._done * (self._total - self._done) / NANO if self._total and self._done else 0.0
+        return f"${spent.dollars:.2f} of about ${spent.dollars + ahead:.2f}, {self._failed.total()} failed"
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.set_postfix_str(self._money(), refresh=False)
+        self._bar.close()
+        new = self._store.spent().nano - self._start.nano
+        print(
+            f"{self._label}: {self._done} answered, of these {self._failed.total()} failed{_listed(self._failed)}; {self.troubles.total()} attempts "
+            f"failed{_listed(self.troubles)}; ${new / NANO:.4f} spent now, ${self._store.spent().dollars:.4f} in all",
+            file=sys.stderr,
+        )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(counts.items()))})" if counts else ""

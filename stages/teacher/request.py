@@ -78,7 +78,7 @@ def parse(raw: str | bytes) -> Response:
     """Read a chat.completion JSON; Malformed where it is none, Empty where it has no text and no reasoning."""
     try:
         document = msgspec.json.decode(raw, type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"no chat completion: {error}") from None
     if not document.choices:
         raise Empty("a chat completion without a choice")
@@ -86,7 +86,8 @@ def parse(raw: str | bytes) -> Response:
     text, reasoning = divide(choice.message.content or "", choice.message.reasoning or choice.message.reasoning_content or "")
     if not text and not reasoning:
         raise Empty(f"a choice without text, finish_reason {choice.finish_reason}")
-    whole = raw if isinstance(raw, str) else raw.decode()
+    whole = msgspec.json.format(raw, indent=-1)  # one line, nothing else changed
+    whole = whole if isinstance(whole, str) else whole.decode()
     return Response(text, reasoning, choice.finish_reason or "", document.model or "", usage.prompt_tokens, usage.completion_tokens, whole)
 
 
