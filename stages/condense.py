@@ -62,7 +62,7 @@ def main(study: str, problems: str, verified: str, recordings: str, out: str, me
         raise Fault(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
     write_records(Path(out), made)
     write_json(Path(metrics), {level: figures | found.get(level, {}) for level, figures in audit(made).items()})
-    desk.leave(transcripts)
+    desk.leave_none(transcripts)
     stage.closing("condense", len(rows), len(made), dropped)
 
 
@@ -84,7 +84,7 @@ def by_model(study: str, params: distiller.Chat, problems: Path, verified: Path,
             words = {"words": size["words"] / size["texts"]} if size["texts"] else {"words": None}
             found[level] = {"texts": size["texts"]} | words | {"states_answer": size["states_answer"]} | found.get(level, {})
         write_json(Path(outs[1]), {level: found[level] for level in sizes})
-        desk.leave(outs[2], own)
+        own.leave(outs[2])
     stage.closing("condense", rows, wrote, work.dropped())
 
 

@@ -63,7 +63,7 @@ def main(study: str, problems: str, recordings: str, out: str, transcripts: str)
     else:
         traces = [trace(problem) for problem in tqdm(asked, unit="problem", desc="solve", file=sys.stderr)]
     write_records(Path(out), traces)
-    desk.leave(transcripts)
+    desk.leave_none(transcripts)
     close(len(asked), len(traces), Counter(trace.reason for trace in traces if trace.finish == "unsolved"))
 
 
@@ -78,7 +78,7 @@ def by_model(study: str, params: solver.Chat, problems: Path, out: Path, transcr
 
     with desk.opened(study, "solve", params) as own:
         wrote = stream.write(out, counted(solver.traces(own, params, problems)))
-        desk.leave(transcripts, own)
+        own.leave(transcripts)
     close(wrote // params.samples, wrote, unsolved)
 
 

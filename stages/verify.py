@@ -92,7 +92,7 @@ def main(study: str, problems: str, reading: str, traces: str, out: str, metrics
         verified = [judge(problem, work[problem.id]) for problem in asked]
     write_records(Path(out), verified)
     write_json(Path(metrics), audit(asked, list(work.values()), verified))
-    desk.leave(transcripts)
+    desk.leave_none(transcripts)
     stage.closing("verify", len(asked), len(verified))
 
 
@@ -108,7 +108,7 @@ def by_model(study: str, params: verifier.Chat, problems: Path, traces: Path, ou
     with desk.opened(study, "verify", params) as own:
         wrote = stream.write(Path(outs[0]), counted(own))
         write_json(Path(outs[1]), tally.document())
-        desk.leave(outs[2], own)
+        own.leave(outs[2])
     stage.closing("verify", wrote, wrote)
 
 

@@ -17,17 +17,18 @@ T = TypeVar("T")
 def read(path: Path, kind: type[T]) -> Iterator[T]:
     """Yield every line of a JSON Lines file as `kind`; a bad line is a Fault that names ``file:line`` and the key."""
     decoder = msgspec.json.Decoder(kind)
-    number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                yield decoder.decode(line)
+                try:
+                    record = decoder.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise Fault(f"{path}:{number}: not a {kind.__name__} record: {error}") from None
+                yield record
     except FileNotFoundError:
         raise Fault(f"{path}: no such file; run `dvc repro` for the stage that makes it, or `dvc pull`") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise Fault(f"{path}: damaged gzip file ({error}); delete it and run `dvc pull` or `dvc repro`") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Fault(f"{path}:{number}: not a {kind.__name__} record: {error}") from None
 
 
 def write(path: Path, records: Iterable[msgspec.Struct]) -> int:

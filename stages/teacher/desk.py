@@ -2,25 +2,23 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from stages.shared import stage, stream
+from stages.shared import stage
+from stages.shared.chat import Message
 from stages.shared.files import Fault
-from stages.teacher import flow, request
+from stages.teacher import flow, request, transcripts
 from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint
 from stages.teacher.request import Failure, Request, Response, Sampling
-from stages.teacher.store import Call, Store
+from stages.teacher.store import Store
 
-CHUNK = 500  # calls looked up together; bounds what is held in memory
-T = TypeVar("T")
 Calls = Callable[[], Iterator[flow.Asked]]  # the same calls, each time from the start
 
 
@@ -49,7 +47,7 @@ class Desk:
         self.unanswered: Counter[str] = Counter()  # calls without a stored response, by reason
         self._used: set[bytes] = set()  # keys, as bytes: a million of them take 100 MB
 
-    def request(self, messages: tuple[request.Message, ...]) -> Request:
+    def request(self, messages: tuple[Message, ...]) -> Request:
         """Return the role's request with these turns."""
         return Request(self.model.model, messages, self.model.sampling)
 
@@ -67,8 +65,8 @@ class Desk:
         if (lost := self.unanswered.total()) > self.model.unanswered:
             reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(self.unanswered.items()))
             raise Fault(
-                f"{self.role}: {lost} calls stay without an answer ({reasons}), allowed are {self.model.unanswered}; run it again, which sends "
-                f"only these, or raise {self.role}.unanswered"
+                f"{self.role}: {lost} calls stay without an answer ({reasons}), allowed are {self.model.unanswered}; run it again, it sends"
+                f" only these, or raise {self.role}.unanswered"
             )
 
     def answer(self, asked: Request, sample: int) -> Response | None:
@@ -78,27 +76,18 @@ class Desk:
             self._used.add(bytes.fromhex(key))
         return found
 
-    def transcripts(self) -> Iterator[Call]:
-        """Yield the calls that `answer` returned, in the order of their keys."""
-        return (call for call in self.store.calls() if bytes.fromhex(call.key) in self._used)
+    def leave(self, path: str) -> None:
+        """Write the transcripts: the calls that `answer` returned."""
+        transcripts.write(Path(path), transcripts.export(self.store, self._used))
 
     def _open(self, calls: Iterator[flow.Asked]) -> Iterator[flow.Asked]:
         """Yield the calls that are not stored, equal ones once: problems of one text make one call."""
         seen: set[bytes] = set()
-        for chunk in chunks(calls, CHUNK):
-            keys = [request.key(asked, sample) for _, asked, sample in chunk]
-            known = self.store.known(keys)
-            for call, key in zip(chunk, keys, strict=True):
-                if key not in known and (digest := bytes.fromhex(key)) not in seen:
-                    seen.add(digest)
-                    yield call
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of up to `size` items."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+        for name, asked, sample in calls:
+            key = request.key(asked, sample)
+            if not self.store.holds(key) and (digest := bytes.fromhex(key)) not in seen:
+                seen.add(digest)
+                yield name, asked, sample
 
 
 @contextmanager
@@ -127,11 +116,10 @@ def bring(source: Transcript, store: Store) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != source.sha256:
-        raise Fault(f"{path}: expected sha256 {source.sha256[:12]}, got {found[:12]}; bring the file that the study was written for, or mend it")
-    for chunk in chunks(stream.read(path, Call), CHUNK):
-        store.add(chunk)
+        raise Fault(f"{path}: expected sha256 {source.sha256[:12]}, got {found[:12]}; bring the file that the study means")
+    transcripts.bring(path, store)
 
 
-def leave(path: str, desk: Desk | None = None) -> None:
-    """Write the transcripts of what a desk used; an empty file where no model was asked."""
-    stream.write(Path(path), desk.transcripts() if desk else [])
+def leave_none(path: str) -> None:
+    """Write the empty transcripts of a stage that asks no model."""
+    transcripts.write(Path(path), [])

@@ -58,7 +58,9 @@ def prompt(params: Chat) -> Prompt:
         says = "tells the gold answer" if not params.told_gold else "does not tell the gold answer"
         raise Fault(f"{params.prompt}: {says}, and condense.told_gold is {str(params.told_gold).lower()}; mend one of the two")
     if params.attempts > 1 and not params.sampling.temperature:
-        raise Fault(f"condense: {params.attempts} attempts at temperature 0 give one answer {params.attempts} times; raise one or lower the other")
+        raise Fault(
+            f"condense: {params.attempts} attempts at temperature 0 give one answer {params.attempts} times; raise one or lower the other"
+        )
     return loaded
 
 
@@ -164,9 +166,13 @@ class Distiller:
         return Counter({f"{level}: {reason}": count for level in LEVELS for reason, count in self.lost[level].items()})
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """Return by level: was its writer told the gold answer (0 or 1), texts asked for, how many of these again, problems dropped by reason."""
+        """Return by level: was the gold answer told (0 or 1), texts asked for, those asked for again, problems dropped by reason."""
         return {
-            level: {"told_gold": int(self.params.told_gold and self.asked[level] > 0), "asked": self.asked[level], "retried": self.retried[level]}
+            level: {
+                "told_gold": int(self.params.told_gold and self.asked[level] > 0),
+                "asked": self.asked[level],
+                "retried": self.retried[level],
+            }
             | {f"dropped_{reason.replace(' ', '_')}": count for reason, count in sorted(self.lost[level].items())}
             for level in LEVELS
         }
@@ -179,7 +185,7 @@ def drafts(problems: Path, verified: Path) -> Iterator[Draft]:
         if row.verdict == "correct" and not row.rejected:
             problem = next((each for each in rest if each.id == row.id), None)
             if problem is None:
-                raise Fault(f"{verified}: problem {row.id} does not stand in {problems} in this order; run `dvc repro` for the verify stage")
+                raise Fault(f"{verified}: problem {row.id} is not in {problems} in this order; run `dvc repro` for the verify stage")
             yield Draft(row.id, problem.statement, row.gold, row.answer, row.text)
 
 

@@ -47,7 +47,9 @@ def load(path: str, role: str, names: Collection[str], parts: Collection[str] = 
         raise Fault(f"{path}: not UTF-8: {error}") from None
     prompt = Prompt(path, dict(zip(rest[::2], (text.strip() for text in rest[1::2]), strict=True)))
     if head.strip() or len(prompt.parts) * 2 < len(rest):
-        raise Fault(f"{path}: {'text before the first part' if head.strip() else 'a part stands there twice'}; parts start with a line '# NAME'")
+        raise Fault(
+            f"{path}: {'text before the first part' if head.strip() else 'a part stands twice'}; a part starts with a line '# NAME'"
+        )
     needed = {"user", *parts}
     if needed - prompt.parts.keys() or prompt.parts.keys() - needed - {"system"}:
         raise Fault(f"{path}: its parts are {', '.join(prompt.parts)}; needed: {', '.join(sorted(needed))}; allowed besides: system")

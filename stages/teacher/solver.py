@@ -45,7 +45,7 @@ def traces(desk: Desk, params: Chat, problems: Path) -> Iterator[Trace]:
     """Ask for every problem, then yield its traces, sample by sample, in the order of the problems."""
     told = prompt(params)
     if params.samples > 1 and not params.sampling.temperature:
-        raise Fault(f"solve: {params.samples} samples at temperature 0 are one answer paid {params.samples} times; raise one or lower the other")
+        raise Fault(f"solve: {params.samples} samples at temperature 0 are one answer; raise one or lower the other")
     desk.ask(lambda: calls(desk, told, stream.read(problems, Problem), params.samples), "solve")
     for problem in stream.read(problems, Problem):
         for sample in range(params.samples):
