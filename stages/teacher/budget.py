@@ -30,6 +30,9 @@ class Cost(msgspec.Struct, frozen=True):
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.tokens + other.tokens, self.nano + other.nano)
 
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(self.tokens - other.tokens, self.nano - other.nano)
+
     @property
     def dollars(self) -> float:
         """Return it in dollars."""
@@ -46,6 +49,12 @@ def cost(price: Price, prompt: int, completion: int, batch: bool = False) -> Cos
     """Return what so many tokens cost, rounded up to a nano-dollar."""
     nano = (prompt * price.prompt + completion * price.completion) * (NANO / 1e6) * (price.batch if batch else 1.0)
     return Cost(prompt + completion, math.ceil(nano - 1e-6))
+
+
+def paid(price: Price, usage: tuple[int | None, int | None], batch: bool = False) -> Cost | None:
+    """Return what a usage (prompt and completion tokens) costs, or None where the server told none."""
+    prompt, completion = usage
+    return None if prompt is None or completion is None else cost(price, prompt, completion, batch)
 
 
 def worst(price: Price, request: Request, batch: bool = False) -> Cost:

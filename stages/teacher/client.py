@@ -15,13 +15,24 @@ from stages.teacher.request import Empty, Malformed, Request, Response, body, pa
 
 STOP = {401: "the key is not accepted", 402: "the account has no credit", 403: "the key may not do this", 404: "no such address or model"}
 AGAIN = (408, 409, 425)  # beside 5xx
+Usage = tuple[int | None, int | None]
 _PIECES = ("content", "reasoning", "reasoning_content")
 
 
 class Trouble(Exception):
     """An attempt that gave no whole response."""
 
-    def __init__(self, reason: str, detail: str, *, kind: str = "again", paid: bool = False, partial: str = "", after: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        detail: str,
+        *,
+        kind: str = "again",
+        paid: bool = False,
+        partial: str = "",
+        after: float = 0.0,
+        usage: Usage = (None, None),
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = " ".join(detail.split())[:300]
@@ -29,33 +40,44 @@ class Trouble(Exception):
         self.paid = paid  # may have been paid for: tokens may have been made
         self.partial = partial  # the text as far as it came
         self.after = after  # Retry-After in seconds; 0 = not said
+        self.usage = usage  # prompt and completion tokens
 
 
 class Client:
-    """The `together` client of one endpoint, its own retries off: one pool of connections, used within one event loop."""
+    """The `together` client of one endpoint, its own retries off, used within one event loop.
+
+    Each call in flight has a client and a connection of its own, kept for the next call: the pool of httpx looks at every pair of its
+    connections at every call, which at 32 costs more time than all the rest.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Take the key from the environment; a Fault where it is not set."""
-        self._key, self._deadline = endpoint.secret(), endpoint.deadline
-        timeout = httpx.Timeout(endpoint.timeout, connect=endpoint.connect)
-        limits = httpx.Limits(max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency)
-        http = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=True)
-        self._client = AsyncTogether(api_key=self._key, base_url=endpoint.url(), max_retries=0, timeout=timeout, http_client=http)
+        self._key, self._endpoint = endpoint.secret(), endpoint
+        self._timeout = httpx.Timeout(endpoint.timeout, connect=endpoint.connect)
+        self._tls = httpx.create_ssl_context()
+        self._idle: list[AsyncTogether] = []
+
+    def _lane(self) -> AsyncTogether:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        http = httpx.AsyncClient(verify=self._tls, limits=limits, timeout=self._timeout, follow_redirects=True)
+        url = self._endpoint.url()
+        return AsyncTogether(api_key=self._key, base_url=url, max_retries=0, timeout=self._timeout, http_client=http)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for client in self._idle:
+            await client.close()
 
     async def call(self, request: Request, sample: int) -> Response:
         """Return the whole response of one attempt, or raise Trouble."""
         stream = _Stream()
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._endpoint.deadline):
                 return parse(self._hide(await self._read(request, sample, stream)))
         except Trouble as trouble:
             self._raise(trouble)
         except Empty as error:
-            self._raise(Trouble("empty", str(error), paid=True))
+            self._raise(Trouble("empty", str(error), paid=True, usage=error.usage))
         except Malformed as error:
             self._raise(Trouble("malformed", str(error), paid=True, partial=stream.text()))
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -78,8 +100,9 @@ class Client:
         fields = body(request, sample)
         named = {"model": fields.pop("model"), "messages": fields.pop("messages")}
         extra = {**fields, "stream_options": {"include_usage": True}}  # without it many servers tell no usage of a stream
+        client = self._idle.pop() if self._idle else self._lane()
         try:
-            async with self._client.chat.completions.with_streaming_response.create(**named, stream=True, extra_body=extra) as answer:
+            async with client.chat.completions.with_streaming_response.create(**named, stream=True, extra_body=extra) as answer:
                 kind = answer.headers.get("content-type", "").partition(";")[0].strip()
                 if kind == "application/json":
                     return (await answer.read()).decode("utf-8", "replace")
@@ -94,6 +117,8 @@ class Client:
         except httpx.HTTPError:
             if not stream.whole:
                 raise
+        finally:
+            self._idle.append(client)
         if not stream.whole:
             raise Trouble("reset", "the stream ended before its text", paid=True, partial=stream.text())
         return stream.json()
@@ -139,16 +164,17 @@ class _Stream:
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the data of each event of a stream until [DONE]; comments and other fields are passed over."""
+    """Yield the data of each event of a stream; comments, other fields and the final [DONE] are passed over.
+
+    The stream is read to its end, or its connection could not be used again.
+    """
     rest = b""
     async for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
                 data = line[5:].strip()
-                if data == b"[DONE]":
-                    return
-                if data:
+                if data and data != b"[DONE]":
                     yield data
 
 

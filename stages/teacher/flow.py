@@ -170,12 +170,11 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.set_postfix_str(self._money(), refresh=False)
         self._bar.close()
-        new = self._store.spent().nano - self._start.nano
-        print(
-            f"{self._label}: {self._done} answered, of these {self._failed.total()} failed{_listed(self._failed)}; {self.troubles.total()} attempts "
-            f"failed{_listed(self.troubles)}; ${new / NANO:.4f} spent now, ${self._store.spent().dollars:.4f} in all",
-            file=sys.stderr,
-        )
+        spent = self._store.spent()
+        failed = f"{self._failed.total()} failed{_listed(self._failed)}"
+        attempts = f"{self.troubles.total()} attempts in vain{_listed(self.troubles)}"
+        money = f"${spent.dollars - self._start.dollars:.4f} spent now, ${spent.dollars:.4f} in all"
+        print(f"{self._label}: {self._done} answered, of these {failed}; {attempts}; {money}", file=sys.stderr)
 
 
 def _listed(counts: Counter[str]) -> str:

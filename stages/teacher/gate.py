@@ -54,7 +54,7 @@ class Gate:
         self._limit = min(float(self._endpoint.concurrency), self._limit + (1.0 if self._limit < self._calm else 1.0 / self._limit))
 
     def limited(self, entered: float, after: float) -> float:
-        """Note a 429: halve the limit, once for all calls then in flight, and let all wait, as long as Retry-After says; return as `failed`."""
+        """Note a 429: halve the limit, once for all calls then in flight, and let all wait as Retry-After says; return as `failed`."""
         if self._halve(entered):
             self.hold(after or self.delay(self._pauses))
             self._pauses += 1

@@ -53,7 +53,11 @@ class Malformed(ValueError):
 
 
 class Empty(ValueError):
-    """A chat completion without a choice, or with nothing in it."""
+    """A chat completion without a choice, or with nothing in it; `usage` is its prompt and completion tokens, None where not told."""
+
+    def __init__(self, message: str, usage: tuple[int | None, int | None]) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 def body(request: Request, sample: int) -> dict[str, Any]:
@@ -80,15 +84,17 @@ def parse(raw: str | bytes) -> Response:
         document = msgspec.json.decode(raw, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"no chat completion: {error}") from None
+    usage = document.usage or _Usage()
+    counts = (usage.prompt_tokens, usage.completion_tokens)
     if not document.choices:
-        raise Empty("a chat completion without a choice")
-    choice, usage = document.choices[0], document.usage or _Usage()
+        raise Empty("a chat completion without a choice", counts)
+    choice = document.choices[0]
     text, reasoning = divide(choice.message.content or "", choice.message.reasoning or choice.message.reasoning_content or "")
     if not text and not reasoning:
-        raise Empty(f"a choice without text, finish_reason {choice.finish_reason}")
+        raise Empty(f"a choice without text, finish_reason {choice.finish_reason}", counts)
     whole = msgspec.json.format(raw, indent=-1)  # one line, nothing else changed
     whole = whole if isinstance(whole, str) else whole.decode()
-    return Response(text, reasoning, choice.finish_reason or "", document.model or "", usage.prompt_tokens, usage.completion_tokens, whole)
+    return Response(text, reasoning, choice.finish_reason or "", document.model or "", *counts, whole)
 
 
 def divide(content: str, reasoning: str = "") -> tuple[str, str]:

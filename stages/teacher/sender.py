@@ -9,7 +9,7 @@ from threading import Thread
 from time import perf_counter
 
 from stages.shared.files import Fault
-from stages.teacher.budget import Cap, Cost, cost, worst
+from stages.teacher.budget import Cap, Cost, paid, worst
 from stages.teacher.client import Client, Trouble
 from stages.teacher.endpoint import Endpoint
 from stages.teacher.gate import Gate
@@ -65,6 +65,7 @@ class Sender:
                 task.cancel()
             self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._loop.run_until_complete(self._client.close())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
 
@@ -111,15 +112,13 @@ class Sender:
                 self._flying.add(task)
                 began = perf_counter()
                 response = await self._client.call(request, sample)
-                paid = None
-                if response.prompt_tokens is not None and response.completion_tokens is not None:
-                    paid = cost(price, response.prompt_tokens, response.completion_tokens)
-                self._store.put(attempt, request, sample, response, paid, perf_counter() - began, tries + limited + 1, "chat")
+                cost = paid(price, (response.prompt_tokens, response.completion_tokens))
+                self._store.put(attempt, request, sample, response, cost, perf_counter() - began, tries + limited + 1, "chat")
                 self.answered += 1
                 self._gate.answered()
                 return judged(response)
             except Trouble as trouble:
-                silence = self._note(trouble, attempt, entered)
+                silence = self._note(trouble, paid(price, trouble.usage), attempt, entered)
                 limited += trouble.kind == "rate"
                 tries += trouble.kind != "rate"
                 self._give_up(trouble, silence)
@@ -140,17 +139,17 @@ class Sender:
         while (attempt := self._store.reserve(key, most, self._cap)) is None:
             if not self._flying:
                 raise Fault(
-                    f"the budget is used up: {_money(self._store.spent())} spent or reserved, the next call may cost {_money(most)}, the cap is "
+                    f"the budget is used up: {_money(self._store.spent())} spent, the next call may cost {_money(most)}, the cap is "
                     f"{self._cap.dollars} dollars and {self._cap.tokens} tokens; answers are stored: raise it under budget: and run again"
                 )
             await self._settled.wait()
         return attempt
 
-    def _note(self, trouble: Trouble, attempt: int, entered: float) -> float:
+    def _note(self, trouble: Trouble, cost: Cost | None, attempt: int, entered: float) -> float:
         """Settle a failed attempt in the store and at the gate; return the seconds of nothing but failures."""
         self.troubles[trouble.reason] += 1
         if trouble.paid:
-            self._store.lose(attempt, trouble.reason, trouble.partial)
+            self._store.lose(attempt, trouble.reason, trouble.partial, cost)
         else:
             self._store.release(attempt)
         if trouble.kind == "rate":
@@ -163,9 +162,8 @@ class Sender:
         if trouble.kind == "stop":
             raise Fault(f"{self._endpoint.base_url}: {trouble.detail}; {end}")
         if silence >= self._endpoint.patience:
-            raise Fault(
-                f"{self._endpoint.base_url} is down: nothing but failures for {silence:.0f} s, {trouble.reason} the last ({trouble.detail}); {end}"
-            )
+            last = f"{trouble.reason} the last ({trouble.detail})"
+            raise Fault(f"{self._endpoint.base_url} is down: nothing but failures for {silence:.0f} s, {last}; {end}")
 
 
 def judged(response: Response) -> Answer:

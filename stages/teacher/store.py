@@ -43,7 +43,10 @@ CREATE TABLE attempts (         -- attempts without a whole response that are, o
   nano INTEGER NOT NULL,
   made REAL NOT NULL
 );
-CREATE TABLE spent (tokens INTEGER NOT NULL, nano INTEGER NOT NULL);   -- the sum over both tables and of what was pruned
+CREATE TABLE spent (            -- the sum over both tables, and of what was pruned
+  tokens INTEGER NOT NULL,
+  nano INTEGER NOT NULL
+);
 INSERT INTO spent VALUES (0, 0);
 """
 
@@ -137,10 +140,14 @@ class Store:
         with self._change():
             self._free(attempt)
 
-    def lose(self, attempt: int, reason: str, partial: str) -> None:
-        """Keep an attempt's reservation, since what it cost is not known, with its reason and the text as far as it came."""
+    def lose(self, attempt: int, reason: str, partial: str, paid: Cost | None = None) -> None:
+        """Keep an attempt that gave no response, with its reason and the text as far as it came, at what was paid or at its worst case."""
         with self._change() as base:
-            base.execute("UPDATE attempts SET reason = ?, partial = ? WHERE id = ?", (reason, partial, attempt))
+            held = Cost(*base.execute("SELECT tokens, nano FROM attempts WHERE id = ?", (attempt,)).fetchone())
+            paid = held if paid is None else paid
+            row = (reason, partial, paid.tokens, paid.nano, attempt)
+            base.execute("UPDATE attempts SET reason = ?, partial = ?, tokens = ?, nano = ? WHERE id = ?", row)
+            self._spend(paid - held)
 
     def spent(self) -> Cost:
         """Return what all calls cost so far, reservations included."""
@@ -162,7 +169,7 @@ class Store:
         """Remove a reservation; return what it held."""
         row = self._base.execute("DELETE FROM attempts WHERE id = ? RETURNING tokens, nano", (attempt,)).fetchone()
         held = Cost(*row) if row else Cost(0, 0)
-        self._spend(Cost(-held.tokens, -held.nano))
+        self._spend(Cost(0, 0) - held)
         return held
 
     def _spend(self, cost: Cost) -> None:
