@@ -29,10 +29,10 @@ REASONS = {200: "OK", 201: "Created", 302: "Found", 409: "Conflict", 429: "Too M
 class Event(msgspec.Struct, frozen=True):
     """One line of the log."""
 
-    event: str  # asked | answered (all of it was sent) | failed (as the script wants it)
+    event: str  # asked | answered (all of it was sent) | failed (as the script wants it); of a batch's line: line (a job has it), done
     key: str  # body_key of the request
     attempt: int  # 0-based, of this body
-    fault: str  # "" where there is none
+    fault: str  # "" where there is none; of a `line` the job
     prompt_tokens: int  # billed; 0 where nothing was written
     completion_tokens: int
 
@@ -80,7 +80,7 @@ class _Chat:
         self.seen: Counter[str] = Counter()
         self.requests = 0
         self.flying = 0
-        self.batches = Batches(script, self.answer)
+        self.batches = Batches(script, self.answer, self.note)
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def note(self, event: str, key: str, attempt: int, kind: str, used: dict[str, int] | None = None) -> None:
