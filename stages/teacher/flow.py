@@ -2,19 +2,17 @@
 
 import os
 import signal
-import sys
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from queue import SimpleQueue
 
-from tqdm import tqdm
-
-from stages.teacher.budget import NANO, Cap
+from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint
+from stages.teacher.progress import Progress
 from stages.teacher.request import Failure, Request, Response, key
-from stages.teacher.sender import Sender, judged
+from stages.teacher.sender import Answer, Sender, judged
 from stages.teacher.store import Store
 
 Asked = tuple[str, Request, int]  # name (a problem's id, a role, what the caller likes; need not be unique), request, sample index
@@ -33,16 +31,16 @@ def ask(
     answered until then has been yielded and is stored. The first Ctrl-C waits for the calls in flight, the second quits.
     """
     flow = _Flow(iter(calls), endpoint, store, cap)
-    with _Bar(total, label, store) as bar, flow.interruptible(label):
+    with Progress(total, label, store) as progress, flow.interruptible(label):
         try:
             for name, answer in flow.answers():
-                bar.count(answer)
+                progress.count(answer, flow.sender)
                 yield name, answer
             if flow.interrupted:
                 raise KeyboardInterrupt
         finally:
             flow.end()
-            bar.troubles = flow.troubles
+            progress.close(flow.sender)
 
 
 class _Flow:
@@ -52,13 +50,9 @@ class _Flow:
         self.interrupted = 0
         self._calls: Iterator[Asked] | None = calls
         self._endpoint, self._store, self._cap = endpoint, store, cap
-        self._sender: Sender | None = None  # made for the first call that is not stored: what is replayed needs no key
+        self.sender: Sender | None = None  # made for the first call that is not stored: what is replayed needs no key
         self._sent: dict[str, list[str]] = {}  # key -> names
         self._stored: deque[tuple[str, str]] = deque()  # name, key
-
-    @property
-    def troubles(self) -> Counter[str]:
-        return self._sender.troubles if self._sender else Counter()
 
     def answers(self) -> Iterator[Answered]:
         """Yield answers; new calls go out before stored answers are handed over."""
@@ -76,18 +70,18 @@ class _Flow:
                 yield name, judged(response)
             else:
                 break
-        if self._sender and self._sender.fault:
-            raise self._sender.fault
+        if self.sender and self.sender.error:
+            raise self.sender.error
 
-    def _results(self):
-        assert self._sender is not None
-        return self._sender.results
+    def _results(self) -> SimpleQueue[tuple[str, Answer | None]]:
+        assert self.sender is not None
+        return self.sender.results
 
     def _feed(self) -> None:
         """Take calls while there is room for them."""
         most = 2 * self._endpoint.concurrency  # the second half waits for the caller, or for its turn
         while self._calls and not self.interrupted and len(self._sent) < most and len(self._stored) < _AHEAD:
-            if self._sender and self._sender.stopped:
+            if self.sender and self.sender.stopped:
                 return
             if (asked := next(self._calls, None)) is None:
                 self._calls = None
@@ -100,21 +94,21 @@ class _Flow:
                 self._stored.append((name, hashed))
             else:
                 self._endpoint.price(request.model)
-                self._sender = self._sender or Sender(self._endpoint, self._store, self._cap)
-                self._sender.send(hashed, request, sample)
+                self.sender = self.sender or Sender(self._endpoint, self._store, self._cap)
+                self.sender.send(hashed, request, sample)
                 self._sent[hashed] = [name]
 
     def end(self) -> None:
         """Let calls in flight be stored where the caller leaves early, and end the thread."""
-        if not self._sender:
+        if not self.sender:
             return
         try:
             if self._sent and self.interrupted < 2:
-                self._sender.stop()
+                self.sender.stop()
                 while self._sent:
-                    self._sent.pop(self._sender.results.get()[0])
+                    self._sent.pop(self.sender.results.get()[0])
         finally:
-            self._sender.close()
+            self.sender.close()
 
     @contextmanager
     def interruptible(self, label: str) -> Iterator[None]:
@@ -124,10 +118,10 @@ class _Flow:
             self.interrupted += 1
             if self.interrupted > 1:
                 raise KeyboardInterrupt
-            flying = self._sender.flying if self._sender else 0
+            flying = self.sender.flying if self.sender else 0
             os.write(2, f"\n{label}: stopping; {flying} calls in flight are waited for and stored; Ctrl-C again gives them up\n".encode())
-            if self._sender:
-                self._sender.stop()
+            if self.sender:
+                self.sender.stop()
 
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -137,45 +131,3 @@ class _Flow:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-class _Bar:
-    """Progress on stderr: rate, time left, dollars spent and projected; a closing line with what failed and why."""
-
-    def __init__(self, total: int | None, label: str, store: Store) -> None:
-        self.troubles: Counter[str] = Counter()
-        self._total, self._label, self._store = total, label, store
-        self._done, self._start, self._failed = 0, store.spent(), Counter[str]()
-        self._bar = tqdm(total=total, desc=label, unit="call", file=sys.stderr, mininterval=0.5)
-        self._next = 0.0
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def count(self, answer: Response | Failure) -> None:
-        """Count one answer."""
-        self._done += 1
-        if isinstance(answer, Failure):
-            self._failed[answer.reason] += 1
-        if monotonic() >= self._next:
-            self._next = monotonic() + 0.5
-            self._bar.set_postfix_str(self._money(), refresh=False)
-        self._bar.update()
-
-    def _money(self) -> str:
-        spent = self._store.spent()
-        ahead = (spent.nano - self._start.nano) / self._done * (self._total - self._done) / NANO if self._total and self._done else 0.0
-        return f"${spent.dollars:.2f} of about ${spent.dollars + ahead:.2f}, {self._failed.total()} failed"
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.set_postfix_str(self._money(), refresh=False)
-        self._bar.close()
-        spent = self._store.spent()
-        failed = f"{self._failed.total()} failed{_listed(self._failed)}"
-        attempts = f"{self.troubles.total()} attempts in vain{_listed(self.troubles)}"
-        money = f"${spent.dollars - self._start.dollars:.4f} spent now, ${spent.dollars:.4f} in all"
-        print(f"{self._label}: {self._done} answered, of these {failed}; {attempts}; {money}", file=sys.stderr)
-
-
-def _listed(counts: Counter[str]) -> str:
-    return f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(counts.items()))})" if counts else ""

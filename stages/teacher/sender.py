@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from functools import partial
 from queue import SimpleQueue
 from random import Random
 from threading import Thread
@@ -27,12 +28,13 @@ class Sender:
         self.results: SimpleQueue[tuple[str, Answer | None]] = SimpleQueue()
         self.troubles: Counter[str] = Counter()  # attempts without a whole response, by reason
         self.answered = 0  # whole responses
-        self.fault: Fault | None = None  # why it stopped, if it did
+        self.reserved = Cost(0, 0)  # the worst case of the calls in flight
+        self.error: BaseException | None = None  # why it stopped, if it did by itself
         self.stopped = False
         self._endpoint, self._store, self._cap, self._client = endpoint, store, cap, Client(endpoint)
         self._gate = Gate(endpoint, Random())  # not seeded: two processes that meet the same limit should not step together
-        self._waiting: set[asyncio.Task[None]] = set()
-        self._flying: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[Answer]] = set()
+        self._flying: set[asyncio.Task[Answer]] = set()
         self._loop = asyncio.new_event_loop()
         self._settled = asyncio.Event()
         self._thread = Thread(target=self._run, name="sender", daemon=True)
@@ -70,8 +72,9 @@ class Sender:
             self._loop.close()
 
     def _begin(self, key: str, request: Request, sample: int) -> None:
-        task = self._loop.create_task(self._call(key, request, sample))
+        task = self._loop.create_task(self._answer(key, request, sample))
         self._waiting.add(task)
+        task.add_done_callback(partial(self._end, key))
         if self.stopped:
             self._halt()
 
@@ -85,23 +88,20 @@ class Sender:
         self._settled.set()
         self._settled = asyncio.Event()
 
-    async def _call(self, key: str, request: Request, sample: int) -> None:
-        """Put exactly one result."""
+    def _end(self, key: str, task: asyncio.Task[Answer]) -> None:
+        """Hand over what a call came to: exactly one result; an error of one call stops all."""
+        self._waiting.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, sqlite3.Error):
+            error = Fault(f"{self._store.path}: {error}; what was stored is whole: mend it and run again")
+        if error:
+            self.error, self.stopped = self.error or error, True
+            self._halt()
+        self.results.put((key, None if task.cancelled() or error else task.result()))
+
+    async def _answer(self, key: str, request: Request, sample: int) -> Answer:
         task = asyncio.current_task()
         assert task is not None
-        answer: Answer | None = None
-        try:
-            answer = await self._answer(key, request, sample, task)
-        except (Fault, sqlite3.Error) as error:
-            fault = error if isinstance(error, Fault) else Fault(f"{self._store.path}: {error}; what was stored is whole: run it again")
-            self.fault, self.stopped = self.fault or fault, True
-            self._waiting.discard(task)
-            self._halt()
-        finally:
-            self._waiting.discard(task)
-            self.results.put((key, answer))
-
-    async def _answer(self, key: str, request: Request, sample: int, task: asyncio.Task[None]) -> Answer:
         price = self._endpoint.price(request.model)
         most, tries, limited = worst(price, request), 0, 0
         while True:
@@ -110,6 +110,7 @@ class Sender:
                 attempt = await self._reserve(key, most)
                 self._waiting.discard(task)
                 self._flying.add(task)
+                self.reserved += most
                 began = perf_counter()
                 response = await self._client.call(request, sample)
                 cost = paid(price, (response.prompt_tokens, response.completion_tokens))
@@ -126,7 +127,9 @@ class Sender:
                     return Failure(trouble.reason, trouble.detail)
                 delay = max(self._gate.delay(tries - 1), trouble.after) if trouble.kind == "again" else 0.0
             finally:
-                self._flying.discard(task)
+                if task in self._flying:
+                    self._flying.remove(task)
+                    self.reserved -= most
                 self._gate.leave()
                 self._settle()
             self._waiting.add(task)

@@ -49,6 +49,7 @@ CREATE TABLE spent (            -- the sum over both tables, and of what was pru
 );
 INSERT INTO spent VALUES (0, 0);
 """
+_ATTEMPT = "INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Store:
@@ -106,8 +107,7 @@ class Store:
             if not cap.allows(Cost(tokens, nano) + worst):
                 return None
             self._spend(worst)
-            row = (key, "open", "", worst.tokens, worst.nano, time())
-            return base.execute("INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALUES (?, ?, ?, ?, ?, ?)", row).lastrowid
+            return base.execute(_ATTEMPT, (key, "open", "", worst.tokens, worst.nano, time())).lastrowid
 
     def put(
         self,
@@ -127,12 +127,12 @@ class Store:
         with self._change() as base:
             held = self._free(attempt)
             paid = held if paid is None else paid
-            counts = (response.prompt_tokens, response.completion_tokens)
-            row = (key(request, sample), canonical(request, sample).decode(), sample, response.model, response.finish, *counts)
-            row = (*row, response.raw, latency, attempts, route, paid.tokens, paid.nano, time())
-            if base.execute(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * len(row))})", row).rowcount == 0 and paid != Cost(0, 0):
-                twice = (row[0], "twice", "", paid.tokens, paid.nano, time())
-                base.execute("INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALUES (?, ?, ?, ?, ?, ?)", twice)
+            hashed, text = key(request, sample), canonical(request, sample).decode()
+            told = (response.model, response.finish, response.prompt_tokens, response.completion_tokens, response.raw)
+            row = (hashed, text, sample, *told, latency, attempts, route, paid.tokens, paid.nano, time())
+            new = base.execute(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * len(row))})", row).rowcount
+            if not new and paid != Cost(0, 0):
+                base.execute(_ATTEMPT, (hashed, "twice", "", paid.tokens, paid.nano, time()))
             self._spend(paid)
 
     def release(self, attempt: int) -> None:
