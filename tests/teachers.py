@@ -62,7 +62,7 @@ def _solved(statement: str, spoilt: bool) -> tuple[str, str]:
 def _shortened(work: str, spoilt: bool) -> str:
     body, _, last = work.rpartition("\n")
     words = body.split()
-    kept = words + ["and", "so", "on"] if spoilt else words[: max(1, 4 * len(words) // 5 if len(words) > 5 else len(words) - 1)]
+    kept = [*words, "and", "so", "on"] if spoilt else words[: max(1, 4 * len(words) // 5 if len(words) > 5 else len(words) - 1)]
     return " ".join(kept) + "\n" + last
 
 

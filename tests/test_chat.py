@@ -173,9 +173,10 @@ class Case(NamedTuple):
 
 
 GOLD = "1/2"
+OTHER = "another sample is used"
 CHOICES = {
     "one sample": Case(["1/2"], "first", 0, [""]),
-    "the first correct one": Case(["2", "0.5", "1/2"], "first", 1, ["", "", "another sample is used"]),
+    "the first correct one": Case(["2", "0.5", "1/2"], "first", 1, ["", "", OTHER]),
     "none is correct": Case(["2", "3"], "first", None, ["", ""]),
     "a majority of one value in three forms": Case(
         ["2", "1/2", r"\frac{1}{2}", "0.5"], "majority", 1, ["", "", *["another sample is used"] * 2]
@@ -215,17 +216,17 @@ JUDGED = {  # name: (gold, answer, who is asked, the model says, verdict, judge,
     "the model says yes": ("1/2", "0.6", "all", "Verdict: CORRECT.", "incorrect", "symbolic", "symbolic_incorrect_model_correct"),
     "the model says nothing": ("1/2", "0.5", "all", "Well.", "correct", "symbolic", "symbolic_correct_model_undecided"),
     "only it can tell": ("the red one", "it is the red one of them", "undecided", "**Verdict: CORRECT**", "correct", "model", ""),
-    "it tells, and no": ("the red one", "the one that is red, or blue", "undecided", "Verdict: INCORRECT", "incorrect", "model", ""),
+    "it tells, and no": ("the red one", "that one, or blue", "undecided", "Verdict: INCORRECT", "incorrect", "model", ""),
     "it cannot tell": (
         "the red one",
-        "the one that is red, or blue",
+        "that one, or blue",
         "undecided",
         "Verdict: CORRECT or INCORRECT",
         "undecided",
         "none",
         "",
     ),
-    "it speaks on": ("the red one", "the one that is red, or blue", "undecided", "Verdict: CORRECT\nor so", "undecided", "none", ""),
+    "it speaks on": ("the red one", "that one, or blue", "undecided", "Verdict: CORRECT\nor so", "undecided", "none", ""),
     "it is not asked": ("1/2", "0.5", "undecided", "Verdict: INCORRECT", "correct", "symbolic", ""),
     "blank work is not asked of": ("1/2", "", "all", "Verdict: CORRECT", "blank", "none", ""),
 }
@@ -318,27 +319,28 @@ def spoil(path: str, text: str) -> Any:
     return lambda root: (root / path).write_text(text)
 
 
-def no_change(root: Path) -> None:
+def same(root: Path) -> None:
     """Leave the prompts as they are."""
 
 
+GREEDY = teachers.SAMPLING | {"temperature": 0.0}
 BROKEN: dict[str, tuple[str, dict[str, Any], Any, str]] = {  # name: (stage, changes of the study, of the prompts, the message)
-    "an unknown role": ("solve", {"solve": {"teacher": "oracle"}}, no_change, r"teacher is 'oracle'; allowed: symbolic, recorded, chat$"),
-    "a key misspelt": ("solve", {"solve": {"sample": 1}}, no_change, r"section 'solve': .*unknown field `sample`.*; keys here: .*samples"),
+    "an unknown role": ("solve", {"solve": {"teacher": "oracle"}}, same, r"teacher is 'oracle'; allowed: symbolic, recorded, chat$"),
+    "a key misspelt": ("solve", {"solve": {"sample": 1}}, same, r"section 'solve': .*unknown field `sample`.*; keys here: .*samples"),
     "a sampling key misspelt": (
-        "verify", {"verify": {"sampling": {"temprature": 1.0}}}, no_change, r"unknown field `temprature` - at `\$.sampling`",
+        "verify", {"verify": {"sampling": {"temprature": 1.0}}}, same, r"unknown field `temprature` - at `\$.sampling`",
     ),
-    "a wrong type": ("condense", {"condense": {"attempts": "3"}}, no_change, r"Expected `int`, got `str` - at `\$.attempts`"),
-    "no such endpoint": ("solve", {"solve": {"endpoint": "there"}}, no_change, r"no endpoint 'there'; section 'endpoints' has here$"),
-    "a role of no transcript": ("solve", {"transcripts": {"solver": {"path": "a", "sha256": "b"}}}, no_change, r"no role 'solver'; allowed: solve"),
-    "no transcript there": ("solve", {"transcripts": {"solve": {"path": "a.gz", "sha256": "b"}}}, no_change, r"^a.gz: no such file"),
-    "samples alike": ("solve", {"solve": {"samples": 2, "sampling": teachers.SAMPLING | {"temperature": 0.0}}}, no_change, r"at temperature 0"),
-    "attempts alike": ("condense", {"condense": {"sampling": teachers.SAMPLING | {"temperature": 0.0}}}, no_change, r"at temperature 0"),
-    "no such prompt": ("solve", {"solve": {"prompt": "prompts/solve/2.md"}}, no_change, r"^prompts/solve/2.md: no such prompt; prompts here: prompts/solve/1.md$"),
-    "a prompt elsewhere": ("solve", {"solve": {"prompt": "prompts/verify/1.md"}}, no_change, r"lies in prompts/solve/"),
-    "a name that is no value": ("verify", {}, spoil("prompts/verify/1.md", "# user\n{{work}}"), r"asks for \{\{work\}\}; it may ask for answer, gold, problem$"),
-    "gold told unasked": ("condense", {"condense": {"prompt": "prompts/condense/told-1.md"}}, no_change, r"tells the gold answer, and condense.told_gold is false"),
-    "gold untold": ("condense", {"condense": {"told_gold": True}}, no_change, r"does not tell the gold answer, and condense.told_gold is true"),
+    "a wrong type": ("condense", {"condense": {"attempts": "3"}}, same, r"Expected `int`, got `str` - at `\$.attempts`"),
+    "no such endpoint": ("solve", {"solve": {"endpoint": "there"}}, same, r"no endpoint 'there'; section 'endpoints' has here$"),
+    "a role of no transcript": ("solve", {"transcripts": {"solver": {"path": "a", "sha256": "b"}}}, same, r"no role 'solver'"),
+    "no transcript there": ("solve", {"transcripts": {"solve": {"path": "a.gz", "sha256": "b"}}}, same, r"^a.gz: no such file"),
+    "samples alike": ("solve", {"solve": {"samples": 2, "sampling": GREEDY}}, same, r"at temperature 0"),
+    "attempts alike": ("condense", {"condense": {"sampling": GREEDY}}, same, r"at temperature 0"),
+    "no such prompt": ("solve", {"solve": {"prompt": "prompts/solve/2.md"}}, same, r"2.md: no such prompt; prompts here: .*1.md$"),
+    "a prompt elsewhere": ("solve", {"solve": {"prompt": "prompts/verify/1.md"}}, same, r"lies in prompts/solve/"),
+    "a name that is no value": ("verify", {}, spoil("prompts/verify/1.md", "# user\n{{work}}"), r"asks for \{\{work\}\}; it may ask for answer,"),
+    "gold told unasked": ("condense", {"condense": {"prompt": "prompts/condense/told-1.md"}}, same, r"^\S* tells the gold .* is false"),
+    "gold untold": ("condense", {"condense": {"told_gold": True}}, same, r"does not tell .* told_gold is true"),
     "a part is missing": ("condense", {}, spoil("prompts/condense/1.md", "# user\n{{work}}"), r"its parts are user; needed: r1, .*, user"),
     "a part twice": ("solve", {}, spoil("prompts/solve/1.md", "# user\n{{problem}}\n# user\nb"), r"a part stands twice"),
     "no part": ("solve", {}, spoil("prompts/solve/1.md", "Solve {{problem}}"), r"text before the first part"),
@@ -360,7 +362,7 @@ def test_no_key_is_said_before_anything_is_spent(server: Server, run: Run) -> No
     """The solver's endpoint asks for no key, the verifier's does: the solver already says so."""
     endpoints = {"here": teachers.ENDPOINT, "there": teachers.ENDPOINT | {"key_variable": "OTHER_KEY", "key_page": "https://keys.example"}}
     mark = server.size()
-    with pytest.raises(Fault, match="^OTHER_KEY is not set.*make a key at https://keys.example.*nothing was spent$"):
+    with pytest.raises(Fault, match=r"^OTHER_KEY is not set.*make a key at https://keys.example.*nothing was spent$"):
         run.solve(teachers.study(run.root, server.url, endpoints=endpoints))
     assert not server.asked(mark)
 
@@ -396,7 +398,7 @@ def test_a_changed_transcript_is_refused(server: Server, run: Run) -> None:
     run.solve(teachers.study(run.root, server.url))
     path = run.root / "solve.jsonl.gz"
     given = {"solve": {"path": "solve.jsonl.gz", "sha256": "0" * 64}}
-    with pytest.raises(Fault, match="solve.jsonl.gz: expected sha256 0{12}, got"):
+    with pytest.raises(Fault, match=r"solve.jsonl.gz: expected sha256 0{12}, got"):
         run.solve(teachers.study(run.root, server.url, transcripts=given))
     from stages.teacher.transcripts import Call, write
 
@@ -404,5 +406,5 @@ def test_a_changed_transcript_is_refused(server: Server, run: Run) -> None:
     changed = msgspec.structs.replace(calls[0], request=msgspec.Raw(bytes(calls[0].request).replace(b"0.6", b"0.7")))
     write(path, [changed, *calls[1:]])
     given["solve"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(Fault, match="solve.jsonl.gz:1: its key is not the hash of its request"):
+    with pytest.raises(Fault, match=r"solve.jsonl.gz:1: its key is not the hash of its request"):
         run.solve(teachers.study(run.root, server.url, transcripts=given))

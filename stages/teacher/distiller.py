@@ -96,8 +96,13 @@ def parted(text: str) -> tuple[str, str]:
     """
     work, _, last = text.rstrip().rpartition("\n")
     if match := _LINE.fullmatch(last):
-        return work.rstrip(), final_answer(match[1], "", "stop").strip("*_ ")
-    return (text.rstrip(), final_answer(last, ANSWER_LINE, "stop")) if "\\boxed" in last else ("", "")
+        return work.rstrip(), boxed(match[1]) or match[1].strip("*_ ")
+    return (text.rstrip(), boxed(last)) if "\\boxed" in last else ("", "")
+
+
+def boxed(line: str) -> str:
+    """Return the content of a line's box; "" where there is none."""
+    return final_answer(line, "\n", "stop")
 
 
 class Distiller:
