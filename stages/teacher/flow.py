@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 
+from stages.shared.files import Fault
 from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint
 from stages.teacher.progress import Progress
@@ -66,7 +67,8 @@ class _Flow:
             elif self._stored and not self.interrupted:
                 name, stored = self._stored.popleft()
                 response = self._store.get(stored)
-                assert response is not None, f"{stored} left the store"
+                if response is None:
+                    raise Fault(f"{self._store.path}: call {stored[:12]} was taken out while it was read; run it again")
                 yield name, judged(response)
             else:
                 break
