@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.chatbatches import Batches
-from tests.chatscript import REFUSALS, Answer, Body, Script, answerer, body_key, completion, events, fault, usage
+from tests.chatscript import REFUSALS, Answer, Body, Script, answerer, body_key, completion, cut, events, fault, usage
 
 ROOT = Path(__file__).parents[1]
 REASONS = {200: "OK", 201: "Created", 302: "Found", 409: "Conflict", 429: "Too Many Requests", 500: "Internal Server Error"}
@@ -151,7 +151,7 @@ class _Chat:
         else:
             answer = self.answer(body)
             await (self.stream if body.get("stream") else self.whole)(writer, body, answer, kind)
-            return usage(body, answer)
+            return usage(body, cut(self.script, body, answer, kind)[0])
         return {}
 
     async def whole(self, writer: asyncio.StreamWriter, body: Body, answer: Answer, kind: str) -> None:

@@ -104,6 +104,7 @@ class Route:
                 return fault
             finally:
                 bar.set_postfix_str(f"${self._store.spent().dollars:.2f}", refresh=False)
+                bar.close()
                 new = self._store.spent().dollars - before.dollars
                 why = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.troubles.items()))
                 lost = f"{self.troubles.total()} lines failed{f' ({why})' if why else ''}"

@@ -13,7 +13,7 @@ from msgspec import Meta
 from stages.shared import stage
 from stages.shared.chat import Message
 from stages.shared.files import Fault
-from stages.teacher import flow, request, transcripts
+from stages.teacher import batch, flow, request, transcripts
 from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint
 from stages.teacher.request import Failure, Request, Response, Sampling
@@ -29,6 +29,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str  # as the endpoint names it
     prompt: str  # prompts/ROLE/NAME.md
     sampling: Sampling
+    batch: batch.Limits | None  # of the batch route: half the price, hours later; null = the chat route
     unanswered: Annotated[int, Meta(ge=0)]  # calls that may stay without a stored response, counted by reason; more stop the stage
 
 
@@ -59,7 +60,12 @@ class Desk:
         for endpoint in self.endpoints.values():  # of every role, before the first one spends anything
             endpoint.secret()
         endpoint = self.endpoints[self.model.endpoint]
-        for _, answer in flow.ask(self._open(calls()), endpoint, self.store, self.cap, total, label):
+        opened = self._open(calls())
+        if self.model.batch:
+            answers = batch.ask(opened, endpoint, self.store, self.cap, self.model.batch, label)
+        else:
+            answers = flow.ask(opened, endpoint, self.store, self.cap, total, label)
+        for _, answer in answers:
             if isinstance(answer, Failure) and answer.response is None:
                 self.unanswered[answer.reason] += 1
         if (lost := self.unanswered.total()) > self.model.unanswered:
