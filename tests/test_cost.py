@@ -68,6 +68,20 @@ def test_the_ledger_is_what_the_server_billed_and_the_same_by_batches(root: Path
     assert {path: Path(path).read_bytes() for path in made} == made  # by either route the same corpus
 
 
+def test_calls_in_a_batch_are_not_sent_by_the_chat_route(root: Path) -> None:
+    teachers.problems(root / "problems.jsonl", 9)
+    limits = {"lines": 50, "megabytes": 1, "poll": 0.0, "rounds": 3}
+    with serving(Script(answers="tests.teachers:answer", files=(("poll", ("401",)),)), root / "log") as server:
+        with pytest.raises(Fault, match="cannot ask about a batch"):
+            solve.main(teachers.study(root, server.url, solve={"batch": limits}), "problems.jsonl", "", "traces.jsonl", OUTS[0])
+        with pytest.raises(Fault, match=r"9 calls are in batches .* set solve\.batch"):
+            solve.main(teachers.study(root, server.url), "problems.jsonl", "", "traces.jsonl", OUTS[0])
+        assert not server.asked()
+        solve.main(teachers.study(root, server.url, solve={"batch": limits}), "problems.jsonl", "", "traces.jsonl", OUTS[0])
+        assert not server.asked()
+        assert sum(each.event == "line" for each in server.events()) == 9
+
+
 def test_failures_and_answers_without_usage_are_counted() -> None:
     price = Price(prompt=3.0, completion=7.0, batch=0.5, dated=date(2026, 1, 2))
     rows = [

@@ -35,7 +35,8 @@ _TABLES = (
          detail TEXT NOT NULL,
          final INTEGER NOT NULL      -- 1: not to be sent again
        )""",
-    "CREATE INDEX IF NOT EXISTS lines_batch ON lines (batch, final, model, key)",
+    "CREATE INDEX IF NOT EXISTS lines_waiting ON lines (batch, final, model, key)",
+    "CREATE INDEX IF NOT EXISTS lines_batch ON lines (batch, key)",
 )
 
 
@@ -81,6 +82,13 @@ def rebuild(body: dict[str, Any], sample: int) -> Request:
     return Request(model, messages, Sampling(**own, seed=None if seed is None else seed - sample, other=other))
 
 
+def travelling(store: Store) -> set[str]:
+    """Return the keys of all calls that are in batches which have not ended: they are paid for, or will be."""
+    if not list(store.rows("SELECT 1 FROM sqlite_master WHERE name = 'lines'")):
+        return set()
+    return {row[0] for row in store.rows("SELECT key FROM lines WHERE batch IS NOT NULL")}
+
+
 class Backlog:
     """The lines and batches of one endpoint."""
 
@@ -100,7 +108,7 @@ class Backlog:
 
     def waiting(self) -> int:
         """Count the lines that are yet to be sent."""
-        return int(next(self._store.rows("SELECT count(*) FROM lines WHERE batch IS NULL AND NOT final"))[0])
+        return int(next(self._store.rows("SELECT count(*) FROM lines WHERE batch IS NULL AND final = 0"))[0])
 
     def flying(self) -> int:
         """Count the lines in this endpoint's batches that have not ended."""
@@ -109,7 +117,7 @@ class Backlog:
 
     def models(self) -> list[str]:
         """Return the models that waiting lines ask."""
-        return [row[0] for row in self._store.rows("SELECT DISTINCT model FROM lines WHERE batch IS NULL AND NOT final ORDER BY model")]
+        return [row[0] for row in self._store.rows("SELECT DISTINCT model FROM lines WHERE batch IS NULL AND final = 0 ORDER BY model")]
 
     def batches(self) -> list[Batch]:
         """Return the batches of this endpoint that have not ended, oldest first."""
@@ -139,7 +147,7 @@ class Backlog:
     def compose(self, model: str, price: Price, cap: Cap, most_lines: int, most_bytes: int) -> int:
         """Put waiting lines of a model into a new batch, each reserved at its worst case; return how many the cap let in."""
         count = size = number = 0
-        for line in self._pages("batch IS NULL AND NOT final AND model = ?", model):
+        for line in self._pages("batch IS NULL AND final = 0 AND model = ?", model):
             size += len(line.encoded())
             if count == most_lines or (count and size > most_bytes):
                 break

@@ -96,7 +96,7 @@ class Route:
         """Send what waits and collect what comes, until nothing does; return the fault that ended it before that."""
         before, count = self._store.spent(), self.backlog.waiting() + self.backlog.flying()
         jobs = Jobs(self._endpoint, self._sleep)
-        with tqdm(total=count, desc=f"{self._label}, batches", unit="call", file=sys.stderr) as bar:
+        with tqdm(total=count, desc=f"{self._label}, batches", unit="call", file=sys.stderr, mininterval=0.5) as bar:
             try:
                 while self._send(jobs) or self.backlog.batches():
                     self._poll(jobs, bar)
@@ -108,7 +108,7 @@ class Route:
                 new = self._store.spent().dollars - before.dollars
                 why = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.troubles.items()))
                 lost = f"{self.troubles.total()} lines failed{f' ({why})' if why else ''}"
-                print(f"{self._label}: {count} lines for batches, {bar.n} answered, {lost}; ${new:.4f} spent or reserved", file=sys.stderr)
+                print(f"{self._label}: {count} lines for batches, {bar.n} done with, {lost}; ${new:.4f} spent or reserved", file=sys.stderr)
         return None
 
     def _send(self, jobs: Jobs) -> bool:
