@@ -5,7 +5,7 @@ The recorded distiller's texts are taken as published, every one: `states_answer
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,17 +13,22 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from stages.shared import stage
+from stages.shared import stage, stream
 from stages.shared.files import Fault, read_records, write_json, write_records
 from stages.shared.trace import ANSWER, LEVELS, Level, Verified
-from stages.teacher import conclusion, symbolic
+from stages.teacher import conclusion, desk, distiller, symbolic
 from stages.teacher.recording import ANSWER_LINE, Recording, breaks_off
 
 
-class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Section `condense`."""
+class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
+    """Section `condense`: the exact solver's chain, with text dropped."""
 
-    teacher: str
+
+class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
+    """Section `condense`: the published levels."""
+
+
+TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": distiller.Chat}
 
 
 def levels(row: Verified) -> list[Level]:
@@ -36,13 +41,17 @@ def _states(text: str, answer: str) -> bool:
     return text.split("\n")[-1] == symbolic.ANSWER_LINE + answer
 
 
-def main(study: str, verified: str, recordings: str, out: str, metrics: str) -> None:
+def main(study: str, problems: str, verified: str, recordings: str, out: str, metrics: str, transcripts: str) -> None:
     """Read the verified chains, write each level of those found correct; of recorded work, all that there is."""
-    params = stage.section(study, "condense", Params)
-    if params.teacher not in ("symbolic", "recorded"):
-        raise Fault(f"{study}: section 'condense': teacher is '{params.teacher}'; allowed: symbolic, recorded")
+    teacher = stage.section(study, "condense", dict[str, Any]).get("teacher")
+    if teacher not in TEACHERS:
+        raise Fault(f"{study}: section 'condense': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
+    params = stage.section(study, "condense", TEACHERS[teacher])
+    if teacher == "chat":
+        by_model(study, params, Path(problems), Path(verified), (out, metrics, transcripts))
+        return
     rows = read_records(Path(verified), Verified)
-    if params.teacher == "recorded":
+    if teacher == "recorded":
         texts = read_records(Path(recordings), Recording)
         made, found = recorded(rows, texts)
         dropped = Counter({"no text recorded": len({row.id for row in rows} - {each.id for each in texts})})
@@ -53,7 +62,30 @@ def main(study: str, verified: str, recordings: str, out: str, metrics: str) -> 
         raise Fault(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
     write_records(Path(out), made)
     write_json(Path(metrics), {level: figures | found.get(level, {}) for level, figures in audit(made).items()})
+    desk.leave_none(transcripts)
     stage.closing("condense", len(rows), len(made), dropped)
+
+
+def by_model(study: str, params: distiller.Chat, problems: Path, verified: Path, outs: tuple[str, str, str]) -> None:
+    """Write (levels, metrics, transcripts) of a study whose distiller is a model."""
+    sizes: dict[str, Counter[str]] = {level: Counter() for level in (*LEVELS, ANSWER)}
+
+    def counted(made: Iterator[Level]) -> Iterator[Level]:
+        for level in made:
+            sizes[level.level].update(texts=1, words=level.words, states_answer=level.states_answer)
+            yield level
+
+    rows = sum(1 for _ in stream.read(verified, Verified))
+    with desk.opened(study, "condense", params) as own:
+        work = distiller.Distiller(own, params, Path(".work", Path(study).stem, "condense"))
+        wrote = stream.write(Path(outs[0]), counted(work.levels(problems, verified)))
+        found = work.metrics()
+        for level, size in sizes.items():
+            words = {"words": size["words"] / size["texts"]} if size["texts"] else {"words": None}
+            found[level] = {"texts": size["texts"]} | words | {"states_answer": size["states_answer"]} | found.get(level, {})
+        write_json(Path(outs[1]), {level: found[level] for level in sizes})
+        own.leave(outs[2])
+    stage.closing("condense", rows, wrote, work.dropped())
 
 
 def recorded(rows: Sequence[Verified], recordings: Sequence[Recording]) -> tuple[list[Level], dict[str, dict[str, int]]]:

@@ -1,26 +1,32 @@
-"""Agent 1: the teacher solves each problem from its statement alone."""
+"""Agent 1: the teacher solves each problem from its statement alone: exact solvers, somebody's recorded chains, or a model."""
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from tqdm import tqdm
 
 from stages.grading.answer import final_answer
-from stages.shared import stage
+from stages.shared import stage, stream
 from stages.shared.files import Fault, read_records, write_records
 from stages.shared.problem import Problem
 from stages.shared.trace import LEVELS, Trace
-from stages.teacher import symbolic
+from stages.teacher import desk, solver, symbolic
 from stages.teacher.recording import ANSWER_LINE, Recording, breaks_off
 
 
-class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Section `solve`."""
+class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
+    """Section `solve`: exact solvers."""
 
-    teacher: str
+
+class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
+    """Section `solve`: the published chains."""
+
+
+TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": solver.Chat}
 
 
 def trace(problem: Problem) -> Trace:
@@ -41,20 +47,44 @@ def recall(problem: Problem, chains: Mapping[str, str]) -> Trace:
     return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish), finish, "")
 
 
-def main(study: str, problems: str, recordings: str, out: str) -> None:
-    """Read the problems, write one trace for each, solved or not."""
-    params = stage.section(study, "solve", Params)
-    if params.teacher not in ("symbolic", "recorded"):
-        raise Fault(f"{study}: section 'solve': teacher is '{params.teacher}'; allowed: symbolic, recorded")
+def main(study: str, problems: str, recordings: str, out: str, transcripts: str) -> None:
+    """Read the problems, write one trace for each, solved or not; of a model, as many as the study samples."""
+    teacher = stage.section(study, "solve", dict[str, Any]).get("teacher")
+    if teacher not in TEACHERS:
+        raise Fault(f"{study}: section 'solve': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
+    params = stage.section(study, "solve", TEACHERS[teacher])
+    if teacher == "chat":
+        by_model(study, params, Path(problems), Path(out), transcripts)
+        return
     asked = read_records(Path(problems), Problem)
-    if params.teacher == "recorded":
+    if teacher == "recorded":
         chains = {each.id: each.text for each in read_records(Path(recordings), Recording) if each.level == LEVELS[0]}
         traces = [recall(problem, chains) for problem in asked]
     else:
         traces = [trace(problem) for problem in tqdm(asked, unit="problem", desc="solve", file=sys.stderr)]
     write_records(Path(out), traces)
-    unsolved = Counter(trace.reason for trace in traces if trace.finish == "unsolved")
-    stage.closing("solve", len(asked), len(traces))
+    desk.leave_none(transcripts)
+    close(len(asked), len(traces), Counter(trace.reason for trace in traces if trace.finish == "unsolved"))
+
+
+def by_model(study: str, params: solver.Chat, problems: Path, out: Path, transcripts: str) -> None:
+    """Have the model solve every problem, and keep what it answered as transcripts."""
+    unsolved = Counter[str]()
+
+    def counted(traces: Iterator[Trace]) -> Iterator[Trace]:
+        for each in traces:
+            unsolved.update([each.reason] if each.finish == "unsolved" else [])
+            yield each
+
+    with desk.opened(study, "solve", params) as own:
+        wrote = stream.write(out, counted(solver.traces(own, params, problems)))
+        own.leave(transcripts)
+    close(wrote // params.samples, wrote, unsolved)
+
+
+def close(read: int, wrote: int, unsolved: Counter[str]) -> None:
+    """Print the closing line, and what was not solved by reason."""
+    stage.closing("solve", read, wrote)
     if unsolved:
         print(f"solve: unsolved {unsolved.total()} ({', '.join(f'{why}: {n}' for why, n in sorted(unsolved.items()))})", file=sys.stderr)
 

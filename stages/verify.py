@@ -1,27 +1,32 @@
-"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide stays undecided here.
+"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide is asked of a model, where the study has one.
 
 Recorded work is judged anew, by what its text concludes; work on a placeholder has nothing to be right about, and is undecided.
 """
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from stages.extraction.reading import Reading
-from stages.shared import stage
+from stages.shared import stage, stream
 from stages.shared.files import Fault, read_records, write_json, write_records
 from stages.shared.problem import Problem
 from stages.shared.trace import Trace, Verified
-from stages.teacher import conclusion
+from stages.teacher import conclusion, desk, verifier
 
 
-class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Section `verify`."""
+class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
+    """Section `verify`: equal text."""
 
-    teacher: str
+
+class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
+    """Section `verify`: what a published chain concludes."""
+
+
+TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": verifier.Chat}
 
 
 def judge(problem: Problem, trace: Trace) -> Verified:
@@ -67,23 +72,44 @@ def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]
     }
 
 
-def main(study: str, problems: str, reading: str, traces: str, out: str, metrics: str) -> None:
+def main(study: str, problems: str, reading: str, traces: str, out: str, metrics: str, transcripts: str) -> None:
     """Read problems and traces, write the verdicts and the teacher's metrics."""
-    params = stage.section(study, "verify", Params)
-    if params.teacher not in ("symbolic", "recorded"):
-        raise Fault(f"{study}: section 'verify': teacher is '{params.teacher}'; allowed: symbolic, recorded")
+    teacher = stage.section(study, "verify", dict[str, Any]).get("teacher")
+    if teacher not in TEACHERS:
+        raise Fault(f"{study}: section 'verify': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
+    params = stage.section(study, "verify", TEACHERS[teacher])
+    if teacher == "chat":
+        by_model(study, params, Path(problems), Path(traces), (out, metrics, transcripts))
+        return
     asked = read_records(Path(problems), Problem)
     work = {trace.id: trace for trace in read_records(Path(traces), Trace)}
     if missing := [problem.id for problem in asked if problem.id not in work]:
         raise Fault(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
-    if params.teacher == "recorded":
+    if teacher == "recorded":
         placeholders = {each.id for each in read_records(Path(reading), Reading) if "placeholder" in each.flags}
         verified = [judge_recorded(problem, work[problem.id], placeholders) for problem in asked]
     else:
         verified = [judge(problem, work[problem.id]) for problem in asked]
     write_records(Path(out), verified)
     write_json(Path(metrics), audit(asked, list(work.values()), verified))
+    desk.leave_none(transcripts)
     stage.closing("verify", len(asked), len(verified))
+
+
+def by_model(study: str, params: verifier.Chat, problems: Path, traces: Path, outs: tuple[str, str, str]) -> None:
+    """Write (verdicts, metrics, transcripts) of a study whose verifier is a model."""
+    tally = verifier.Tally()
+
+    def counted(own: desk.Desk) -> Iterator[Verified]:
+        for problem, work, rows in verifier.verified(own, params, problems, traces):
+            tally.add(problem, work, rows)
+            yield from rows
+
+    with desk.opened(study, "verify", params) as own:
+        wrote = stream.write(Path(outs[0]), counted(own))
+        write_json(Path(outs[1]), tally.document())
+        own.leave(outs[2])
+    stage.closing("verify", wrote, wrote)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ LEVELS = ("r1", "r2", "r3", "r4", "r5", "r6")  # from the full chain to a one-li
 ANSWER = "answer"  # the control: question -> answer only
 
 
-class Trace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Trace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One solver's chain of thought for one problem, made from the statement alone."""
 
     id: str
@@ -15,10 +15,11 @@ class Trace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: str  # "" when unsolved
     finish: str  # stop | length (truncated) | unsolved
     reason: str  # why it is unsolved; "" otherwise
+    sample: int = 0  # 0-based; left out of the file where it is 0
 
 
-class Verified(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A trace with the verifier's verdict."""
+class Verified(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A trace with the verifier's verdict; what stands at its default is left out of the file."""
 
     id: str
     text: str
@@ -26,6 +27,9 @@ class Verified(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gold: str
     verdict: str  # correct | incorrect | blank | truncated | undecided
     judge: str  # symbolic | model | none
+    sample: int = 0  # as in the trace
+    model: str = ""  # the verdict of a model that was asked, whether it decided or not: correct | incorrect | undecided
+    rejected: str = ""  # why a correct trace is not used: outvoted | another sample is used
 
 
 class Level(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
