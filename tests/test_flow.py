@@ -204,6 +204,14 @@ def test_a_second_ctrl_c_quits(tmp_path: Path) -> None:
         assert running.wait(3) == 130
 
 
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+        list(store.rows("PRAGMA max_page_count = 20"))
+        with pytest.raises(Fault, match=r"^.*calls\.sqlite: database or disk is full; what was stored is whole: mend it and run again$"):
+            list(flow.ask(calls(range(200)), endpoint(server.url), store, FREE))
+        assert 0 < len(stored(store.path)) < 200
+
+
 def test_no_key_is_one_line_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOME_KEY", raising=False)
     with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
