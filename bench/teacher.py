@@ -83,21 +83,22 @@ def again(events: Iterable[Event]) -> int:
     return count
 
 
-def kill(folder: Path, count: int = 500, kills: int = 20, longest: float = 3.0, seed: int = 1) -> None:
+def kill(folder: Path, count: int = 500, kills: int = 20, longest: float = 1.5, seed: int = 1) -> None:
     """Print, after each kill, what is stored; at the end whether the corpus and the number of calls are right."""
     draw, path, sent = Random(seed), folder / "killed.sqlite", 0
     with serving(FAULTY, folder / "killed.log") as server:
         job = {"url": server.url, "store": str(path), "count": count, "out": str(folder / "killed.jsonl")}
         for number in range(kills + 1):
-            known, mark = stored(path), server.size()
+            known, mark, hit = stored(path), server.size(), False
             with subprocess.Popen([sys.executable, "-m", "tests.asking", json.dumps(job)], cwd=ROOT, stderr=subprocess.DEVNULL) as running:
                 if number < kills:
                     while server.size() == mark and running.poll() is None:
                         time.sleep(0.02)
                     time.sleep(draw.uniform(0.0, longest))
+                    hit = running.poll() is None
                     running.kill()
             sent += (twice := sum(known[key] for key in server.asked(mark) if key in known))
-            print(f"run {number + 1}: {len(known)} responses stored before it, {twice} of them asked again")
+            print(f"run {number + 1}, {'killed' if hit else 'whole'}: {len(known)} responses stored before it, {twice} of them asked again")
         keys = stored(path)
     with serving(Script(reasoning="think"), folder / "well.log") as server, Store(folder / "well.sqlite") as store:
         well = [list(row) for row in corpus(endpoint(server.url), store, FREE, count)]
@@ -117,14 +118,13 @@ def stored(path: Path) -> Counter[str]:
     return Counter(body_key(json.loads(row[0])["request"]) for row in rows)
 
 
-def budget(folder: Path, runs: int = 100, count: int = 60, seed: int = 1) -> None:
+def budget(folder: Path, runs: int = 100, count: int = 300, seed: int = 1) -> None:
     """Print how many runs passed their cap, and the least share of a cap that was used where the work was not done."""
     passed, shares, done = 0, [], 0
     for run in range(runs):
         draw = Random(f"{seed} {run}")
         script = Script(latency=draw.choice([0.0, 0.02]), rate=draw.choice([0.0, 0.3]), reasoning="think", hang=0.2, seed=run)
-        worst = 2.2e-3  # dollars: 2 x 300 tokens to write, and some 240 bytes to read
-        cap = worst * draw.uniform(12.0, 60.0)
+        cap = draw.uniform(0.0085, 0.05)  # dollars: 10 to 60 times the worst case of a call, a fifth to all of what the work costs
         used = spend(folder / str(run), script, Cap(cap, None), count)
         passed += used[0] > cap
         done += used[1]

@@ -45,7 +45,7 @@ def problem(number: int, max_tokens: int = 1000) -> Request:
 
 
 def corpus(place: Endpoint, store: Store, cap: Cap, count: int, samples: int = 9, max_tokens: int = 1000) -> Iterator[tuple[str, str]]:
-    """Yield (name, text) of each problem in order; a whole response that is a failure (cut, blank) is asked for again as the next sample."""
+    """Yield (name, text) of each problem in order; one that is cut or blank is asked for again, as the next sample."""
     found: dict[str, str] = {}
     for sample in range(samples):
         calls = ((str(n), problem(n, max_tokens), sample) for n in range(count) if str(n) not in found)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from time import time
 from typing import Any, NoReturn
 
@@ -107,7 +108,7 @@ class Client:
                 if kind == "application/json":
                     return (await answer.read()).decode("utf-8", "replace")
                 if kind != "text/event-stream":
-                    raise Malformed(f"a response of type '{kind}', not a stream of events")
+                    raise Trouble("content-type", f"a response of type '{kind}', not a stream of events", paid=True)
                 async for event in _events(answer.iter_bytes()):
                     stream.add(event)
         except APIStatusError as error:
@@ -119,7 +120,7 @@ class Client:
                 raise
         finally:
             self._idle.append(client)
-        if not stream.whole:
+        if not stream.whole and not stream.empty:
             raise Trouble("reset", "the stream ended before its text", paid=True, partial=stream.text())
         return stream.json()
 
@@ -136,6 +137,11 @@ class _Stream:
     def whole(self) -> bool:
         """Tell whether the model said why it stopped: what follows is bookkeeping."""
         return "finish_reason" in self._choice
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether the server counted its tokens and yet sent no text."""
+        return "usage" in self._top and not self.text()
 
     def add(self, event: bytes) -> None:
         """Take one event's data."""
@@ -159,7 +165,7 @@ class _Stream:
     def json(self) -> str:
         """Return the chat.completion that the chunks make."""
         message = {"role": "assistant"} | {name: "".join(pieces) for name, pieces in self._pieces.items() if pieces}
-        choices = [self._choice | {"message": message}] if self.text() or self.whole else []
+        choices = [self._choice | {"message": message}] if self.whole else []
         return msgspec.json.encode(self._top | {"object": "chat.completion", "choices": choices}).decode()
 
 
@@ -193,7 +199,7 @@ def _status(error: APIStatusError) -> Trouble:
 def _seconds(value: str) -> float:
     """Read a Retry-After header, seconds or a date; 0 where there is none that can be read."""
     try:
-        return max(0.0, float(value))
+        return max(0.0, float(value)) if isfinite(float(value)) else 0.0
     except ValueError:
         pass
     try:

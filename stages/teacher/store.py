@@ -94,7 +94,7 @@ class Store:
         return parse(row[0]) if row else None
 
     def holds(self, key: str) -> bool:
-        """Tell whether a key's response is stored, without reading it; what was stored at the first question is remembered, 100 bytes each."""
+        """Tell whether a key's response is stored, without reading it; the keys found at the first question are remembered."""
         with self._lock:
             if self._known is None:
                 self._known = {bytes.fromhex(row[0]) for row in self._base.execute("SELECT key FROM calls")}
