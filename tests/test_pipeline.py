@@ -160,7 +160,7 @@ class TestWhatReruns:
         tiny.edit(tree / "studies" / "mini.yaml", "scan_skew: 0.4", "scan_skew: 0.3")
         ran = tiny.repro(tree, stubs=True)
         assert ran[0] == "fetch@mini"
-        assert _stages(ran) == set(STAGES) - {"pretraining", "student", "benchmarks"}
+        assert _stages(ran) == set(STAGES) - {"published", "pretraining", "student", "benchmarks"}
 
 
 def _stages(names: list[str]) -> set[str]:

@@ -19,6 +19,10 @@ READING = (
     "the problems that they have in common. Words and tokens are means of an answer on the held-out competition (on everything, where "
     "there is no competition)."
 )
+GAINED = (
+    "What an arm gains over the base on the same problems of the competition, paired, by whether the arm was trained on them: a gain "
+    "that is there on those alone is recall."
+)
 SAMPLED = (
     "Held-out problems drawn by hash of their ids, so that nobody chose them; the first sample of the first seed. What a student wrote "
     "stands as it wrote it."
@@ -42,6 +46,7 @@ class Ledger(msgspec.Struct, frozen=True):
     """Of section `claims`, what the page states."""
 
     alpha: float
+    power: float
     confidence: float
     ledger: dict[str, Says]
 
@@ -80,8 +85,9 @@ class Places(NamedTuple):
 
 def write(run: Run, drawn: list[Plot], examples: str, to: Places) -> str:
     """Return the page; `to` holds its links, `examples` the rationales."""
+    gained = tables.gains(run.summary, run.confidence)
     parts = {
-        "Results": f"{READING}\n\n{tables.results(run.summary, run.confidence)}",
+        "Results": "\n\n".join([READING, tables.results(run.summary, run.confidence), *([GAINED, gained] if gained else [])]),
         "Claims": claims(run),
         "Plots": "\n\n".join(picture(plot, to.tidy) for plot in drawn),
         "What ran": f"{tables.arms(run.arms, run.trainings)}\n\nProblems asked of each student:\n\n{tables.asked(run.summary)}",
@@ -119,6 +125,7 @@ def claims(run: Run) -> str:
             f"  - the paper says: {run.said.ledger[name].says} ({run.said.ledger[name].source})",
             f"  - found: {line.reason}",
             f"  - judged by: {line.rule}",
+            *([f"  - power: {power}"] if (power := tables.power(line, run.said.power)) else []),
             *([f"  - by construction: {line.by_construction}"] if line.by_construction else []),
             *([f"  - note: {line.note}"] if line.note else []),
         ]
