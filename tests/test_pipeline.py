@@ -112,7 +112,7 @@ def test_imports_are_found(source: str, expected: list[str], tmp_path: Path) -> 
 
 
 # What re-runs after an edit: a copy of two arms and one seed, in which every stage writes a hash of all that it depends on.
-JUDGING = {"grade", "summarise", "claims", "report"}
+JUDGING = {"grade", "judge", "summarise", "claims", "report"}
 
 
 @pytest.fixture(scope="module")

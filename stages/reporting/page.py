@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stages.reporting import tables
+from stages.reporting import judging, tables
 from stages.reporting.inputs import Claim, Key, Summary, Training
 from stages.reporting.plots import Plot
 from stages.shared.stage import Arm
@@ -66,6 +66,7 @@ class Run(NamedTuple):
     teacher: dict[str, Any]
     levels: dict[str, Any]
     extraction: dict[str, Any]
+    judge: dict[str, Any]
 
 
 class Places(NamedTuple):
@@ -92,10 +93,11 @@ def write(run: Run, drawn: list[Plot], examples: str, to: Places) -> str:
         "What ran": f"{tables.arms(run.arms, run.trainings)}\n\nProblems asked of each student:\n\n{tables.asked(run.summary)}",
         "Teacher and extraction": audits(run),
         "The same problem, several students": f"{SAMPLED}\n\n{examples}" if examples else NO_SAMPLE,
+        "The model judge": judging.section(run.judge, f"{to.metrics}/judge.json"),
         "Limits": "\n".join(f"- {limit}" for limit in run.limits),
         "Where each number comes from": origins(to),
     }
-    sections = [f"## {title}\n\n{text}" for title, text in parts.items()]
+    sections = [f"## {title}\n\n{text}" for title, text in parts.items() if text]
     return "\n\n".join([f"# Report of {run.study}", opening(run), *sections]) + "\n"
 
 
