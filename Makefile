@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull study report test lint lock
+.PHONY: help setup repro verify pull study estimate report test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -30,6 +30,9 @@ pull: setup ## bring every output from the embedded remote, with no account
 
 study: setup ## run another study: make study S=job
 	@$(BIN)/python -m tools.study "$(S)"
+
+estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
+	@$(BIN)/python -m stages.teacher.estimate "studies/$(S).yaml" "data/$(S)/problems.jsonl"
 
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/dvc repro report && $(BIN)/python -m tools.outcome where

@@ -1,17 +1,18 @@
 """Read the exam PDFs of a raw folder into problems: text layer where there is one, OCR where there is none.
 
-A study's text of record is either what its PDFs print or, where somebody transcribed them, the transcription, which the PDFs then audit.
+A study's text of record is either what its PDFs print or, where somebody transcribed them, the transcription, which the PDFs then audit;
+or a file of problems, with no pages at all.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from stages.extraction import items, keys, manifest, opening, pages, printed, readers, reconcile, transcription
+from stages.extraction import given, items, keys, manifest, opening, pages, printed, readers, reconcile, transcription
 from stages.extraction.boxes import Scan
 from stages.extraction.opening import How
 from stages.extraction.readers import Job, Limits
@@ -39,8 +40,14 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, raw: str, problems: str, reading: str, audit: str) -> None:
     """Read every PDF that the folder's manifest lists."""
-    params = stage.section(study, "extract", Params)
     entries = manifest.read(Path(raw))
+    if stage.section(study, "extract", dict[str, Any]).get("kind") == "given":
+        own = stage.section(study, "extract", given.Params)
+        records, readings, counts = given.read(Path(raw) / own.file)
+        leave(records, readings, counts, (problems, reading, audit))
+        stage.closing("extract", len(records) + counts["dropped_no_answer"], len(records), {"no_answer": counts["dropped_no_answer"]})
+        return
+    params = stage.section(study, "extract", Params)
     placed = {Path(raw) / entry.file: _placed(entry.file, params.names) for entry in entries if entry.file.endswith(".pdf")}
     kept = Path(".work", Path(study).stem, "extract")
     kept.mkdir(parents=True, exist_ok=True)
@@ -52,10 +59,15 @@ def main(study: str, raw: str, problems: str, reading: str, audit: str) -> None:
         expected = {Path(raw) / entry.file: entry.problems for entry in entries}
         records, readings, counts, read = as_printed(placed, expected, how, params.limits)
         dropped = {reason: counts[f"dropped_{reason}"] for reason in printed.REASONS}
-    files.write_records(Path(problems), records)
-    files.write_records(Path(reading), readings)
-    files.write_json(Path(audit), dict(sorted(counts.items())))
+    leave(records, readings, counts, (problems, reading, audit))
     stage.closing("extract", read, len(records), dropped)
+
+
+def leave(records: Sequence[Problem], readings: Sequence[Reading], counts: dict[str, int], outs: tuple[str, str, str]) -> None:
+    """Write problems, readings and counts."""
+    files.write_records(Path(outs[0]), records)
+    files.write_records(Path(outs[1]), readings)
+    files.write_json(Path(outs[2]), dict(sorted(counts.items())))
 
 
 def as_printed(

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from stages.competition.problems import exams
 from stages.competition.scan import scan
 from stages.competition.typeset import typeset
-from stages.extraction import manifest
+from stages.extraction import given, manifest
 from stages.extraction.download import Download, download
 from stages.shared import files, stage
 from stages.shared.files import Fault
@@ -64,6 +64,7 @@ def print_competition(params: Competition, folder: Path, _: Path) -> list[manife
 PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.Entry]]]] = {
     "competition": (Competition, print_competition),
     "download": (Download, download),
+    "given": (given.Source, given.bring),
 }
 
 

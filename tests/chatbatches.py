@@ -18,9 +18,10 @@ _FIELD = re.compile(r'name="(\w+)"\r\n\r\n(.*?)\r\n', re.DOTALL)
 class Batches:
     """Files and jobs; `handle` answers one request."""
 
-    def __init__(self, script: Script, answer: Callable[[Body], Answer]) -> None:
+    def __init__(self, script: Script, answer: Callable[[Body], Answer], note: Callable[..., None]) -> None:
         self.script = script
         self.answer = answer
+        self.note = note  # writes the log
         self.contents: dict[str, bytes] = {}  # by file id
         self.names: dict[str, dict[str, str]] = {}  # by file id: the fields of its upload
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -89,6 +90,9 @@ class Batches:
         name = f"batch-{len(self.jobs):04d}"
         head = {"id": name, "endpoint": asked["endpoint"], "input_file_id": asked["input_file_id"], "status": "VALIDATING", "progress": 0.0}
         self.jobs[name] = head | {"output_file_id": None, "error_file_id": None, "error": None}
+        for line in self.contents[asked["input_file_id"]].splitlines():
+            row = msgspec.json.decode(line)
+            self.note("line", body_key(row["body"]), self.lines[row["custom_id"]], name)
         return scripted or (201, {"job": self.jobs[name], "warning": None}, {})  # after a reset the job is there nonetheless
 
     def _poll(self, name: str) -> dict[str, Any]:
@@ -128,3 +132,4 @@ class Batches:
             reply = {"status_code": 200, "body": completion(self.script, body, self.answer(body), kind)}
             line = msgspec.json.encode({"id": f"line-{name[:8]}", "custom_id": name, "response": reply, "error": None})
             good.append(line[: len(line) // 2] if kind == "torn" else line)
+            self.note("done", body_key(body), self.lines[name] - 1, kind, reply["body"]["usage"])

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.chatbatches import Batches
-from tests.chatscript import REFUSALS, Answer, Body, Script, answerer, body_key, completion, events, fault, usage
+from tests.chatscript import REFUSALS, Answer, Body, Script, answerer, body_key, completion, cut, events, fault, usage
 
 ROOT = Path(__file__).parents[1]
 REASONS = {200: "OK", 201: "Created", 302: "Found", 409: "Conflict", 429: "Too Many Requests", 500: "Internal Server Error"}
@@ -29,10 +29,10 @@ REASONS = {200: "OK", 201: "Created", 302: "Found", 409: "Conflict", 429: "Too M
 class Event(msgspec.Struct, frozen=True):
     """One line of the log."""
 
-    event: str  # asked | answered (all of it was sent) | failed (as the script wants it)
+    event: str  # asked | answered (all of it was sent) | failed (as the script wants it); of a batch's line: line (a job has it), done
     key: str  # body_key of the request
     attempt: int  # 0-based, of this body
-    fault: str  # "" where there is none
+    fault: str  # "" where there is none; of a `line` the job
     prompt_tokens: int  # billed; 0 where nothing was written
     completion_tokens: int
 
@@ -80,7 +80,7 @@ class _Chat:
         self.seen: Counter[str] = Counter()
         self.requests = 0
         self.flying = 0
-        self.batches = Batches(script, self.answer)
+        self.batches = Batches(script, self.answer, self.note)
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def note(self, event: str, key: str, attempt: int, kind: str, used: dict[str, int] | None = None) -> None:
@@ -151,7 +151,7 @@ class _Chat:
         else:
             answer = self.answer(body)
             await (self.stream if body.get("stream") else self.whole)(writer, body, answer, kind)
-            return usage(body, answer)
+            return usage(body, cut(self.script, body, answer, kind)[0])
         return {}
 
     async def whole(self, writer: asyncio.StreamWriter, body: Body, answer: Answer, kind: str) -> None:

@@ -1,6 +1,7 @@
 """A tiny random student in the hub's layout (Qwen2 architecture, single-digit BPE, ChatML template) and a toy study for it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,14 @@ def make(folder: Path, hidden: int = 32, layers: int = 2, vocabulary: int = 300,
     return folder
 
 
-def tokenizer(vocabulary: int) -> Tokenizer:
+def tokenizer(vocabulary: int, texts: Sequence[str] = TEXT) -> Tokenizer:
     """Return a byte-level BPE whose digits stand alone, trained on a few lines."""
     bpe = Tokenizer(models.BPE())
     single, bytewise = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.pre_tokenizer = pre_tokenizers.Sequence([single, bytewise])
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=SPECIAL, initial_alphabet=alphabet))
+    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=SPECIAL, initial_alphabet=alphabet))
     return bpe
 
 

@@ -89,7 +89,7 @@ ENDPOINT = {
     "backoff": 0.02, "backoff_most": 0.2, "patience": 20.0, "prices": {"r1": PRICE},
 }  # fmt: skip
 SAMPLING = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 2000, "seed": None, "other": {}}
-ROLE: dict[str, Any] = {"teacher": "chat", "endpoint": "here", "model": "r1", "sampling": SAMPLING, "unanswered": 0}
+ROLE: dict[str, Any] = {"teacher": "chat", "endpoint": "here", "model": "r1", "sampling": SAMPLING, "batch": None, "unanswered": 0}
 SECTIONS: dict[str, Any] = {
     "endpoints": {"here": ENDPOINT},
     "budget": {"dollars": None, "tokens": None},

@@ -13,7 +13,8 @@ from msgspec import Meta
 from stages.shared import stage
 from stages.shared.chat import Message
 from stages.shared.files import Fault
-from stages.teacher import flow, request, transcripts
+from stages.teacher import batch, flow, request, transcripts
+from stages.teacher.backlog import travelling
 from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint
 from stages.teacher.request import Failure, Request, Response, Sampling
@@ -29,6 +30,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str  # as the endpoint names it
     prompt: str  # prompts/ROLE/NAME.md
     sampling: Sampling
+    batch: batch.Limits | None  # of the batch route: half the price, hours later; null = the chat route
     unanswered: Annotated[int, Meta(ge=0)]  # calls that may stay without a stored response, counted by reason; more stop the stage
 
 
@@ -59,7 +61,13 @@ class Desk:
         for endpoint in self.endpoints.values():  # of every role, before the first one spends anything
             endpoint.secret()
         endpoint = self.endpoints[self.model.endpoint]
-        for _, answer in flow.ask(self._open(calls()), endpoint, self.store, self.cap, total, label):
+        opened = self._open(calls())
+        if self.model.batch:
+            answers = batch.ask(opened, endpoint, self.store, self.cap, self.model.batch, label)
+        else:
+            self._alone(calls())
+            answers = flow.ask(opened, endpoint, self.store, self.cap, total, label)
+        for _, answer in answers:
             if isinstance(answer, Failure) and answer.response is None:
                 self.unanswered[answer.reason] += 1
         if (lost := self.unanswered.total()) > self.model.unanswered:
@@ -67,6 +75,15 @@ class Desk:
             raise Fault(
                 f"{self.role}: {lost} calls stay without an answer ({reasons}), allowed are {self.model.unanswered}; run it again, it sends"
                 f" only these, or raise {self.role}.unanswered"
+            )
+
+    def _alone(self, calls: Iterator[flow.Asked]) -> None:
+        """Refuse the chat route to calls that are in batches: they would be paid for twice."""
+        away = travelling(self.store)
+        if away and (twice := sum(request.key(asked, sample) in away for _, asked, sample in calls)):
+            raise Fault(
+                f"{self.role}: {twice} calls are in batches that have not ended; set {self.role}.batch until these are collected, or cancel"
+                f" them at {self.endpoints[self.model.endpoint].base_url} and run so once"
             )
 
     def answer(self, asked: Request, sample: int) -> Response | None:
@@ -98,8 +115,8 @@ def opened(study: str, role: str, model: Model) -> Iterator[Desk]:
         known = ", ".join(endpoints) or "none"
         raise Fault(f"{study}: section '{role}': no endpoint '{model.endpoint}'; section 'endpoints' has {known}")
     given = stage.section(study, "transcripts", dict[str, Transcript])
-    if strange := sorted(given.keys() - {"solve", "verify", "condense"}):
-        raise Fault(f"{study}: section 'transcripts': no role '{strange[0]}'; allowed: solve, verify, condense")
+    if strange := sorted(given.keys() - {"solve", "verify", "condense", "judge"}):
+        raise Fault(f"{study}: section 'transcripts': no role '{strange[0]}'; allowed: solve, verify, condense, judge")
     work = Path(".work", Path(study).stem)
     work.mkdir(parents=True, exist_ok=True)
     with Store(work / "calls.sqlite") as store:

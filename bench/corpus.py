@@ -1,0 +1,96 @@
+"""A corpus of the second paper's size through the stand-in server: does memory stay flat, and how long does a resumed run take to start?
+
+    python -m bench.corpus [PROBLEMS] [CONDENSED]
+
+Runs solve and verify, each in a process of its own as DVC does, for PROBLEMS (94,000) and for a tenth of them, condense for the first
+CONDENSED (a tenth), then solve again with everything stored. Prints peak memory and wall time of each, and the time that the store takes
+to open and to look up every call.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from stages.shared import stage, stream
+from stages.shared.problem import Problem
+from stages.shared.trace import Verified
+from stages.teacher import request, solver
+from stages.teacher.desk import opened
+from tests import teachers
+from tests.chatscript import Script
+from tests.chatserver import serving
+from tests.pipeline import ROOT
+
+LIMIT, RESUME = 500.0, 2.0  # MB, seconds
+
+
+def run(root: Path, *words: str) -> tuple[float, float]:
+    """Run a stage in `root`; return its wall time in seconds and its peak memory in MB."""
+    began = perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=root, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)}: exit code {process.returncode}")
+    peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0**2)
+    return perf_counter() - began, peak
+
+
+def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[float, float]]:
+    """Run the stages over `count` problems."""
+    root.mkdir()
+    teachers.problems(root / "problems.jsonl", count)
+    endpoint = teachers.ENDPOINT | {"concurrency": 32, "timeout": 60.0, "deadline": 120.0}
+    study = teachers.study(root, url, endpoints={"here": endpoint}, condense={"attempts": 1, "sampling": teachers.SAMPLING})
+    judged = ("problems.jsonl", "-", "traces.jsonl", "verified.jsonl", "teacher.json", "verify.jsonl.gz")
+    found = {
+        "solve": run(root, "stages.solve", study, "problems.jsonl", "-", "traces.jsonl", "solve.jsonl.gz"),
+        "solve again": run(root, "stages.solve", study, "problems.jsonl", "-", "traces.jsonl", "solve.jsonl.gz"),
+        "verify": run(root, "stages.verify", study, *judged),
+    }
+    rows = (row for number, row in enumerate(stream.read(root / "verified.jsonl", Verified)) if number < condensed)
+    stream.write(root / "first.jsonl", rows)
+    words = ("problems.jsonl", "first.jsonl", "-", "levels.jsonl", "levels.json", "condense.jsonl.gz")
+    return found | {f"condense ({condensed:,})": run(root, "stages.condense", study, *words)}
+
+
+def resume(root: Path) -> float:
+    """Return the seconds that the store takes to open and to look up every call of the solver; keys are made before."""
+    os.chdir(root)
+    stage.study.cache_clear()
+    params = stage.section("studies/new.yaml", "solve", solver.Chat)
+    told = solver.prompt(params)
+    with opened("studies/new.yaml", "solve", params) as desk:
+        keys = [request.key(solver.asked(desk, told, problem), 0) for problem in stream.read(Path("problems.jsonl"), Problem)]
+    began = perf_counter()
+    with opened("studies/new.yaml", "solve", params) as desk:
+        assert all(desk.store.holds(key) for key in keys)
+    return perf_counter() - began
+
+
+def main() -> None:
+    """Print the table."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 94_000
+    condensed = int(sys.argv[2]) if len(sys.argv) > 2 else count // 10
+    with TemporaryDirectory() as folder, serving(Script(answers="tests.teachers:answer", reasoning="think"), Path(folder, "log")) as server:
+        tenth = corpus(Path(folder, "tenth"), server.url, count // 10, condensed // 10)
+        whole = corpus(Path(folder, "whole"), server.url, count, condensed)
+        seconds = resume(Path(folder, "whole"))
+        size = Path(folder, "whole", ".work", "new", "calls.sqlite").stat().st_size / 1e6
+        os.chdir(ROOT)
+    print(f"{'stage':24}{count // 10:>18,} problems{count:>18,} problems")
+    for (name, (_, small)), (other, (wall, peak)) in zip(tenth.items(), whole.items(), strict=True):
+        print(f"{name if name == other else other:24}{small:>15.0f} MB {peak:>27.0f} MB, {wall:.1f} s")
+    most = max(peak for _, peak in whole.values())
+    print(f"peak {most:.0f} MB, allowed {LIMIT:.0f}")
+    print(f"store of {size:.0f} MB opened and every call looked up in {seconds:.2f} s, allowed {RESUME:.0f}")
+    sys.exit(most > LIMIT or seconds > RESUME)
+
+
+if __name__ == "__main__":
+    main()
