@@ -314,6 +314,12 @@ def test_the_distiller_is_told_the_answer_only_where_the_study_says_so(run: Run,
         (run.root / ".work" / "new" / "calls.sqlite").unlink()
 
 
+def test_nothing_verified_is_nothing_to_condense(run: Run) -> None:
+    write_records(run.root / "verified.jsonl", [Verified("p-000000", "It is 9.", "9", "8", "incorrect", "symbolic")])
+    with pytest.raises(Fault, match=r"verified.jsonl: no chain is verified correct, so there is nothing to condense"):
+        run.condense(teachers.study(run.root, "http://127.0.0.1:9"))
+
+
 def spoil(path: str, text: str) -> Any:
     """Return a change of a prompt file."""
     return lambda root: (root / path).write_text(text)
@@ -340,7 +346,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], Any, str]] = {  # name: (stage, cha
     "a prompt elsewhere": ("solve", {"solve": {"prompt": "prompts/verify/1.md"}}, same, r"lies in prompts/solve/"),
     "a name that is no value": ("verify", {}, spoil("prompts/verify/1.md", "# user\n{{work}}"), r"asks for \{\{work\}\}; it may"),
     "gold told unasked": ("condense", {"condense": {"prompt": "prompts/condense/told-1.md"}}, same, r"^\S* tells the gold .* is false"),
-    "gold untold": ("condense", {"condense": {"told_gold": True}}, same, r"does not tell .* told_gold is true"),
+    "gold untold": ("condense", {"condense": {"told_gold": True}}, same, r"does not tell .*told_gold is true"),
     "a part is missing": ("condense", {}, spoil("prompts/condense/1.md", "# user\n{{work}}"), r"its parts are user; needed: r1, .*, user"),
     "a part twice": ("solve", {}, spoil("prompts/solve/1.md", "# user\n{{problem}}\n# user\nb"), r"a part stands twice"),
     "no part": ("solve", {}, spoil("prompts/solve/1.md", "Solve {{problem}}"), r"text before the first part"),
