@@ -83,7 +83,7 @@ def again(events: Iterable[Event]) -> int:
     return count
 
 
-def kill(folder: Path, count: int = 500, kills: int = 20, longest: float = 1.5, seed: int = 1) -> None:
+def kill(folder: Path, count: int = 500, kills: int = 20, longest: float = 1.0, seed: int = 1) -> None:
     """Print, after each kill, what is stored; at the end whether the corpus and the number of calls are right."""
     draw, path, sent = Random(seed), folder / "killed.sqlite", 0
     with serving(FAULTY, folder / "killed.log") as server:

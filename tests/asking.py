@@ -10,10 +10,10 @@ import msgspec
 
 from stages.shared.chat import Message
 from stages.shared.files import Fault
-from stages.teacher import flow, request
+from stages.teacher import flow
 from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint, Price
-from stages.teacher.request import Failure, Request, Response, Sampling
+from stages.teacher.request import Request, Response, Sampling
 from stages.teacher.store import Store
 
 FREE = Cap(None, None)
@@ -67,8 +67,6 @@ def main(words: str) -> None:
         rows = list(corpus(endpoint(job["url"], **job.get("changed", {})), store, cap, job["count"]))
     Path(job["out"]).write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
 
-
-__all__ = ["FREE", "Failure", "corpus", "endpoint", "problem", "request"]
 
 if __name__ == "__main__":
     try:

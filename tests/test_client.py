@@ -126,7 +126,7 @@ class _Parrot(BaseHTTPRequestHandler):
 def test_a_key_that_a_server_repeats_is_taken_out(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("SOME_KEY", KEY)
     parrot = HTTPServer(("127.0.0.1", 0), _Parrot)
-    Thread(target=parrot.serve_forever, daemon=True).start()
+    Thread(target=parrot.serve_forever, args=(0.01,), daemon=True).start()
     try:
         found = call(endpoint(f"http://127.0.0.1:{parrot.server_port}{path}", key_variable="SOME_KEY"), "12").raw
     except Trouble as trouble:

@@ -89,7 +89,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert set(stored(path).values()) == {1}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_cap_is_never_passed_and_well_used(tmp_path: Path, seed: int) -> None:
     script = Script(rate=0.3 * (seed % 2), reasoning="think", hang=0.2, seed=seed)
     cap = Random(seed).uniform(0.009, 0.012)
@@ -125,10 +125,10 @@ def test_a_short_outage_is_waited_for(tmp_path: Path) -> None:
 def test_a_limited_rate_is_found(tmp_path: Path) -> None:
     script = Script(answers="echo", latency=0.02, capacity=5)
     with serving(script, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
-        answers = dict(flow.ask(calls(range(100)), endpoint(server.url, attempts=1), store, FREE))
+        answers = dict(flow.ask(calls(range(120)), endpoint(server.url, attempts=1), store, FREE))
         refused = sum(each.event == "asked" and each.fault != "" for each in server.events())
     assert [name for name, answer in answers.items() if isinstance(answer, Failure)] == []  # a 429 is no attempt
-    assert refused < 60
+    assert refused < 80  # the first 32 at once, and then one now and again
 
 
 @pytest.mark.parametrize("status", ["401", "402", "404"])
@@ -204,6 +204,14 @@ def test_a_second_ctrl_c_quits(tmp_path: Path) -> None:
         assert running.wait(3) == 130
 
 
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+        list(store.rows("PRAGMA max_page_count = 20"))
+        with pytest.raises(Fault, match=r"^.*calls\.sqlite: database or disk is full; what was stored is whole: mend it and run again$"):
+            list(flow.ask(calls(range(200)), endpoint(server.url), store, FREE))
+        assert 0 < len(stored(store.path)) < 200
+
+
 def test_no_key_is_one_line_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOME_KEY", raising=False)
     with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
@@ -225,7 +233,7 @@ def test_the_key_shows_nowhere(tmp_path: Path, accepted: str) -> None:
     script = Script(rate=0.5, most=9, reasoning="think", hang=1.0, key=accepted, faults=["500", "reset-mid", "400", "type"])
     with serving(script, tmp_path.parent / f"log-{accepted}") as server:
         logs = {"SOME_KEY": KEY, "TOGETHER_LOG": "debug"}
-        running = asking(server, tmp_path, 60, logs, key_variable="SOME_KEY", timeout=0.2, attempts=2)
+        running = asking(server, tmp_path, 30, logs, key_variable="SOME_KEY", timeout=0.2, attempts=2)
         assert running.wait(30) != 0
     written = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert {"stderr", "calls.sqlite"} <= set(written)

@@ -85,6 +85,7 @@ def test_text_and_reasoning_are_told_apart(message: dict[str, Any], text: str, r
         pytest.param("<html></html>", Malformed, id="a page"),
         pytest.param('{"error": {"message": "busy"}}', Malformed, id="an error with status 200"),
         pytest.param('{"choices": [{"message": {"content": 12}}]}', Malformed, id="a number for a text"),
+        pytest.param('{"choices": [{"message": {"content": "12"}}], "usage": {"prompt_tokens": -9}}', Malformed, id="tokens below none"),
         pytest.param("[" * 100_000, Malformed, id="deep nesting"),
         pytest.param('{"choices": []}', Empty, id="no choice"),
         pytest.param(completion({"content": " \n"}), Empty, id="blank"),

@@ -6,14 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 
 from stages.shared.files import Fault
 from stages.teacher.budget import Cap
 from stages.teacher.endpoint import Endpoint
 from stages.teacher.progress import Progress
 from stages.teacher.request import Failure, Request, Response, key
-from stages.teacher.sender import Answer, Sender, judged
+from stages.teacher.sender import Sender, judged
 from stages.teacher.store import Store
 
 Asked = tuple[str, Request, int]  # name (a problem's id, a role, what the caller likes; need not be unique), request, sample index
@@ -59,8 +58,8 @@ class _Flow:
         """Yield answers; new calls go out before stored answers are handed over."""
         while True:
             self._feed()
-            if self._sent and (not self._stored or not self._results().empty()):
-                sent, answer = self._results().get()
+            if self._sent and self.sender and (not self._stored or self.sender.ready()):
+                sent, answer = self.sender.result()
                 names = self._sent.pop(sent)
                 if answer is not None:
                     yield from ((name, answer) for name in names)
@@ -74,10 +73,6 @@ class _Flow:
                 break
         if self.sender and self.sender.error:
             raise self.sender.error
-
-    def _results(self) -> SimpleQueue[tuple[str, Answer | None]]:
-        assert self.sender is not None
-        return self.sender.results
 
     def _feed(self) -> None:
         """Take calls while there is room for them."""
@@ -108,7 +103,7 @@ class _Flow:
             if self._sent and self.interrupted < 2:
                 self.sender.stop()
                 while self._sent:
-                    self._sent.pop(self.sender.results.get()[0])
+                    self._sent.pop(self.sender.result()[0])
         finally:
             self.sender.close()
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from random import Random
 from threading import Thread
 from time import perf_counter
@@ -21,11 +21,11 @@ Answer = Response | Failure
 
 
 class Sender:
-    """Sends what it is given; `results` holds one (key, answer) per call, the answer None where the call was given up."""
+    """Sends what it is given, and has one result for each call."""
 
     def __init__(self, endpoint: Endpoint, store: Store, cap: Cap) -> None:
         """Take the key from the environment and start; a Fault where it is not set."""
-        self.results: SimpleQueue[tuple[str, Answer | None]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[str, Answer | None]] = SimpleQueue()
         self.troubles: Counter[str] = Counter()  # attempts without a whole response, by reason
         self.answered = 0  # whole responses
         self.reserved = Cost(0, 0)  # the worst case of the calls in flight
@@ -48,6 +48,19 @@ class Sender:
     def send(self, key: str, request: Request, sample: int) -> None:
         """Take one call."""
         self._loop.call_soon_threadsafe(self._begin, key, request, sample)
+
+    def ready(self) -> bool:
+        """Tell whether a result is there."""
+        return not self._results.empty()
+
+    def result(self) -> tuple[str, Answer | None]:
+        """Wait for the next (key, answer), in any order; the answer is None where the call was given up."""
+        while True:
+            try:
+                return self._results.get(timeout=5.0)
+            except Empty:
+                if not self._thread.is_alive():
+                    raise RuntimeError("the thread that sends has ended") from None
 
     def stop(self) -> None:
         """Send nothing more; calls in flight go on to their end."""
@@ -97,7 +110,7 @@ class Sender:
         if error:
             self.error, self.stopped = self.error or error, True
             self._halt()
-        self.results.put((key, None if task.cancelled() or error else task.result()))
+        self._results.put((key, None if task.cancelled() or error else task.result()))
 
     async def _answer(self, key: str, request: Request, sample: int) -> Answer:
         task = asyncio.current_task()

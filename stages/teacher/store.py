@@ -187,7 +187,8 @@ class Store:
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 yield self._base
+                self._base.execute("COMMIT")
             except BaseException:
-                self._base.execute("ROLLBACK")
+                if self._base.in_transaction:  # SQLite itself has ended it where the disk is full
+                    self._base.execute("ROLLBACK")
                 raise
-            self._base.execute("COMMIT")

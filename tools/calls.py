@@ -1,0 +1,129 @@
+"""A study's call store, by hand: `python -m tools.calls COMMAND .work/STUDY/calls.sqlite [ARGUMENTS]`.
+
+list                  what is stored and what it cost, by model; attempts in vain, by reason
+export FILE           write all calls as transcripts (.jsonl or .jsonl.gz)
+import FILE...        read transcripts: calls that are stored already stay as they are, new ones cost nothing
+verify                check every call against its key and its response, and the ledger against its rows
+prune attempts        forget attempts in vain and their texts as far as they came; what they cost stays counted
+prune open            take back what calls were reserved that were in flight when their process was killed: look at the bill first
+prune finish REASON   remove the responses that ended so (length, ...), to ask them again; what they cost stays counted
+prune but FILE...     remove all calls that are in none of these transcripts; what they cost stays counted
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tabulate import tabulate
+
+from stages.shared import stage, stream
+from stages.shared.files import Fault
+from stages.teacher import transcripts
+from stages.teacher.budget import NANO
+from stages.teacher.request import Empty, Malformed, parse
+from stages.teacher.store import Store
+
+SHOWN = 20  # faults listed before the rest is only counted
+
+
+def main(command: str, store: str, *words: str) -> None:
+    """Run one command on a store, which must exist unless it is imported into."""
+    if command not in ("list", "export", "import", "verify", "prune"):
+        raise Fault(f"no command '{command}'; commands: list, export, import, verify, prune")
+    if command != "import" and not Path(store).exists():
+        raise Fault(f"{store}: no such call store; a study's is .work/STUDY/calls.sqlite")
+    with Store(store) as opened:
+        if command == "list":
+            print(listed(opened))
+        elif command == "export":
+            print(f"{_one(words)}: {export(opened, Path(_one(words)))} calls")
+        elif command == "import":
+            print("\n".join(f"{word}: {transcripts.bring(Path(word), opened)} new calls" for word in words))
+        elif command == "verify":
+            verify(opened)
+        else:
+            print(prune(opened, *words))
+
+
+def _one(words: tuple[str, ...]) -> str:
+    if len(words) != 1:
+        raise Fault(f"expected one file, got {len(words)}")
+    return words[0]
+
+
+def listed(store: Store) -> str:
+    """Return the tables of calls and of attempts."""
+    calls = store.rows(
+        "SELECT model, finish, route, count(*), sum(prompt_tokens), sum(completion_tokens), sum(nano) / 1e9, avg(latency), max(attempts)"
+        " FROM calls GROUP BY model, finish, route ORDER BY model, finish, route"
+    )
+    heads = ["model", "finish", "route", "calls", "prompt tokens", "completion tokens", "dollars", "seconds each", "attempts at most"]
+    attempts = store.rows("SELECT reason, count(*), sum(length(partial)), sum(nano) / 1e9 FROM attempts GROUP BY reason ORDER BY reason")
+    spent = store.spent()
+    return "\n\n".join(
+        (
+            tabulate([list(row) for row in calls], headers=heads, floatfmt=".4f"),
+            tabulate([list(row) for row in attempts], headers=["in vain", "attempts", "characters", "dollars at most"], floatfmt=".4f"),
+            f"counted against the budget: {spent.nano / NANO:.4f} dollars, {spent.tokens} tokens",
+        )
+    )
+
+
+def export(store: Store, path: Path) -> int:
+    """Write all calls; return how many."""
+    return transcripts.write(path, transcripts.export(store, {bytes.fromhex(row["key"]) for row in store.rows("SELECT key FROM calls")}))
+
+
+def verify(store: Store) -> None:
+    """Print that all is whole, or what is not and exit 1."""
+    faults = list(wrong(store))
+    if faults:
+        print("\n".join(faults[:SHOWN]), file=sys.stderr)
+        sys.exit(f"verify: {len(faults)} faults in {store.path}")
+    count = next(store.rows("SELECT count(*) AS n FROM calls"))["n"]
+    print(f"verify: {count} calls have the keys of their requests, and what is noted of them is what their responses say")
+
+
+def wrong(store: Store) -> Iterator[str]:
+    """Yield a line for each fault."""
+    found = [row[0] for row in store.rows("PRAGMA integrity_check")]
+    yield from (f"the file: {line}" for line in found if line != "ok")
+    for row in store.rows("SELECT * FROM calls ORDER BY key"):
+        if hashlib.sha256(row["request"].encode()).hexdigest() != row["key"]:
+            yield f"{row['key']}: not the hash of its request"
+        try:
+            said = parse(row["raw"])
+        except (Empty, Malformed) as error:
+            yield f"{row['key']}: {error}"
+            continue
+        noted = (row["model"], row["finish"], row["prompt_tokens"], row["completion_tokens"])
+        if noted != (said.model, said.finish, said.prompt_tokens, said.completion_tokens):
+            yield f"{row['key']}: noted is {noted}, its response says otherwise"
+    sums = next(
+        store.rows("SELECT sum(tokens), sum(nano) FROM (SELECT tokens, nano FROM calls UNION ALL SELECT tokens, nano FROM attempts)")
+    )
+    if (sums[0] or 0) > store.spent().tokens or (sums[1] or 0) > store.spent().nano:
+        yield f"the ledger: {store.spent().tokens} tokens and {store.spent().nano} nano-dollars, its rows add up to {tuple(sums)}"
+
+
+def prune(store: Store, what: str = "", *words: str) -> str:
+    """Remove rows; return what was removed."""
+    if what == "attempts" and not words:
+        return f"{store.change('DELETE FROM attempts WHERE reason <> ?', 'open')} attempts forgotten"
+    if what == "open" and not words:
+        numbers = [row["id"] for row in store.rows("SELECT id FROM attempts WHERE reason = 'open'")]
+        for number in numbers:
+            store.release(number)
+        return f"{len(numbers)} reservations taken back"
+    if what == "finish" and words:
+        return f"{store.change('DELETE FROM calls WHERE finish = ?', _one(words))} calls removed"
+    if what == "but" and words:
+        kept = {call.key for word in words for call in stream.read(Path(word), transcripts.Call)}
+        keys = [row["key"] for row in store.rows("SELECT key FROM calls") if row["key"] not in kept]
+        return f"{sum(store.change('DELETE FROM calls WHERE key = ?', key) for key in keys)} calls removed, {len(kept)} kept"
+    raise Fault(f"prune what? '{' '.join((what, *words))}' is none of: attempts | open | finish REASON | but FILE...")
+
+
+if __name__ == "__main__":
+    stage.run(main)
