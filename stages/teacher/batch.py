@@ -90,6 +90,7 @@ class Route:
     def __init__(self, endpoint: Endpoint, store: Store, cap: Cap, limits: Limits, label: str, sleep: Callable[[float], None]) -> None:
         self.backlog = Backlog(store, endpoint.url())
         self.troubles: Counter[str] = Counter()  # lines without an answer, by reason, in all rounds
+        self._refused: Counter[str] = Counter()  # batches that failed as a whole, one after another, by model
         self._endpoint, self._store, self._cap, self._limits, self._label, self._sleep = endpoint, store, cap, limits, label, sleep
 
     def finish(self) -> Fault | None:
@@ -126,9 +127,10 @@ class Route:
                 self.backlog.note(batch.id, job=jobs.create(batch.file, self.backlog.jobs()))
                 sent = True
         if self.backlog.waiting() and not self.backlog.batches():
+            spent, cap = self._store.spent().dollars, self._cap
             raise Fault(
-                f"the budget is used up: {self._store.spent().dollars:.4f} dollars spent or reserved, {self.backlog.waiting()} calls wait, the "
-                f"cap is {self._cap.dollars} dollars and {self._cap.tokens} tokens; answers are stored: raise it under budget: and run again"
+                f"the budget is used up: {spent:.4f} dollars spent or reserved, {self.backlog.waiting()} calls wait, the cap is "
+                f"{cap.dollars} dollars and {cap.tokens} tokens; answers are stored: raise it under budget: and run again"
             )
         return sent
 
@@ -156,10 +158,11 @@ class Route:
             spent += self._fail(line, reason, ended.said, paid=torn)
         bar.update(spent)
         self.backlog.note(batch.id, state=ended.status, said=ended.said)
-        if ended.status == "FAILED" and spent:
+        self._refused[batch.model] = self._refused[batch.model] + 1 if ended.status == "FAILED" else 0
+        if self._refused[batch.model] >= self._limits.rounds:
             raise Fault(
                 f"{self._endpoint.base_url}: batches for {batch.model} fail as a whole: {ended.said or 'no reason given'}; "
-                f"{spent} calls are not answered; mend the request, or take the chat route for this model"
+                "mend the requests, or take the chat route for this model"
             )
 
     def _take(self, line: Line, answer: Answer) -> int:
