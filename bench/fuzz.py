@@ -1,65 +1,171 @@
-"""Throw hostile answers at the grader's own reading: `python -m bench.fuzz [COUNT]`. Prints the slowest and the growth of memory.
+"""Throw hostile answers at the grader and its pool of processes: `python -m bench.fuzz [COUNT [SEED]]`, 100,000 strings by default.
 
-Every string goes through final_answer and decide as gold and as answer; an exception is a fault. No test: it takes minutes.
+Each string goes through final_answer and `compare` as a study's grading uses them: as the answer to an ordinary gold, or as the gold of an
+ordinary answer. Printed: outcomes, the longest comparisons in this process and in the workers, workers killed at a limit, memory over the
+run, and what an audit hook (sys.addaudithook) saw of files, network and processes while a comparison was under way. It takes minutes.
 """
 
-import random
+import json
+import os
 import resource
 import sys
+import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from bench.hostile import by_hypothesis, glued, long_lines, mutated
+from stages.grading import pool
 from stages.grading.answer import final_answer
-from stages.grading.equality import decide
 
-_WORDS = r"""
-\frac \dfrac{1}{2} \sqrt \sqrt[3] \boxed{ \text{ \left( \right) \begin{pmatrix} \end{pmatrix} \\ & \{ \} { } ( ) [ ] ^ _ ^{ _{ √ π ± ∞ ∪ ∈ ∅
-≤ < > = : ; , . ≈ + - * / ! % $ ° | 0 1 2 7 9 10 99999999999 1e9 1.5 x y i e n sin log_2 ln and or to the is base five million dozen (C)
-⟨3⟩ ⟦ ⟧ ⦃ ⦄ ¾ ² ⁻¹ ３ __import__('os').system('x') lambda: eval(1) {{7*7}} %s ' " # ~
-"""
-PARTS = [*_WORDS.split(), " ", "\x00", "\x1b", "\u202e", "\u0301", "\U0001f600", "\n", "\t", "\u00a0"]
-HOSTILE = [  # each near the length beyond which nothing is read
-    "(" * 1900, "((" * 10 + "1" + "))" * 10, "√" * 1900, "-" * 1900, "1" * 1900, "9^" * 900 + "9", "9^9^9^9^9", "9999999!", "99!!!!",
-    "2^(2^(2^(2^9)))", "x^99999", "(x+y+z)^16^2", "(a+b+c+d+e+f+g)^12", "(1+√2+√3+√5+√7)^16", "1/(" * 90 + "2" + ")" * 90, 
-    "1," * 900,
-    "{" * 900 + "}" * 900, "\\frac{" * 400, "\\boxed{" * 270, "\\text{" * 300 + "}" * 300, "a=" * 900,
-    "x or " * 400,
-    "1:" * 900, "≈1" * 900,
-    "1 " * 900, "[1,2]∪" * 300, "1±" * 900, "999999999989^(1/2)√(999999999989*999999999961)", "√(10^60)", "e^(x^(y^(z^w)))",
-    "sin " * 500 + "x",
-    "1e999-1e999", "2 million " * 200, " " * 1900 + "m", "a" * 1900, "twenty " * 280, "$" * 1900,
-    "must be " * 230, "((a)" * 450,
-    "binom(9999,5000)", "0.⟨" + "3" * 59 + "⟩", "|" * 1900,
-]  # fmt: skip
+LIMIT, MEMORY, WORKERS, MAX_CHARS = 2.0, 1024, 2, 2000  # processor seconds and MiB of a comparison
+CHUNK = 5_000  # strings between two looks at memory
+GOLDS = (
+    "12", "3/4", r"\left(-\infty, 2\right]", "x^2 - 1", "Thursday", "{1, 2}", "52_8", "0.75 (must be this decimal)", "3\\sqrt{2}", "45 mph",
+)  # fmt: skip
+WATCHED = ("open", "socket.", "subprocess.", "os.", "shutil.", "tempfile.", "urllib.", "ctypes.", "pty.", "fcntl.", "mmap.", "winreg.")
+HARMLESS = ("os.listdir", "os.scandir", "os.fwalk", "os.walk", "os.putenv", "os.unsetenv")  # listing a package's folder is an import's
+CODE = (".py", ".pyc")  # what an import reads
 
 
-def strings(count: int, seed: int) -> list[str]:
-    """Return that many strings, glued of parts, cut and doubled."""
-    draw = random.Random(seed)
-    return HOSTILE + ["".join(draw.choices(PARTS, k=draw.randint(1, 40))) for _ in range(count - len(HOSTILE))]
+class Watch:
+    """What one process did while it compared, told to an audit hook; a line of JSON a comparison, in a file opened beforehand."""
 
+    def __init__(self, log: Path) -> None:
+        self.busy = False
+        self.seen: list[str] = []
+        self.file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        sys.addaudithook(self.hook)
 
-def main(count: int) -> None:
-    golds, worst = ["12", "3/4", r"\left(-\infty, 2\right]", "x^2 - 1", "Thursday", "{1, 2}", "52_8", "0.75 (must be this decimal)"], []
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for number, text in enumerate(strings(count, 1)):
+    def hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.busy and event.startswith(WATCHED) and event not in HARMLESS and not _reads_code(event, args):
+            self.seen.append(f"{event} {str(args[0])[:80] if args else ''}")
+
+    def around(self, judge: Any, gold: str, answer: str) -> Any:
+        """Call a judge of a pair, and write down what it took and touched."""
         start = time.process_time()
-        final_answer(f"so {text}\nAnswer: {text}", "Answer:", "stop")
-        decide(golds[number % len(golds)], text)
-        decide(text, golds[number % len(golds)])
-        worst.append((time.process_time() - start, text[:60]))
-        if number == count // 2:
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for size in (1_000_000, 10_000_000):
-        for text in ("{" * size, "\\boxed{" * (size // 7), "1" * size, "\\boxed{" + "(" * size + "}", "x" * size, "Answer:" * (size // 7)):
-            start = time.process_time()
-            decide("12", final_answer(text, "Answer:", "stop") or text)
-            worst.append((time.process_time() - start, f"{size} characters: {text[:20]}"))
-    for seconds, text in sorted(worst, reverse=True)[:12]:
-        print(f"{seconds:8.3f} s  {text!r}")
-    total = sum(seconds for seconds, _ in worst)
-    print(f"{count} strings without an exception; {total:.0f} s; memory of the second half: +{(after - before) // 1024} MiB")
+        self.seen, self.busy = [], True
+        try:
+            return judge(gold, answer)
+        finally:
+            self.busy = False
+            line = {"seconds": time.process_time() - start, "seen": self.seen, "pair": [gold[:60], answer[:60]]}
+            os.write(self.file, json.dumps(line | {"memory": _memory()}).encode() + b"\n")
+
+
+def _reads_code(event: str, args: tuple[Any, ...]) -> bool:
+    return event == "open" and str(args[0]).endswith(CODE) and args[1] in ("r", "rb", None)
+
+
+def _memory() -> int:
+    """Return the resident memory of this process in KiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+
+def serve(log: str, *args: Any) -> None:
+    """Be a worker of the pool, watched."""
+    pool.math_verify_equal = partial(Watch(Path(log)).around, pool.math_verify_equal)  # type: ignore[assignment]
+    SERVE(*args)
+
+
+SERVE = pool._serve  # the pool's own, before `watched` takes its place
+
+
+class Found(NamedTuple):
+    """What a run showed."""
+
+    outcomes: Counter[str]
+    parent: list[dict[str, Any]]  # a line a comparison in this process
+    workers: list[dict[str, Any]]  # a line a comparison by math-verify that came to its end
+    asked: int  # of math-verify
+    memory: list[int]  # KiB of this process, after each chunk
+    equal: list[pool.Pair]  # what was called equal
+
+
+def run(texts: Iterator[str], log: Path) -> Found:
+    """Compare every text, a chunk at a time, in the real pool."""
+    watch, outcomes, memory, asked, equal = Watch(log / "parent"), Counter[str](), [], 0, []
+    decide, symbolic = pool.decide, pool.symbolic
+    pool._serve = partial(serve, str(log / "workers"))  # type: ignore[assignment]
+
+    def counted(pairs: list[pool.Pair], *limits: Any) -> Any:
+        nonlocal asked
+        asked += len(pairs)
+        return symbolic(pairs, *limits)
+
+    pool.decide, pool.symbolic = partial(watch.around, decide), counted  # type: ignore[assignment]
+    try:
+        for chunk in _chunks(texts):
+            pairs = {pair for number, text in enumerate(chunk) if (pair := _pair(text, number))}
+            verdicts = pool.compare(pairs, LIMIT, MEMORY, WORKERS)
+            outcomes += Counter(map(str, verdicts.values()))
+            equal += [pair for pair, verdict in verdicts.items() if verdict]
+            outcomes["blank or too long"] += len(chunk) - len(pairs)
+            memory.append(_memory())
+    finally:
+        pool.decide, pool.symbolic, pool._serve = decide, symbolic, SERVE
+        os.close(watch.file)
+    return Found(outcomes, _lines(log / "parent"), _lines(log / "workers"), asked, memory, equal)
+
+
+def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for text in texts:
+        chunk.append(text)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _pair(text: str, number: int) -> pool.Pair | None:
+    """Return a text as the answer in a completion to an ordinary gold, every fourth as the gold of an ordinary answer."""
+    other = GOLDS[number % len(GOLDS)]
+    if number % 4 == 3:
+        return (text, other) if text.strip() and len(text) <= MAX_CHARS else None
+    answer = final_answer(f"so\nAnswer: {text}" if number % 4 else f"so \\boxed{{{text}}}", "Answer:", "stop")
+    return (other, answer) if 0 < len(answer) <= MAX_CHARS else None
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def main(count: int, seed: int) -> None:
+    print("longest lines:", flush=True)
+    for name, seconds in long_lines():
+        print(f"{seconds:8.3f} s  {name}")
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(texts(count, seed), Path(folder))
+    total = sum(found.outcomes.values())
+    print(f"{total} strings: " + ", ".join(f"{name} {n} ({n / total:.2%})" for name, n in found.outcomes.most_common()))
+    for name, lines in (("this process", found.parent), ("math-verify", found.workers)):
+        touched = Counter(event for line in lines for event in line["seen"])
+        print(f"{name}: {len(lines)} comparisons ended")
+        print(f"    files, network and processes touched: {sum(touched.values())} {touched.most_common(3) or ''}")
+        print(f"    memory of the first and the last tenth: {[_median(lines, part) // 1024 for part in (0, 9)]} MiB; the longest:")
+        for line in sorted(lines, key=lambda line: -line["seconds"])[:5]:
+            print(f"{line['seconds']:8.3f} s  {line['pair']}")
+    print(f"math-verify: {found.asked} asked, {found.asked - len(found.workers)} killed at their limit ({LIMIT} s, {MEMORY} MiB)")
+    print(f"memory of this process after each {CHUNK}, MiB: {[size // 1024 for size in found.memory]}")
+    print("called equal:", *found.equal, sep="\n    ")
+
+
+def texts(count: int, seed: int) -> Iterator[str]:
+    """Return glued, mutated and hypothesis' strings in turn."""
+    thirds = count - 2 * (count // 3), count // 3, count // 3
+    for source, share in zip((glued, mutated, by_hypothesis), thirds, strict=True):
+        yield from source(share, seed)
+
+
+def _median(lines: list[dict[str, Any]], tenth: int) -> int:
+    part = lines[len(lines) * tenth // 10 : len(lines) * (tenth + 1) // 10]
+    return sorted(line["memory"] for line in part)[len(part) // 2] if part else 0
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, int(sys.argv[2]) if len(sys.argv) > 2 else 1)

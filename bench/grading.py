@@ -1,7 +1,8 @@
 """Measure the grader on the authors' files: `python -m bench.grading FOLDER`, the folder that holds datafile/ and math500_output.csv.
 
-Prints how many of 20,000 pairs of different golds it calls equal, how many of 3,000 golds rewritten in another form it calls equal, and the
-speed on those beside math-verify's own. Both run here in one process, pair by pair, nothing remembered but what the code itself remembers.
+Prints how many of 20,000 pairs of different golds it calls equal, how many of 3,000 golds rewritten in another form, the speed on those
+beside math-verify's own, and the speed on the completions of `mini`, where they are. All run here in one process, pair by pair, nothing
+remembered but what the code itself remembers.
 """
 
 import csv
@@ -14,8 +15,12 @@ from pathlib import Path
 from random import Random
 
 from bench.rewriting import rewrite
+from stages.grade import read_golds as read_problems
+from stages.grading.answer import final_answer
 from stages.grading.equality import decide
 from stages.grading.pool import Pair, compare
+from stages.shared.completion import Completion
+from stages.shared.files import read_records
 
 LIMITS = (5.0, 1024, 1)  # seconds, MiB, processes
 
@@ -46,7 +51,23 @@ def main(folder: Path) -> None:
         for (gold, answer), verdict in judged.items():
             if verdict is wanted or (not wanted and verdict is None):
                 print(f"    {gold!r} {answer!r} {verdict}")
+    if completions := sorted(Path("data/mini/completions").glob("*.jsonl.gz")):
+        asked = [pair for path in completions for pair in completed(path)]
+        print(f"completions of mini: {speed(graded, asked):.0f} of {len(asked)} gradings/s")
     print(f"ours: {speed(decide, true):.0f} pairs/s; math-verify: {speed(library(), true[:400]):.0f} pairs/s (of the first 400)")
+
+
+def completed(path: Path) -> list[Pair]:
+    """Return the gold answer and the text of each completion."""
+    problems = [Path("data/mini/problems.jsonl"), Path("data/mini/benchmarks/transfer.jsonl")]
+    golds = read_problems(problems)
+    return [(golds[c.benchmark, c.id], c.text) for c in read_records(path, Completion)]
+
+
+def graded(gold: str, text: str) -> None:
+    """Grade one completion, as a study's grading does before its pool."""
+    if answer := final_answer(text, "Answer:", "stop"):
+        decide(gold, answer)
 
 
 def speed(judge: object, pairs: list[Pair]) -> float:

@@ -1,87 +1,106 @@
-"""The evaluation sets beside the competition, one file each: generated, or a published table from a repository or from the hub."""
+"""The evaluation sets beside the competition, one file each: generated, or a published table from a repository, the hub or this machine."""
 
-import csv
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
+from stages.benchmarking import tables
+from stages.benchmarking.tables import Columns
 from stages.competition.problems import transfer
 from stages.extraction.download import Download, File, download
+from stages.grading.form import Form, read_form
 from stages.shared import stage
 from stages.shared.files import Fault, replacing, write_records
 from stages.shared.hub import snapshot
 from stages.shared.problem import Problem
 
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
-class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="competition"):
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the study file says of every benchmark."""
+
+    form: str  # of its answers: expression, number, integer, integer LEAST..MOST, choice
+    licence: str  # of its problems, as its card states it
+
+
+class Competition(Source, frozen=True, tag_field="kind", tag="competition"):
     """Problems of the invented competition's families."""
 
     n: int
     seed: int
 
 
-class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which column of a table holds what."""
+class Published(Source, frozen=True):
+    """A .jsonl, .csv or .parquet file of problems."""
 
-    number: str
-    section: str
-    statement: str
-    gold: str
+    path: str
+    sha256: Sha256
+    rows: int  # that it must have
+    first: int  # so many rows from its top; 0: all
+    columns: Columns
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="download"):
-    """A .csv or .jsonl file of a repository, at URL/REPOSITORY/COMMIT/PATH."""
+class Repository(Published, frozen=True, tag_field="kind", tag="download"):
+    """A file of a repository, at URL/REPOSITORY/COMMIT/PATH."""
 
     url: str
     repository: str
     commit: str
     retries: int
     timeout: float  # seconds without a byte
-    path: str
     size: int
-    sha256: str
-    rows: int  # that it must have
-    columns: Columns
 
 
-class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"):
-    """A .csv or .jsonl file of a data set on the hub."""
+class Hub(Published, frozen=True, tag_field="kind", tag="hub"):
+    """A file of a data set on the hub."""
 
     repository: str
     revision: str  # commit
-    path: str
-    rows: int
-    columns: Columns
 
 
-Source = Competition | Table | Hub
+class Local(Published, frozen=True, tag_field="kind", tag="file"):
+    """A file on this machine; its path is relative to the root of the tree, or absolute."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Of section `sample`: the benchmarks that students are asked. Only these are made."""
+
+    benchmarks: list[str]
 
 
 class Place(NamedTuple):
-    """Where a benchmark is made: its name, and a folder that keeps what a cut-off download brought."""
+    """Where a benchmark is made: its name, the form of its answers, and a folder that keeps what a cut-off download brought."""
 
     name: str
+    form: Form
     work: Path
 
 
 def main(study: str, out: str) -> None:
-    """Read section `benchmarks`, write NAME.jsonl for each."""
+    """Read section `benchmarks`, write NAME.jsonl for each that section `sample` asks."""
     for name, keys in stage.section(study, "benchmarks", dict[str, dict[str, Any]]).items():
         if keys.get("kind") not in PROVIDERS:
             raise Fault(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(PROVIDERS)}")
-    sources = stage.section(study, "benchmarks", dict[str, Source])
+    sources = stage.section(study, "benchmarks", dict[str, Competition | Repository | Hub | Local])
+    asked = stage.section(study, "sample", Asked).benchmarks
+    if unknown := [name for name in asked if name not in sources]:
+        raise Fault(f"{study}: section 'sample' asks '{unknown[0]}'; section 'benchmarks' has {', '.join(sources)}")
+    forms = {name: read_form(source.form, f"{study}: section 'benchmarks.{name}'") for name, source in sources.items()}
     wrote = 0
     with replacing(Path(out)) as folder:
         folder.mkdir()
         for name, source in sources.items():
-            place = Place(name, Path(".work", Path(study).stem, "benchmarks", name))
-            wrote += write_records(folder / f"{name}.jsonl", PROVIDERS[str(source.__struct_config__.tag)](source, place))
-    stage.closing("benchmarks", len(sources), wrote)
+            if name in asked:
+                place = Place(name, forms[name], Path(".work", Path(study).stem, "benchmarks", name))
+                made = write_records(folder / f"{name}.jsonl", PROVIDERS[str(source.__struct_config__.tag)](source, place))
+                print(f"benchmarks: {name}: {made} problems; answers: {source.form}; licence: {source.licence}")
+                wrote += made
+    stage.closing("benchmarks", len(asked), wrote)
 
 
 def generated(source: Competition, place: Place) -> list[Problem]:
@@ -93,50 +112,39 @@ def generated(source: Competition, place: Place) -> list[Problem]:
     ]
 
 
-def downloaded(source: Table, place: Place) -> list[Problem]:
+def downloaded(source: Repository, place: Place) -> list[Problem]:
     """Return the problems of a table that lies in a repository."""
     pinned = [File(source.path, source.size, source.sha256)]
     files = Download(source.url, source.repository, source.commit, source.retries, source.timeout, pinned)
     with TemporaryDirectory() as folder:
         download(files, Path(folder), place.work)
-        return problems(Path(folder, source.path), source.rows, source.columns, place.name)
+        return _problems(Path(folder, source.path), source, place)
 
 
 def from_hub(source: Hub, place: Place) -> list[Problem]:
     """Return the problems of a table that lies in a data set on the hub."""
-    folder = snapshot(source.repository, source.revision, [source.path], "dataset")
-    return problems(folder / source.path, source.rows, source.columns, place.name)
+    path = snapshot(source.repository, source.revision, [source.path], "dataset") / source.path
+    tables.check(path, source.sha256)
+    return _problems(path, source, place)
 
 
-def problems(path: Path, rows: int, columns: Columns, name: str) -> list[Problem]:
-    """Return a table's problems in its order; one that lacks a row, a column, a statement or an answer is a Fault."""
-    found = read(path)
-    if len(found) != rows:
-        raise Fault(f"{path}: {len(found)} rows, expected {rows}; take the pinned file, or mend rows of section 'benchmarks.{name}'")
-    made = []
-    for number, row in enumerate(found, 1):
-        keys = msgspec.structs.asdict(columns).values()
-        if lacking := [key for key in keys if not (isinstance(row.get(key), str) and row[key].strip())]:
-            raise Fault(f"{path}: row {number}: no text in column '{lacking[0]}'; columns here: {', '.join(map(str, row))}")
-        where, section, statement, gold = (row[key] for key in keys)
-        made.append(Problem(f"{name}-{number:04}", name, section, 0, where, statement, gold, path.name, 0, "table"))
-    return made
+def local(source: Local, place: Place) -> list[Problem]:
+    """Return the problems of a table that lies on this machine."""
+    tables.check(Path(source.path), source.sha256)
+    return _problems(Path(source.path), source, place)
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a .csv or .jsonl file, by column."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".csv":
-            return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-        return [json.loads(line) for line in text.split("\n") if line]
-    except FileNotFoundError:
-        raise Fault(f"{path}: no such file; take a folder that holds it, or mend path in section 'benchmarks'") from None
-    except (ValueError, csv.Error) as error:
-        raise Fault(f"{path}: not a table: {error}") from None
+def _problems(path: Path, source: Published, place: Place) -> list[Problem]:
+    table = tables.Table(source.rows, source.first, source.columns)
+    return tables.problems(path, table, place.form, place.name)
 
 
-PROVIDERS: dict[str, Callable[[Any, Place], list[Problem]]] = {"competition": generated, "download": downloaded, "hub": from_hub}
+PROVIDERS: dict[str, Callable[[Any, Place], list[Problem]]] = {
+    "competition": generated,
+    "download": downloaded,
+    "hub": from_hub,
+    "file": local,
+}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The claim ledger: each of the paper's claims, judged by its committed rule on the figures of this run.
 
 metrics: CLAIM.{verdict, published, ours, p, p_holm, effect, low, high, n, rule, reason, by_construction, note, secondary}; p is null
-where there is no test. Holm's correction runs over all claims with a p. Verdicts of a scale model (vocabulary `pattern`): holds,
-fails, inconclusive, by construction (the pattern is there because of how the study was built), not run. Of real students
-(`reproduction`): reproduced, contradicted, inconclusive, by construction, not run.
+where there is no test. Holm's correction runs over all claims with a p. secondary: the rule's further figures; detectable, the smallest
+effect that n units show with the stated power; deciding, the units that would show the effect seen. Verdicts of a scale model
+(vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern is there because of how the study was built), not run.
+Of real students (`reproduction`): reproduced, contradicted, inconclusive, by construction, not run; there a figure beyond its tolerance
+contradicts the claim with all of its interval, and leaves it open with a part.
 """
 
 from pathlib import Path
@@ -12,10 +14,10 @@ from typing import Literal
 import msgspec
 from tabulate import tabulate
 
-from stages.ledger.finding import Bar, Finding, Judged, NotRun, conclude, power_figures
-from stages.ledger.rules import AnyRule, Run
+from stages.ledger.finding import Finding, Judged, NotRun, Terms, judge
+from stages.ledger.measuring import Run
+from stages.ledger.rules import AnyRule
 from stages.shared import files, scores, stage
-from stages.shared.statistics import holm
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,17 +45,27 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def main(
-    study: str, verdicts: str, problems: str, split: str, corpus: str, teacher: str, overfit: str, summary: str, metrics: str, table: str
+    study: str,
+    verdicts: str,
+    problems: str,
+    split: str,
+    corpus: str,
+    benchmarks: str,
+    teacher: str,
+    overfit: str,
+    summary: str,
+    metrics: str,
+    table: str,
 ) -> None:
     """Judge every claim of the study file; write the ledger as JSON and as Markdown."""
     params = stage.section(study, "claims", Params)
     run = Run(
-        scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus)),
+        scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks)),
         _keys(summary, "arms"), _keys(teacher, "accuracy", "problems"),
         _keys(overfit, "iterations", "best_iteration", "best_loss", "last_loss"),
-        params.confidence, params.resamples, params.seed,
+        params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
-    judged = judge(params, run)
+    judged = measure(params, run)
     files.write_json(Path(metrics), {name: msgspec.structs.asdict(line) for name, line in judged.items()})
     files.write_text(Path(table), markdown(Path(study).stem, params, judged))
     stage.closing("claims", len(params.ledger), len(judged))
@@ -67,29 +79,19 @@ def _keys(path: str, *names: str) -> dict[str, object]:
     return dict(document)
 
 
-def judge(params: Params, run: Run) -> dict[str, Judged]:
+def measure(params: Params, run: Run) -> dict[str, Judged]:
     """Return the ledger by claim, in the study file's order."""
-    findings: dict[str, Finding] = {}
-    idle: dict[str, str] = {}
+    found: dict[str, Finding | NotRun] = {}
     for name, claim in params.ledger.items():
         try:
-            findings[name] = claim.rule.measure(run)
+            found[name] = claim.rule.measure(run)
         except NotRun as lack:
-            idle[name] = str(lack)
-    adjusted = holm({name: finding.p for name, finding in findings.items() if finding.p is not None})
-    bar = Bar(params.vocabulary, params.alpha, params.power, max(1, len(adjusted)))
-    judged = {}
-    for name, claim in params.ledger.items():
-        finding = findings.get(name, Finding(None, idle.get(name, "")))
-        verdict, reason = ("not run", idle[name]) if name in idle else conclude(
-            finding, adjusted.get(name), bar, claim.published, claim.tolerance, claim.by_construction
-        )  # fmt: skip
-        judged[name] = Judged(
-            verdict=verdict, published=claim.published, ours=finding.ours, p=finding.p, p_holm=adjusted.get(name),
-            effect=finding.effect, low=finding.low, high=finding.high, n=finding.n, rule=claim.rule.text(), reason=reason,
-            by_construction=claim.by_construction, note=claim.note, secondary=finding.secondary | power_figures(finding, bar),
-        )  # fmt: skip
-    return judged
+            found[name] = lack
+    terms = {
+        name: Terms(claim.rule.text(), claim.published, claim.tolerance, claim.by_construction, claim.note)
+        for name, claim in params.ledger.items()
+    }
+    return judge(found, terms, params.vocabulary, params.alpha, params.power)
 
 
 def markdown(study: str, params: Params, judged: dict[str, Judged]) -> str:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from stages.extraction.reading import Reading
 from stages.grading import pairs
 from stages.grading.answer import final_answer
+from stages.grading.form import Form, read_form
+from stages.grading.key import noted
 from stages.grading.pairs import outcome
 from stages.grading.pool import compare
 from stages.shared import files, stage
@@ -36,14 +39,23 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_chars: int
 
 
-def main(study: str, params: str, problems: str, benchmarks: str, completions: str, verdicts: str, metrics: str) -> None:
+class Benchmark(msgspec.Struct, frozen=True):
+    """Of section `benchmarks`: the form of a benchmark's answers."""
+
+    form: str
+
+
+def main(study: str, params: str, problems: str, readings: str, benchmarks: str, completions: str, verdicts: str, metrics: str) -> None:
     """Read the cells that params.yaml names, grade them, write one verdict per completion and the outcomes by arm."""
     section = stage.section(study, "grade", Params)
     cells = cell_paths(Path(completions), stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int]))
+    named = stage.section(study, "benchmarks", dict[str, Benchmark])
+    forms = {name: read_form(benchmark.form, f"{study}: section 'benchmarks.{name}'") for name, benchmark in named.items()}
     golds = read_golds([Path(problems), *sorted(Path(benchmarks).glob("*.jsonl"))])
+    golds = with_notes(golds, files.read_records(Path(readings), Reading))
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
     check(answered, golds, Path(completions))
-    graded = grade(answered, golds, section)
+    graded = grade(answered, golds, section, forms)
     wrote = files.write_records(Path(verdicts), graded)
     files.write_json(Path(metrics), outcomes(graded))
     stage.closing("grade", sum(map(len, answered.values())), wrote)
@@ -74,6 +86,18 @@ def read_golds(paths: list[Path]) -> dict[Key, str]:
     return golds
 
 
+def with_notes(golds: dict[Key, str], readings: list[Reading]) -> dict[Key, str]:
+    """Return the golds, those of the competition with the printed key's note on form, which a transcription leaves out.
+
+    A note counts only where the key as read agrees with the gold answer otherwise.
+    """
+    keys = {("competition", reading.id): reading.key for reading in readings if reading.agrees}
+    found = {name: noted(gold, keys[name]) for name, gold in golds.items() if name in keys}
+    if demanding := sum(found[name] != golds[name] for name in found):
+        print(f"grade: {demanding} of {len(golds)} gold answers with the key's note on form", file=sys.stderr)
+    return golds | found
+
+
 def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder: Path) -> None:
     """Every cell answers the same problems with the same samples, once each, and each problem has a gold answer; else a Fault."""
     answers: dict[Path, set[tuple[str, str, int]]] = {}
@@ -97,15 +121,17 @@ def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder:
         raise Fault(f"{folder}: no completion in any cell; sample again")
 
 
-def grade(answered: dict[Cell, list[Completion]], golds: dict[Key, str], params: Params) -> list[Verdict]:
-    """Return one verdict per completion, sorted by arm, seed, benchmark, problem and sample."""
+def grade(answered: dict[Cell, list[Completion]], golds: dict[Key, str], params: Params, forms: dict[str, Form]) -> list[Verdict]:
+    """Return one verdict per completion, sorted by arm, seed, benchmark, problem and sample; `forms` by benchmark."""
     rows = [(arm, seed, c, final_answer(c.text, params.answer_line, c.finish)) for (arm, seed), cell in answered.items() for c in cell]
     asked = {(golds[c.benchmark, c.id], answer) for _, _, c, answer in rows if 0 < len(answer) <= params.max_chars}
     equal = compare(asked, params.time_limit, params.memory_limit, params.workers)
+    settled = {name: {pair: verdict if verdict is not None else form.settle(*pair) for pair, verdict in equal.items()}
+               for name, form in forms.items() if form.kind in ("number", "integer")}  # fmt: skip
     verdicts = [
         Verdict(
             arm=arm, seed=seed, benchmark=c.benchmark, id=c.id, sample=c.sample,
-            outcome=outcome(c.finish, (golds[c.benchmark, c.id], answer), equal),
+            outcome=outcome(c.finish, (golds[c.benchmark, c.id], answer), settled.get(c.benchmark, equal)),
             extracted=answer[: params.max_chars], words=len(c.text.split()), tokens=c.tokens,
         )
         for arm, seed, c, answer in rows

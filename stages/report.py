@@ -65,7 +65,7 @@ def collect(study: str, params: str, metrics: Path, limits: list[str]) -> Run:
     )  # fmt: skip
 
 
-AUDITS = {"teacher": "teacher", "levels": "levels", "extraction": "extract"}
+AUDITS = {"teacher": "teacher", "levels": "levels", "extraction": "extract", "judge": "judge"}
 
 
 def sample(section: Params, students: list[tuple[str, int]], data: Path) -> str:

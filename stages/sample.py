@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Meta
 from tqdm import tqdm
 
+from stages.learning import light
 from stages.learning.student import VOCABULARY, WEIGHTS, Student, adapted, digest
 from stages.shared import engine, stage
 from stages.shared.chat import prompt
@@ -170,7 +171,9 @@ def _spread(tasks: list[Any], processes: int, bar: Any) -> None:
 
 
 def _follow() -> None:
-    """End this worker when its parent ends, by a kill too; Ctrl-C is the parent's to handle."""
+    """Make this worker ready: it ends when its parent ends, by a kill too; Ctrl-C is the parent's to handle."""
+    engine.start()
+    light.start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -1,9 +1,11 @@
 """Sum up the verdicts: accuracy with intervals for every arm, benchmark and split; words and tokens; tidy tables for the plots.
 
-metrics: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high, n, sd}. SPLIT: all; of the competition also seen (in that arm's training
-corpus), near (a duplicate of a seen problem) and heldout (neither those nor validation problems); a split without problems is absent.
-accuracy is in 0..1, the mean over problems of the mean over seeds; low and high its interval over problems; n problems; sd the
-standard deviation of the seeds' accuracies, null for one seed. arms.ARM.competition.sections.SECTION has the same keys, held out.
+metrics: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high, n, sd}. SPLIT: all; of the competition also seen (its text is in that arm's
+training corpus), near (a duplicate of a seen problem) and heldout (neither those nor validation problems); a split without problems is
+absent. accuracy is in 0..1, the mean over problems of the mean over seeds and samples (pass@1, or avg@k of k samples); low and high its
+interval over problems; n problems; sd the standard deviation of the seeds' accuracies, null for one seed. Of k samples a problem also
+pass_at_2, 4, .. k with _low and _high: the unbiased estimate. SPLIT also has {gain, gain_low, gain_high} over the base on the same
+problems. arms.ARM.BENCHMARK.sections.SECTION and arms.ARM.competition.years.YEAR have the first keys, of the competition held out.
 arms.ARM.words and .tokens are the means of a completion over the held-out competition, or over everything where there is none.
 """
 
@@ -12,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from stages.shared import files, scores, stage
 from stages.shared.scores import COMPETITION
-from stages.shared.statistics import rate_interval
+from stages.shared.statistics import interval, pass_at, rate_interval
 
+BASE = "base"
 SPLITS = ("all", "seen", "near", "heldout")
 Row = dict[str, Any]
 
@@ -30,10 +34,12 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
 
 
-def main(study: str, verdicts: str, problems: str, split: str, corpus: str, teacher: str, metrics: str, plots: str) -> None:
+def main(
+    study: str, verdicts: str, problems: str, split: str, corpus: str, benchmarks: str, teacher: str, metrics: str, plots: str
+) -> None:
     """Read verdicts, write the summary and one CSV a table into the plots folder."""
     params = stage.section(study, "summarise", Params)
-    table = scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus))
+    table = scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks))
     found = files.read_json(Path(teacher))
     if "accuracy" not in found:
         raise files.Fault(f"{teacher}: no key 'accuracy'; keys here: {', '.join(found)}; run `dvc repro verify`")
@@ -52,7 +58,34 @@ def estimate(rows: pd.DataFrame, label: str, params: Params) -> Row:
     low, high = rate_interval(values, clusters, params.confidence, params.resamples, seed)
     seeds = rows.groupby("seed")["correct"].mean()
     sd = float(seeds.std(ddof=1)) if len(seeds) > 1 else None
-    return {"accuracy": float(values.mean()), "low": low, "high": high, "n": len(values), "sd": sd}
+    line = {"accuracy": float(values.mean()), "low": low, "high": high, "n": len(values), "sd": sd}
+    return line | several(rows, label, params)
+
+
+def several(rows: pd.DataFrame, label: str, params: Params) -> Row:
+    """Return pass@k for k = 2, 4, .. the samples of a problem, with its interval over problems; {} for one sample."""
+    cells = rows.groupby(["id", "seed"], sort=True)["correct"].agg(["size", "sum"])
+    least, found = int(cells["size"].min()), Row()
+    for k in sorted({2**power for power in range(1, least.bit_length()) if 2**power <= least} | ({least} if least > 1 else set())):
+        shares = [pass_at(int(n), int(right), k) for n, right in zip(cells["size"], cells["sum"], strict=True)]
+        passed = cells.assign(passed=shares).reset_index().merge(rows[["id", "cluster"]].drop_duplicates("id"), on="id")
+        _, values, clusters = scores.by_problem(passed, "passed")
+        low, high = rate_interval(values, clusters, params.confidence, params.resamples, params.seed + zlib.crc32(f"{label}/{k}".encode()))
+        found |= {f"pass_at_{k}": float(values.mean()), f"pass_at_{k}_low": low, f"pass_at_{k}_high": high}
+    return found
+
+
+def gain(rows: pd.DataFrame, base: pd.DataFrame, label: str, params: Params) -> Row:
+    """Return the mean paired difference to the base on the same problems, and its interval; {} where they share fewer than two."""
+    ids, values, clusters = scores.by_problem(rows)
+    known = dict(zip(*scores.by_problem(base)[:2], strict=True)) if len(base) else {}
+    shared = np.array([name in known for name in ids], dtype=bool)
+    if len(set(clusters[shared])) < 2:
+        return {}
+    differences = values[shared] - np.array([known[name] for name, here in zip(ids, shared, strict=True) if here])
+    seed = params.seed + zlib.crc32(f"{label}/gain".encode())
+    low, high = interval(differences, clusters[shared], params.confidence, params.resamples, seed)
+    return {"gain": float(differences.mean()), "gain_low": low, "gain_high": high}
 
 
 def headline(rows: pd.DataFrame) -> pd.DataFrame:
@@ -69,14 +102,17 @@ def summary(table: pd.DataFrame, params: Params) -> Row:
         figures: Row = {}
         for benchmark in sorted(set(own["benchmark"])):
             parts = {split: scores.part(table, arm, benchmark, split) for split in (SPLITS if benchmark == COMPETITION else SPLITS[:1])}
-            figures[benchmark] = {
-                split: estimate(rows, f"{arm}/{benchmark}/{split}", params) for split, rows in parts.items() if not rows.empty
-            }
-        if COMPETITION in figures:
-            heldout = scores.part(table, arm, COMPETITION, "heldout")
-            figures[COMPETITION]["sections"] = {
-                str(name): estimate(rows, f"{arm}/{name}", params) for name, rows in heldout.groupby("section", sort=True)
-            }
+            base = scores.part(table, BASE, benchmark, "all") if arm != BASE else table[:0]
+            figures[benchmark] = {}
+            for split, rows in parts.items():
+                label = f"{arm}/{benchmark}/{split}"
+                if not rows.empty:
+                    figures[benchmark][split] = estimate(rows, label, params) | gain(rows, base, label, params)
+            rows = parts.get("heldout", parts["all"])
+            for name, column in (("sections", "section"), ("years", "year")):
+                groups = {str(value): group for value, group in rows.groupby(column, sort=True) if value}
+                if groups:
+                    figures[benchmark][name] = {value: estimate(group, f"{arm}/{value}", params) for value, group in groups.items()}
         own = headline(own)
         arms[arm] = figures | {"tokens": float(own["tokens"].mean()), "words": float(own["words"].mean())}
     return arms

@@ -25,11 +25,13 @@ def write(
     total = 16 + heldout
     names = [f"p{number:03}" for number in range(total)]
     problems = [
-        Problem(name, "competition", SECTIONS[i % 3], 2011 + i % 5, str(i), "What?", "1", "x.pdf", 1, "text")
+        Problem(name, "competition", SECTIONS[i % 3], 2011 + i % 5, str(i), f"What is {i}?", "1", "x.pdf", 1, "text")
         for i, name in enumerate(names)
     ]
     splits = ["train"] * 12 + ["valid"] * 4 + ["heldout"] * heldout
     clusters = [names[0] if i == 16 else name for i, name in enumerate(names)]
+    asked_too = [Problem(f"transfer-{i:04}", "transfer", "", 0, str(i), "What?", "1", "", 0, "generated") for i in range(transfer)]
+    files.write_records(folder / "benchmarks" / "transfer.jsonl", asked_too)
     assignments = [Assignment(name, cluster, split, True) for name, cluster, split in zip(names, clusters, splits, strict=True)]
     files.write_records(folder / "problems.jsonl", problems)
     files.write_records(folder / "split.jsonl", assignments)
@@ -45,4 +47,4 @@ def write(
     ]
     files.write_records(folder / "verdicts.jsonl.gz", verdicts)
     (folder / "teacher.json").write_text(json.dumps({"problems": 100, "verified_correct": 98, "accuracy": 0.98}))
-    return [str(folder / name) for name in ("verdicts.jsonl.gz", "problems.jsonl", "split.jsonl", "corpus")]
+    return [str(folder / name) for name in ("verdicts.jsonl.gz", "problems.jsonl", "split.jsonl", "corpus", "benchmarks")]

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from stages import claims, summarise
-from stages.ledger.finding import Bar, Finding, conclude
+from stages.ledger.finding import Bar, Finding, conclude, power_figures
 from stages.shared import stage
 from stages.shared.files import Fault
+from stages.shared.statistics import Interval
 from tests import synthetic
 
 MINI = Path(__file__).parents[1] / "studies" / "mini.yaml"
@@ -95,6 +96,7 @@ CURVES = {
     "turns": ({}, "holds"),
     "falls to the end": ({"best_iteration": 100, "best_loss": 0.6}, "fails"),
     "rises within the tolerance": ({"last_loss": 0.51}, "inconclusive"),
+    "has nothing to rise from": ({"best_loss": 0.0}, "not run"),
 }
 
 
@@ -108,6 +110,18 @@ def test_an_arm_or_benchmark_that_was_not_run(tmp_path: Path) -> None:
     line = run(tmp_path, more_data_helps={"rule": rule})[0]["more_data_helps"]
     assert (line["verdict"], line["p"], line["ours"]) == ("not run", None, None)
     assert "no answers of r7" in line["reason"]
+
+
+@pytest.mark.parametrize(("gained", "verdict"), [("seen", "reproduced"), ("heldout", "contradicted"), ("alike", "inconclusive")])
+def test_a_gain_on_what_was_trained_on(gained: str, verdict: str, tmp_path: Path) -> None:
+    def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+        won = {"seen": number < 12, "heldout": number >= 12, "alike": number % 4 == 1}[gained]
+        return number % 6 == 0 or (arm == "r1" and won)
+
+    rule = {"kind": "more_on_seen", "benchmark": "competition", "split": "all", "arm": "r1", "comparator": "base"}
+    line = run(tmp_path, right, vocabulary="reproduction", more_data_helps={"rule": rule})[0]["more_data_helps"]
+    assert (line["verdict"], line["n"]) == (verdict, 12 + 239)
+    assert line["effect"] == pytest.approx(line["secondary"]["gain_seen"] - line["secondary"]["gain_heldout"], abs=2e-6)
 
 
 def test_real_students_are_reproduced_or_contradicted(tmp_path: Path) -> None:
@@ -138,6 +152,42 @@ def test_conclusions(case: tuple[str, int, float], verdict: str) -> None:
     found, reason = conclude(finding, p, Bar(vocabulary, 0.05, 0.8, 1), None, None, "")
     assert found == verdict
     assert ("785 problem clusters (here 100)" in reason) == (p == 0.2)
+
+
+SIZES = {  # ours, its interval, Holm p -> verdict against 0.0476 with tolerance 0.035, and what the reason says
+    "within": (0.05, (0.01, 0.09), 0.01, "reproduced", "found"),
+    "outside with its interval": (0.3, (0.25, 0.35), 0.001, "contradicted", "with its interval"),
+    "outside with a part of it": (0.09, (0.02, 0.16), 0.01, "inconclusive", "direction holds"),
+    "none, and no room for the published one": (0.0, (-0.01, 0.01), 0.9, "contradicted", "with its interval"),
+    "none, and room for it": (0.0, (-0.1, 0.1), 0.9, "inconclusive", "not significant"),
+    "the other sign": (-0.1, (-0.15, -0.05), 0.001, "contradicted", "found"),
+}
+
+
+@pytest.mark.parametrize(("ours", "span", "p", "verdict", "says"), SIZES.values(), ids=SIZES)
+def test_the_size_of_a_real_students_effect(ours: float, span: tuple[float, float], p: float, verdict: str, says: str) -> None:
+    sign = (ours > 0) - (ours < 0)
+    finding = Finding(ours, "found", effect=ours, n=651, p=p, sign=sign, deviation=0.6, span=Interval(*span))
+    found, reason = conclude(finding, p, Bar("reproduction", 0.05, 0.8, 1), 0.0476, 0.035, "")
+    assert (found, says in reason) == (verdict, True), reason
+    assert conclude(finding, p, Bar("pattern", 0.05, 0.8, 1), 0.0476, 0.035, "")[0] in ("holds", "fails", "inconclusive")
+
+
+def test_what_has_no_test_says_what_would_decide() -> None:
+    finding = Finding(0.2, "found", n=3, state="undecided", needed=5, unit="seeds")
+    assert conclude(finding, None, Bar("pattern", 0.05, 0.8, 1), None, None, "")[1].endswith("about 5 seeds would decide (here 3)")
+    assert power_figures(finding, Bar("pattern", 0.05, 0.8, 1)) == {"deciding": 5}
+
+
+def test_a_fall_is_tested_as_ranks_and_step_by_step_too(tmp_path: Path) -> None:
+    found = run(tmp_path)[0]["accuracy_falls"]["secondary"]
+    assert found["page"]["n"] == 239
+    assert found["page"]["p"] < 1e-6
+    assert list(found["steps"]) == ["r1-r2", "r2-r3", "r3-r4", "r4-r5", "r5-r6"]
+    assert all(step["low"] <= step["effect"] <= step["high"] < 0 for step in found["steps"].values())
+    assert sum(step["effect"] for step in found["steps"].values()) == pytest.approx(
+        found["accuracy"]["r6"] - found["accuracy"]["r1"], abs=1e-5
+    )
 
 
 def test_design_claims_nothing_that_did_not_show() -> None:

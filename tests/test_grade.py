@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from stages import grade
+from stages.extraction.reading import Reading
 from stages.grading import pairs, pool, reading
 from stages.grading.agreement import equal
 from stages.grading.answer import final_answer, plain
 from stages.grading.equality import decide
+from stages.grading.form import read_form
 from stages.grading.pool import compare
 from stages.shared import files
 from stages.shared.completion import Completion, Verdict
@@ -92,6 +94,7 @@ def problem(name: str, gold: str) -> Problem:
 
 
 STUDY = """
+benchmarks: {gsm8k: {form: number}}
 grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
 """
 TEXTS = {
@@ -107,9 +110,10 @@ def run(folder: Path, cells: dict[str, list[Completion]], golds: dict[str, str] 
     (folder / "params.yaml").write_text("arms: [r1]\nseeds: [1]\n")
     (folder / "benchmarks").mkdir(exist_ok=True)
     files.write_records(folder / "problems.jsonl", [problem(name, gold) for name, gold in golds.items()])
+    files.write_records(folder / "reading.jsonl", [])
     for name, completions in cells.items():
         files.write_records(folder / "completions" / f"{name}.jsonl.gz", completions)
-    names = ["study.yaml", "params.yaml", "problems.jsonl", "benchmarks", "completions", "verdicts.jsonl.gz", "grade.json"]
+    names = ["study.yaml", "params.yaml", "problems.jsonl", "reading.jsonl", "benchmarks", "completions", "verdicts.jsonl.gz", "grade.json"]
     grade.main(*(str(folder / name) for name in names))
     return gzip.decompress((folder / "verdicts.jsonl.gz").read_bytes()), json.loads((folder / "grade.json").read_text())
 
@@ -202,3 +206,77 @@ def test_a_bad_line_of_pairs_is_a_fault_that_names_it(line: str, message: str, t
     with pytest.raises(Fault, match=message):
         pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
     assert not (tmp_path / "out.jsonl").exists()
+
+
+SETTLED = {
+    "words around": ("number", "18", "She earns $18 every day", True),
+    "commas": ("number", "1,800", "they need 1800 bricks in all", True),
+    "another number": ("number", "18", "She earns $81 every day", False),
+    "three digits": ("integer 0..999", "025", "so we get 25 in the end", True),
+    "no number": ("number", "18", "none of them", None),
+    "two numbers": ("number", "18", "18 of the 20 days", None),
+    "denied": ("number", "18", "it is not 18", None),
+    "a bound": ("number", "18", "at least 18 days", None),
+    "a multiple": ("number", "18", "18 dozen eggs", None),
+    "a number in words too": ("number", "18", "eighteen and 18 more", None),
+    "a part": ("number", "18", "18.5.3 of it", None),
+    "no numeral as a gold": ("expression", "18", "She earns $18 every day", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "gold", "answer", "verdict"), SETTLED.values(), ids=SETTLED)
+def test_a_form_settles_an_answer_in_a_sentence(form: str, gold: str, answer: str, verdict: bool | None) -> None:
+    assert read_form(form, "toy").settle(gold, answer) is verdict
+
+
+FORMS = {
+    "integer 0..999": (["0", "025", "999"], ["1000", "-1", "1/2", "x"]),
+    "number": (["1,800", "-3", "0.5", "$12", "1/2"], ["", "x", "1 2", "1/0"]),
+    "choice": (["A", "(C)"], ["K", "AB", "7"]), "expression": (["x + 1"], [" "]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_gold_answer_has_its_form_or_not(form: str) -> None:
+    fitting, others = FORMS[form]
+    assert [[read_form(form, "toy").fits(gold) for gold in golds] for golds in FORMS[form]] == [
+        [True] * len(fitting),
+        [False] * len(others),
+    ]
+
+
+@pytest.mark.parametrize("form", ["", "letter", "number 1..2", "integer 5..1", "integer 0-999"])
+def test_an_unknown_form_is_a_fault_that_names_the_allowed_ones(form: str) -> None:
+    with pytest.raises(Fault, match=r"study: form is '.*'; allowed: expression, number, integer, integer LEAST..MOST, choice"):
+        read_form(form, "study")
+
+
+def test_a_benchmarks_form_settles_what_is_undecided(tmp_path: Path) -> None:
+    answer = "Answer: She earns $5 every single day"
+    cells = {name: [Completion("gsm8k", "g", 0, answer, 9, "stop"), completion("a", answer)] for name in ("base", "r1-1")}
+    gold = Problem("g", "gsm8k", "", 0, "1", "What?", "5", "", 0, "table")
+    (tmp_path / "benchmarks").mkdir()
+    files.write_records(tmp_path / "benchmarks" / "gsm8k.jsonl", [gold])
+    _, metrics = run(tmp_path, cells, {"a": "5"})
+    counts = {"correct": 1, "wrong": 0, "no_answer": 0, "truncated": 0, "ungradable": 1}
+    assert metrics == {"outcomes": {"base": counts, "r1": counts}}
+
+
+NOTED = {  # gold, the key as read, whether both agree, answer, correct
+    "a decimal": ("0.75", "0.75 Must be this decimal", True, "3/4", False),
+    "as demanded": ("0.75", "0.75 Must be this decimal", True, ".75", True),
+    "another key": ("0.75", "0.57 Must be this decimal", False, "3/4", True),
+    "no note": ("0.75", "0.75", True, "3/4", True),
+    "a fraction, in bad print": ("32/53", "32/ 53 Must be this", True, "64/106", False),
+    "improper": ("29/2", "29/2 improper", True, "14 1/2", False),
+    "optional": ("40", "40 Degrees Optional", True, "40°", True),
+    "exact": ("√97", "√97 Must be this exact answer", True, "√97", True),
+}
+
+
+@pytest.mark.parametrize(("gold", "key", "agrees", "answer", "correct"), NOTED.values(), ids=NOTED)
+def test_the_printed_keys_note_on_form_counts(gold: str, key: str, agrees: bool, answer: str, correct: bool) -> None:
+    reading = Reading("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
+    golds = grade.with_notes({("competition", "a"): gold, ("toy", "a"): gold}, [reading])
+    assert decide(golds["competition", "a"], answer) is correct
+    assert golds["toy", "a"] == gold

@@ -112,7 +112,7 @@ def test_imports_are_found(source: str, expected: list[str], tmp_path: Path) -> 
 
 
 # What re-runs after an edit: a copy of two arms and one seed, in which every stage writes a hash of all that it depends on.
-JUDGING = {"grade", "summarise", "claims", "report"}
+JUDGING = {"grade", "judge", "summarise", "claims", "report"}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ class TestWhatReruns:
         tiny.edit(tree / "studies" / "mini.yaml", "scan_skew: 0.4", "scan_skew: 0.3")
         ran = tiny.repro(tree, stubs=True)
         assert ran[0] == "fetch@mini"
-        assert _stages(ran) == set(STAGES) - {"pretraining", "student", "benchmarks"}
+        assert _stages(ran) == set(STAGES) - {"published", "pretraining", "student", "benchmarks"}
 
 
 def _stages(names: list[str]) -> set[str]:

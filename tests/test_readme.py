@@ -62,6 +62,7 @@ def _records() -> list[tuple[str, list[str]]]:
     modules = {"chat": ["Example"], "completion": ["Completion", "Verdict"], "problem": ["Problem"], "split": ["Assignment"]}
     modules |= {"trace": ["Level", "Trace", "Verified"]}
     found = [(name, importlib.import_module(f"stages.shared.{module}")) for module, names in modules.items() for name in names]
+    found.append(("Judged", importlib.import_module("stages.grading.judged")))
     return [(name, list(getattr(module, name).__struct_fields__)) for name, module in found]
 
 

@@ -70,6 +70,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.move(data / "teacher.json", metrics / "teacher.json")
     files.write_json(metrics / "extract.json", {"pages": 1234, "dropped_no_answer": 2})
     files.write_json(metrics / "levels.json", {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
+    files.write_json(metrics / "judge.json", {"judge": "none", "ungradable": 0})
     names = [line["id"] for line in map(json.loads, (data / "problems.jsonl").read_text().splitlines())]
     for cell in ("base", "r1-1"):
         answers = [Completion("competition", name, 0, TEXT, 20, "stop") for name in names]

@@ -71,6 +71,25 @@ def test_bootstrap_covers_and_clusters_count() -> None:
     assert naive / 200 < 0.8
 
 
+def test_bootstrap_covers_as_it_says() -> None:
+    """Means over three seeds, a sixth of the problems in clusters: 93 to 97 % of the intervals hold the truth."""
+    random, clusters = np.random.default_rng(11), np.concatenate([np.repeat(own(10), 3), np.arange(10, 160)])
+    hits = 0
+    for seed in range(1000):
+        chances = random.beta(0.6, 0.4, 160)[clusters]
+        scores = (random.random((3, 180)) < chances).mean(axis=0)
+        low, high = st.bootstrap(scores, clusters, 0.95, 400, seed)
+        hits += low <= 0.6 <= high
+    assert 930 <= hits <= 970
+
+
+def test_the_smallest_visible_effect_is_seen_as_often_as_it_says() -> None:
+    random = np.random.default_rng(12)
+    effect = st.detectable(0.5, 150, 0.05, 0.8)
+    found = [st.sign_flip(random.normal(effect, 0.5, 150), own(150), 300, seed) <= 0.05 for seed in range(500)]
+    assert 0.75 <= np.mean(found) <= 0.85
+
+
 def test_rate_interval_is_wilson_for_trials_and_never_certain() -> None:
     trials = np.array([1.0, 0, 1, 1])
     assert st.rate_interval(trials, own(4), 0.95, 100, 1) == st.wilson(0.75, 4, 0.95)
@@ -100,6 +119,44 @@ def test_trend_agrees_with_pages_test() -> None:
     assert page < 0.001
     assert st.sign_flip(st.slope(scores), own(30), 5000, 1) < 0.001
     assert st.sign_flip(st.slope(np.random.default_rng(7).random((30, 6))), own(30), 5000, 1) > 0.05
+
+
+def test_page_by_its_formula() -> None:
+    """Page (1963): L = sum of j R_j, mean n k (k+1)^2 / 4, variance n k^2 (k+1)^2 (k-1) / 144; a cluster is ranked as one."""
+    scores = np.random.default_rng(2).random((25, 4)) - 0.1 * np.arange(4)
+    ranks = np.array([stats.rankdata(-row) for row in scores])
+    statistic = float(ranks.sum(axis=0) @ np.arange(1, 5))
+    z = (statistic - 25 * 4 * 25 / 4) / math.sqrt(25 * 16 * 25 * 3 / 144)
+    found = st.page(scores, own(25))
+    assert (found.statistic, found.n) == (statistic, 25)
+    assert found.p == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=1e-6)
+    assert st.page(np.repeat(scores, 2, axis=0), np.repeat(own(25), 2)) == found
+    assert st.page(scores[:, ::-1], own(25)).p == pytest.approx(found.p)
+
+
+def test_pass_at_k_is_unbiased() -> None:
+    """Its mean over all outcomes of n samples is the chance that k of them hold a right one."""
+    n, k, chance = 6, 3, 0.3
+    mean = sum(math.comb(n, c) * chance**c * (1 - chance) ** (n - c) * st.pass_at(n, c, k) for c in range(n + 1))
+    assert mean == pytest.approx(1 - (1 - chance) ** k, abs=1e-12)
+    assert [st.pass_at(4, c, 1) for c in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+    assert [st.pass_at(4, 1, k) for k in (1, 2, 3, 4)] == pytest.approx([0.25, 0.5, 0.75, 1])
+    for samples, correct, k in ((2, 0, 3), (2, 3, 1), (2, 1, 0)):
+        with pytest.raises(ValueError, match="pass@"):
+            st.pass_at(samples, correct, k)
+
+
+def test_differences_that_do_not_differ_are_not_certain() -> None:
+    unseen = st.wilson(0.0, 50, 0.95).high
+    assert st.interval(np.zeros(50), own(50), 0.95, 100, 1) == (-unseen, unseen)
+    assert st.interval(np.ones(50), own(50), 0.95, 100, 1) == (1 - unseen, 1.0)
+    assert st.interval(np.zeros(100), np.repeat(own(50), 2), 0.95, 100, 1) == (-unseen, unseen)
+
+
+def test_seeds_that_would_decide() -> None:
+    assert st.deciding_seeds(0.1655, 0.5, 0.95) == 5
+    assert st.deviation_interval(0.1655, 4, 0.95).high > 0.5 > st.deviation_interval(0.1655, 5, 0.95).high
+    assert st.deciding_seeds(0.5, 0.5, 0.95) is None
 
 
 def test_mcnemar_closed_form() -> None:

@@ -38,7 +38,7 @@ def test_figures_by_arm_benchmark_and_split(tmp_path: Path) -> None:
     assert summary["teacher"] == {"accuracy": 0.98}
     assert list(summary["arms"]) == ["base", "r1", "r1-n100"]
     base, r1 = summary["arms"]["base"], summary["arms"]["r1"]
-    assert list(base["competition"]) == ["all", "seen", "near", "heldout", "sections"]
+    assert list(base["competition"]) == ["all", "seen", "near", "heldout", "sections", "years"]
     heldout = {"accuracy": 0.491525, "n": 59, "sd": None}  # 29 of the 59 that are no duplicate of a seen one
     low, high = wilson(29 / 59, 59, 0.95)
     assert base["competition"]["heldout"] == heldout | {"low": round(low, 6), "high": round(high, 6)}
@@ -60,10 +60,56 @@ def test_seen_is_what_the_own_arm_saw(tmp_path: Path) -> None:
     assert (arms["r1-n100"]["competition"]["seen"]["n"], arms["r1-n100"]["competition"]["heldout"]["n"]) == (4, 67)
 
 
+PLACES = {  # id: (cluster, text) -> place, a trained on and d validated on
+    "trained on": ("a", "a", "A", "seen"),
+    "the same text in another year": ("b", "a", "A", "seen"),
+    "the same text, kept apart by the split": ("e", "e", "A", "seen"),
+    "a duplicate in other words": ("c", "a", "C", "near"),
+    "validated on": ("d", "d", "D", "valid"),
+    "the text of a validated one": ("f", "d", "D", "valid"),
+    "validated on, and a duplicate": ("g", "a", "D", "near"),
+    "a duplicate of one whose text was trained on": ("h", "e", "H", "near"),
+    "new": ("i", "i", "I", "heldout"),
+}
+
+
 def test_places_of_problems() -> None:
-    clusters = {"a": "a", "b": "a", "c": "c", "d": "a"}
-    assignments = [Assignment(name, cluster, "heldout", True) for name, cluster in clusters.items()]
-    assert places(assignments, {"a"}, {"d"}) == {"a": "seen", "b": "near", "c": "heldout", "d": "valid"}
+    assignments = [Assignment(name, cluster, "heldout", True) for name, cluster, _, _ in PLACES.values()]
+    texts = {name: text for name, _, text, _ in PLACES.values()}
+    found = places(assignments, {"a"}, {"d"}, texts)
+    assert {case: found[row[0]] for case, row in PLACES.items()} == {case: row[3] for case, row in PLACES.items()}
+
+
+def test_an_id_that_is_no_problem_is_a_fault() -> None:
+    with pytest.raises(Fault, match="problem z of a corpus or the split"):
+        places([Assignment("a", "a", "heldout", True)], {"z"}, set(), {"a": "A"})
+
+
+def test_gain_is_paired_on_the_arms_own_problems(tmp_path: Path) -> None:
+    r1 = run(tmp_path)[0]["arms"]["r1"]["competition"]
+    assert r1["seen"]["gain"] == 0.5  # 12 right, of which the base knows 6
+    assert r1["heldout"]["gain"] == pytest.approx(r1["heldout"]["accuracy"] - 29 / 59, abs=1e-5)
+    assert r1["heldout"]["gain_low"] < r1["heldout"]["gain"] < r1["heldout"]["gain_high"]
+    assert not {"gain", "gain_low"} & r1["near"].keys()  # one problem has no interval
+    assert list(r1["years"]) == ["2011", "2012", "2013", "2014", "2015"]
+    assert sum(line["n"] for line in r1["years"].values()) == 59
+
+
+def test_several_samples_give_pass_at_k() -> None:
+    """Of four samples: problem a right in all, b in one, c in none; seeds are averaged."""
+    right = {("a", 1): 4, ("b", 1): 1, ("c", 1): 0, ("a", 2): 4, ("b", 2): 2, ("c", 2): 0}
+    rows = [
+        {"id": name, "seed": seed, "sample": i, "cluster": name, "correct": float(i < n)}
+        for (name, seed), n in right.items()
+        for i in range(4)
+    ]
+    params = summarise.Params(0.95, 200, 1)
+    line = summarise.estimate(pd.DataFrame(rows), "x", params)
+    assert line["accuracy"] == pytest.approx((1 + 3 / 8) / 3)
+    assert line["pass_at_2"] == pytest.approx((1 + (1 / 2 + 5 / 6) / 2) / 3)  # of 6 pairs, 3 and 1 miss
+    assert line["pass_at_4"] == pytest.approx(2 / 3)
+    assert line["pass_at_2_low"] < line["pass_at_2"] < line["pass_at_2_high"]
+    assert not any("pass" in key for key in summarise.estimate(pd.DataFrame(rows)[lambda frame: frame["sample"] == 0], "x", params))
 
 
 def test_tables_are_tidy_and_agree_with_the_summary(tmp_path: Path) -> None:

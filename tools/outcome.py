@@ -12,6 +12,7 @@ from tabulate import tabulate
 from tools import lock
 
 TOLERANCE = 0.03  # the most that an accuracy (0..1) may move on a machine whose arithmetic is not the committed run's
+LEAST = 30  # problems below which an accuracy is not held to it: one answer of the base would move it further
 SHOWN = 20  # differences listed before the rest is only counted
 
 
@@ -104,16 +105,16 @@ def _moved(name: str) -> Iterator[str]:
 
 
 def accuracies(document: Any, prefix: str = "") -> dict[str, float]:
-    """Flatten a summary to its accuracies: dotted key -> value.
+    """Flatten a summary to its accuracies over at least LEAST problems: dotted key -> value.
 
-    >>> accuracies({"arms": {"r1": {"accuracy": 0.5, "low": 0.4}}})
+    >>> accuracies({"arms": {"r1": {"accuracy": 0.5, "low": 0.4, "years": {"2011": {"accuracy": 0.1, "n": 20}}}}})
     {'arms.r1.accuracy': 0.5}
     """
     if not isinstance(document, dict):
         return {}
     found = {}
     for key, value in document.items():
-        if key == "accuracy" and isinstance(value, float | int):
+        if key == "accuracy" and isinstance(value, float | int) and document.get("n", LEAST) >= LEAST:
             found[prefix + key] = float(value)
         found |= accuracies(value, f"{prefix}{key}.")
     return found

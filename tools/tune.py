@@ -77,16 +77,16 @@ def main(out: Path, rates: list[float], arms: list[str], file: str = "studies/mi
             none = out / "transcripts.jsonl.gz"  # no model is asked
             stage("solve", values, asked, recordings, out / "traces.jsonl", none)
             stage("verify", values, asked, reading, out / "traces.jsonl", out / "verified.jsonl", out / "teacher.json", none)
-            stage("condense", values, asked, out / "verified.jsonl", recordings, out / "levels.jsonl", out / "levels.json", none)
+            stage("condense", values, asked, out / "verified.jsonl", recordings, out / "levels.jsonl.gz", out / "levels.json", none)
             stage("split", values, asked, reading, out / "split.jsonl")
             stage("sample", values, "base", "0", asked, out / "split.jsonl", out / "none", student, out / "completions" / "base.jsonl.gz")
         for arm in arms:
             corpus, adapter = out / "corpus" / arm, out / f"{arm}-{SEED}"
-            stage("curate", values, arm, asked, reading, recordings, out / "levels.jsonl", out / "split.jsonl", corpus)
+            stage("curate", values, arm, asked, reading, recordings, out / "levels.jsonl.gz", out / "split.jsonl", corpus)
             stage("train", values, arm, str(SEED), corpus, student, adapter, out / f"{arm}.csv", out / f"{arm}.json")
             done = out / "completions" / f"{arm}-{SEED}.jsonl.gz"
             stage("sample", values, arm, str(SEED), asked, out / "split.jsonl", out / "none", student, adapter, done)
-        stage("grade", values, params, asked, out / "none", out / "completions", out / "verdicts.jsonl.gz", out / "grade.json")
+        stage("grade", values, params, asked, reading, out / "none", out / "completions", out / "verdicts.jsonl.gz", out / "grade.json")
         found: dict[str, dict[str, float]] = defaultdict(dict)
         accuracies(out, found)
         (out / f"{rate:g}.json").write_text(json.dumps(found, indent=1) + "\n")

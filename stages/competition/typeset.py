@@ -1,6 +1,6 @@
 """An exam as a competition prints it: title, directions, numbered problems, and an answer key on a page of its own.
 
-Lengths are points (1/72 inch). Streams are not compressed, so that the bytes do not depend on a machine's zlib.
+Lengths are points (1/72 inch). Streams are deflated, which halves what the remote holds of them.
 """
 
 import re
@@ -171,7 +171,7 @@ class _Sheet:
 
     def __init__(self, path: Path, exam: Exam) -> None:
         self.exam, self.page, self.y = exam, 0, 0.0
-        self.canvas = Canvas(str(path), pagesize=letter, pageCompression=0, invariant=1)
+        self.canvas = Canvas(str(path), pagesize=letter, pageCompression=1, invariant=1)
         self.canvas.setTitle(f"{TITLE} {exam.year}: {SECTIONS[exam.section][0]}")
         self.turn()
 

@@ -1,7 +1,9 @@
 """Do two readings say the same? True, False, or None where functions stand in them of which our arithmetic knows nothing."""
 
+import re
 from fractions import Fraction
 
+from stages.grading.angles import FUNCTIONS
 from stages.grading.field import Value, multiply, rational, same
 from stages.grading.reading import Reading, lowest
 
@@ -9,8 +11,10 @@ from stages.grading.reading import Reading, lowest
 def equal(gold: Reading, answer: Reading) -> bool | None:
     """Decide equality of two readings; symmetric but for a ratio that a key gives in higher terms, which only itself meets."""
     kinds = gold.kind, answer.kind
-    if gold.name != answer.name and len(gold.name) == len(answer.name) == 1:  # x = 5 and y = 5
-        return False
+    if gold.name and answer.name and gold.name != answer.name:
+        names = [re.sub("[() ]", "", name) for name in (gold.name, answer.name)]
+        if names[0] != names[1] and all(re.fullmatch(rf"(?:{'|'.join(FUNCTIONS)})?[A-Za-zα-ω]", name) for name in names):
+            return False  # x = 5 and y = 5, or sin x = 5
     if "equation" in kinds:
         return _same_equation(gold, answer)
     if "ratio" in kinds:
@@ -74,6 +78,8 @@ def _same_value(gold: Reading, answer: Reading) -> bool | None:
         return False
     if gold.words != answer.words and verdict and (gold.words or left) and (answer.words or right):
         return None
+    if verdict is False and (other := (gold if left else answer).items) and other[0].value:  # 150 is 2 hours 30 minutes, in the last unit
+        return same(other[0].value, (answer if left else gold).value or other[0].value)
     unit, whole, part = (left, answer.value, gold.value) if left else (right, gold.value, answer.value)
     if verdict is False and unit and unit.dimensions == (("percent", 1),):
         return same(multiply(whole, rational(100)), part)

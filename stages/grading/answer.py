@@ -18,12 +18,13 @@ _SYMBOLS = {
     "\\cup": "∪", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
     "\\displaystyle": "", "\\cents": "¢",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
-    "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
+    "^{\\prime}": "'", "^\\prime": "'", "′": "'", "’": "'", "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
     **{f"\\{name}": name for name in _NAMES.split("|")},
     **{f"\\{name}": letter for name, letter in zip(_GREEK.split(), "πθαβγδλμφωσρ", strict=True)},
 }  # fmt: skip
 # Longest first, so that `^{\circ}` and `\dfrac` are seen before their parts; a command ends where its letters end.
 _SYMBOL = re.compile("|".join(re.escape(s) + ("(?![A-Za-z])" if s[-1].isalpha() else "") for s in sorted(_SYMBOLS, key=len, reverse=True)))
+_GOES_ON = re.compile(r"(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
 _MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
 _PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
@@ -86,6 +87,7 @@ def notation(answer: str) -> str:
     text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: f"^({m.group().translate(_SUPERSCRIPTS)})", text)  # before NFKC makes x² into x2
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)  # and 2½ into 21/2
     text = unicodedata.normalize("NFKC", text)
+    text = _GOES_ON.sub(_repeating, text) if "..." in text or "dots" in text else text
     if text.count("$") % 2 and text.count("$") < 40:  # an unpaired $ is money
         text = re.sub(r"(?<![\\$])\$(?=\s*[\d.])", r"\\$", text, count=1)
     if "\\begin" in text:
@@ -98,6 +100,21 @@ def notation(answer: str) -> str:
     text = " ".join(text.split()).removesuffix(".").strip()
     spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text)  # the blank of 2 1/2, "5 m" and "option C" counts, and that of 100, 200
     return text if spaced else re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)
+
+
+def _repeating(match: re.Match[str]) -> str:
+    """Return a decimal that goes on, 0.333..., as a repeating one, 0.⟨3⟩; as it stands where no period shows (π is no 3.14⟨1⟩).
+
+    A period shows in decimals that are nothing but it, twice or more, or that end in it three times: e = 2.718281828... is no 2.7⟨1828⟩.
+    """
+    whole, decimals = match[1] or "0", match[2]
+    period = re.fullmatch(r"(\d+?)\1+", decimals) or re.search(r"(\d{1,6}?)\1\1$", decimals)
+    if not period or not period[1].strip("0"):
+        return match.group()
+    head = decimals[: period.start()]
+    while head.endswith(period[1]):
+        head = head.removesuffix(period[1])
+    return f"{whole}.{head}⟨{period[1]}⟩"
 
 
 def _ungrouped(text: str) -> str:

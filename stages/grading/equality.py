@@ -7,14 +7,15 @@ from stages.grading.agreement import equal, every
 from stages.grading.answer import notation
 from stages.grading.expression import prose
 from stages.grading.key import meets, read_key
+from stages.grading.measures import same_time
 from stages.grading.reading import Reading, read
-from stages.grading.units import based, spelt
+from stages.grading.units import based, spelt, split_unit
 
 MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
 _INTEGER = re.compile(r"[-+]?\d{1,40}")
 _LEAD = re.compile(
     r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is\s+|:\s*)|(?:approximately|about|≈)\s*"
-    r"|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
+    r"|=\s*|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(r"(.*\S)\s*\(\s*([A-Za-z][A-Za-z -]+)\)")
@@ -37,14 +38,22 @@ def decide(gold: str, answer: str) -> bool | None:
     right = notation(answer)
     known = _notation(key.gold)
     verdict = _alternatives(known, right)
-    if verdict and key.form and not meets(key.form, _bare(right)):
+    if verdict and not formed(key.form, right):
         return False
     return verdict
 
 
-def _bare(text: str) -> str:
-    """Return a fraction of LaTeX without its brackets: ((40)/(41)) is 40/41."""
-    return re.sub(r"\(\((-?\d+)\)/\((\d+)\)\)", r"\1/\2", text)
+def formed(form: str, text: str) -> bool:
+    """Return whether an answer in plain notation, without its name, unit and LaTeX's brackets, has the form that a key demands.
+
+    >>> formed("fraction", "x=((40)/(41))"), formed("decimal", "the answer is 0.5 cm"), formed("decimal", "1/2")
+    (True, True, False)
+    """
+    if not form:
+        return True
+    text = re.split("[=≈]", _LEAD.sub("", text, count=1) if _LEAD.match(text) else text)[-1].strip().lstrip("$")
+    text = split_unit(text)[0] if form != "pair" else text
+    return meets(form, re.sub(r"\(\((-?\d+)\)/\((\d+)\)\)", r"\1/\2", text))
 
 
 @lru_cache(4096)
@@ -88,6 +97,8 @@ def _compare(known: str, given: str) -> bool | None:
         return True
     if (choice := _choice(known, given)) is not None:
         return choice
+    if clock := same_time(known, given):
+        return clock[0]
     left, right = based(known), based(given)
     if left or right:
         return _same_base(known, given, left, right)

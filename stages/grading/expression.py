@@ -8,6 +8,7 @@ import re
 from fractions import Fraction
 from math import comb, factorial
 
+from stages.grading.angles import known
 from stages.grading.field import Undecided, Value, add, as_rational, divide, multiply, name, power, rational, symbol
 
 MAX_DIGITS, MAX_TOKENS, MAX_FACTORIAL = 60, 160, 150  # beyond these: undecided
@@ -148,6 +149,8 @@ def _function(function: str, tokens: list[Token]) -> Value:
     argument = _power(tokens)
     while tokens and isinstance(tokens[-1], Value):
         argument = multiply(argument, _power(tokens))
+    if (exact := known(function, argument)) is not None:
+        return power(exact, exponent)
     if function == "exp":
         return power(symbol("e"), multiply(argument, exponent))
     return power(symbol(f"{function}({name(argument)})"), exponent)

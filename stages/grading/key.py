@@ -5,7 +5,8 @@ from math import gcd
 from typing import NamedTuple
 
 _NOTE = re.compile(
-    r"[\s(]*\b(?:(?P<must>must\s*be|exact(?:\s+\w+)?\s+required)|improper fraction|reduced fraction|(?P<optional>(?:\W*[a-z]+\W*)optional))"
+    r"[\s(]*\b(?:(?P<must>must\s*be|exact(?:\s+\w+)?\s+required)|improper(?: fraction)?|reduced fraction"
+    r"|(?P<optional>(?:\W*[a-z]+\W*)optional))"
     r"[\w\s/,-]*[.)]*\s*$",
     re.IGNORECASE,
 )
@@ -35,6 +36,19 @@ def read_key(text: str) -> Key:
     note = match.group().casefold()
     form = "" if match["optional"] else next((form for form in _FORMS if form in note), "")
     return Key(text[: match.start()].strip(), form)
+
+
+def noted(gold: str, key: str) -> str:
+    """Return a gold answer with the note on form that the printed key has and the gold answer lacks; "must be this" is the gold's own form.
+
+    >>> noted("0.75", "0.75 Must be this/decimal"), noted("32/53", "32/ 53 Must be this"), noted("7", "7 (degrees optional)")
+    ('0.75 (must be this decimal)', '32/53 (must be this fraction)', '7')
+    """
+    if read_key(gold).form or not (match := _NOTE.search(key)) or not match.start() or match["optional"]:
+        return gold
+    own = next((form for form in _FORMS if meets(form, gold.strip())), "")
+    form = read_key(key).form or own
+    return f"{gold} (must be this {form})" if form and form == own else gold
 
 
 def meets(form: str, plain: str) -> bool:

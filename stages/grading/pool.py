@@ -13,9 +13,9 @@ from multiprocessing.process import BaseProcess
 from tqdm import tqdm
 
 from stages.grading.answer import notation
-from stages.grading.equality import decide
+from stages.grading.equality import decide, formed
 from stages.grading.expression import prose
-from stages.grading.key import meets, read_key
+from stages.grading.key import read_key
 from stages.shared.files import Fault
 
 Pair = tuple[str, str]  # (gold, answer), in this order: the library is not symmetric
@@ -45,7 +45,7 @@ def compare(pairs: Iterable[Pair], limit: float, memory: int, workers: int) -> d
     hard = {pair: bare for pair, bare in hard.items() if not any(_beyond(text) for text in bare)}
     found = symbolic(sorted(set(hard.values())), limit, memory, workers)
     for pair, bare in hard.items():
-        verdicts[pair] = found[bare] and meets(read_key(pair[0]).form, notation(pair[1]))
+        verdicts[pair] = found[bare] and formed(read_key(pair[0]).form, notation(pair[1]))
     return verdicts
 
 

@@ -6,21 +6,25 @@ from itertools import accumulate
 from math import gcd, inf, isfinite, pi
 from typing import NamedTuple
 
+from stages.grading.angles import radians
 from stages.grading.expression import FUNCTIONS, parse, prose
-from stages.grading.field import Undecided, Value, as_rational, multiply
+from stages.grading.field import Undecided, Value, as_rational, multiply, rational
+from stages.grading.measures import compound
 from stages.grading.units import Unit, spelt, split_unit
 
 MAX_DEPTH, MAX_ITEMS, MAX_EQUALS = 20, 60, 8  # of brackets, of a list, of equals signs; beyond them: undecided
 _OPEN, _CLOSE = "([{⦃⟦", ")]}⦄⟧"
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d,. ])\d{1,3}(?: \d{3})+(?![\d,./]| \d)")
 _NAMED = re.compile(
-    r"([A-Za-zα-ω](?:_\w|')?(?:\([^()=]{1,8}\))?|∠ ?[A-Z]{1,3}|[A-Z]{2,3}|\([a-z](?:,[a-z])+\)|[A-Za-z ]{3,40})\s*[=∈]\s*(?!=)"
+    r"((?:sin|cos|tan|cot|sec|csc) ?\(?[A-Za-zα-ω]\)?|[A-Za-zα-ω](?:_\w|')?(?:\([^()=]{1,8}\))?|∠ ?[A-Z]{1,3}|[A-Z]{2,3}"
+    r"|\([a-z](?:,[a-z])+\)|[A-Za-z ]{3,40})\s*[=∈]\s*(?!=)"
 )
 _GENERIC = re.compile(r"(.*[\d)π])\s*((?:[a-zA-Z]{3,20}\s*){1,3})")
 _COUNTS = re.compile(
     rf"\b(?:hundred|thousand|[mb]illion|trillion|dozen|pairs?|times|more|less|fewer|least|most|and|or|not|to|base|mod|squared|cubed|factorial|over"
     rf"|plus|minus|choose|half|thirds?|fourths?|tenths?|point|root|pi|than|each|{FUNCTIONS})\b"
 )
+_WAGE = re.compile(r"^(-?)\$\s*([\d.,]+)(?:\s*(?:per|/)\s*|\s+an?\s+)(?=[a-z])")
 _RELATION = re.compile(r"[<>≤≥]")
 _EMPTY = ("∅", "⦃⦄", "empty set", "the empty set", "no solution", "no solutions", "no real solutions")
 
@@ -29,7 +33,7 @@ class Reading(NamedTuple):
     """What an answer says; `kind` is value, tuple, list, set, ratio, interval, union, matrix, equation or empty."""
 
     kind: str
-    items: tuple["Reading", ...] = ()
+    items: tuple["Reading", ...] = ()  # of a value in two units: the same in the last
     value: Value | None = None  # of kind value; of an equation left - right, 0
     unit: Unit | None = None
     words: str = ""  # a counted noun
@@ -55,6 +59,9 @@ def _read(text: str) -> Reading:
         return found
     if "±" in text and "," not in text:
         return _listed([text])
+    if measured := compound(text):
+        first, last = (Reading("value", value=rational(amount), unit=unit) for amount, unit in measured)
+        return first._replace(items=(last,))
     parts = _split(text, ",")
     if text[:1] in ("(", "{", "⦃") and _closing(text) == len(text):
         inner = _split(text[1:-1], ",")
@@ -99,6 +106,7 @@ def _single(text: str) -> Reading:
             raise Undecided(text[:80])
         return _equation(text)
     text = re.sub(r"^(?:minus|negative)\s+", "-", text, flags=re.IGNORECASE)
+    text = _WAGE.sub(r"\1\2 dollars per ", radians(text))
     money = text.replace("$", "", 1) if re.match(r"-?\$", text) else text
     if spelt(money) is not None:
         return Reading("value", value=_value(money))

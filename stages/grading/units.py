@@ -20,23 +20,24 @@ _TABLE = {  # singular: dimension, size in the dimension's base unit
     "money": "¢ cent 1 $ dollar buck 100",
     "mass": "mg milligram 1 g gram 1000 kg kilogram 1000000",
     "weight": "oz ounce 1 lb pound 16 ton 32000",
+    "liquid": "cup 1 pint 2 quart qt 4 gallon gal 16",
     "volume": "ml milliliter millilitre 1 l liter litre 1000",
     "angle": "° deg degree 1",
     "radians": "rad radian 1",
     "percent": "% percent 1",
 }
-_SIZES: dict[str, tuple[str, Fraction]] = {}
+SIZES: dict[str, tuple[str, Fraction]] = {}
 for _dimension, _row in _TABLE.items():
     _names: list[str] = []
     for _word in _row.split():
         if _word[0].isdigit():
-            _SIZES |= {name: (_dimension, Fraction(_word)) for name in _names}
+            SIZES |= {name: (_dimension, Fraction(_word)) for name in _names}
             _names = []
         else:
             _names.append(_word)
-_NAME = "|".join(re.escape(name) for name in sorted(_SIZES, key=len, reverse=True))
-_ONE = rf"(?:(square|cubic|sq\.?|cu\.?)\s*)?({_NAME}|unit)(?:e?s)?\.?(?:\s*\^\(?([23])\)?)?"
-_UNIT = re.compile(rf"(?<![a-zA-Z])\s*{_ONE}(?:\s*(?:per|/)\s*{_ONE})?\s*$|\s*(mph)$", re.IGNORECASE)
+NAME = "|".join(re.escape(name) for name in sorted(SIZES, key=len, reverse=True))
+_ONE = rf"(?:(square|cubic|sq\.?|cu\.?)\s*)?({NAME}|unit)(?:e?s)?\.?(?:\s*\^\(?([23])\)?)?"
+_UNIT = re.compile(rf"(?<![a-zA-Z])\s*{_ONE}(?:(?:\s*(?:per|/)\s*|\s+an?\s+){_ONE})?\s*$|\s*(mph)$", re.IGNORECASE)
 _SHORT = {"m", "g", "s", "h", "l", "in", "min"}  # 5m is five times m: a short name counts after a blank only
 
 _NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -53,11 +54,15 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
     >>> split_unit("15 cm^2")
     ('15', Unit(dimensions=(('length', 2),), factor=Fraction(100, 1)))
     """
-    match = _UNIT.search(text)
+    written = text
+    if text[-1:] == ")" or text[-7:].strip() in ("squared", "cubed"):  # ft over s as a fraction; per second squared
+        written = re.sub(r"(?<=[A-Za-z]{2})\s+(squared|cubed)$", lambda m: "^2" if m[1] == "squared" else "^3", text)
+        written = re.sub(r"\(\(\s*([A-Za-z]+)\s*\)/\(\s*([A-Za-z]+)\s*\)\)$", r" \1/\2", written)
+    match = _UNIT.search(written)
     if not match or not match.start():
         return text, None
     if match[7]:
-        return text[: match.start()].strip(), Unit((("length", 1), ("time", -1)), Fraction(1609344, 3600))
+        return written[: match.start()].strip(), Unit((("length", 1), ("time", -1)), Fraction(1609344, 3600))
     if match[2] in _SHORT and not re.match(r"\s|/", match.group()) and not match[1]:
         return text, None
     powers: dict[str, int] = {}
@@ -65,11 +70,11 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
     named = [[part or "" for part in match.group(*groups)] for groups in ((1, 2, 3), (4, 5, 6))]
     for (kind, name, exponent), sign in zip(named, (1, -1), strict=True):
         if name and name.lower() != "unit":
-            dimension, size = _SIZES[name] if name in _SIZES else _SIZES[name.lower()]
+            dimension, size = SIZES[name] if name in SIZES else SIZES[name.lower()]
             times = int(exponent or {"s": 2, "c": 3}.get(kind[:1].lower(), 1)) * sign
             powers[dimension] = powers.get(dimension, 0) + times
             factor *= size**times
-    return text[: match.start()].strip(), Unit(tuple(sorted(powers.items())), factor) if powers else None
+    return written[: match.start()].strip(), Unit(tuple(sorted(powers.items())), factor) if powers else None
 
 
 def spelt(text: str) -> str | None:

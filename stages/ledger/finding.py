@@ -4,11 +4,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stages.shared.statistics import deciding_n, detectable
+from stages.shared.statistics import Interval, deciding_n, detectable, holm
 
 WORDS = {  # by vocabulary: how a finding is called; `reproduction` is kept for real students
     "pattern": {"shown": "holds", "opposite": "fails", "undecided": "inconclusive"},
     "reproduction": {"shown": "reproduced", "opposite": "contradicted", "undecided": "inconclusive"},
+    "printed": {"shown": "supported", "opposite": "contradicted", "undecided": "inconclusive"},  # of a paper's own counts
 }
 
 
@@ -30,6 +31,9 @@ class Finding(NamedTuple):
     state: str = ""  # shown | opposite | undecided, where p is None
     deviation: float | None = None  # of a unit, so that the effect's standard error is deviation / √n
     secondary: dict[str, Any] = {}  # noqa: RUF012  further figures; never changed
+    span: Interval | None = None  # interval of `ours`, where it can be held against a published value
+    needed: int | None = None  # units that would decide, where there is no test
+    unit: str = "problem clusters"  # what n and needed count
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -54,41 +58,97 @@ class Judged(msgspec.Struct, frozen=True):
 class Bar(NamedTuple):
     """What the verdicts of a study are held to."""
 
-    vocabulary: str  # pattern | reproduction
+    vocabulary: str  # pattern | reproduction | printed
     alpha: float  # two-sided, of the whole family
     power: float
     family: int  # tests in the family
+
+
+class Terms(NamedTuple):
+    """What a claim states beside its rule."""
+
+    rule: str  # in words
+    published: float | None
+    tolerance: float | None
+    by_construction: str
+    note: str
+
+
+def judge(found: dict[str, Finding | NotRun], terms: dict[str, Terms], vocabulary: str, alpha: float, power: float) -> dict[str, Judged]:
+    """Return the ledger by claim, in the order of `terms`; Holm's correction runs over all findings with a p."""
+    findings = {name: finding for name, finding in found.items() if isinstance(finding, Finding)}
+    adjusted = holm({name: finding.p for name, finding in findings.items() if finding.p is not None})
+    bar = Bar(vocabulary, alpha, power, max(1, len(adjusted)))
+    judged = {}
+    for name, term in terms.items():
+        finding = findings.get(name, Finding(None, str(found[name])))
+        p = adjusted.get(name)
+        verdict, reason = conclude(finding, p, bar, *term[1:4]) if name in findings else ("not run", finding.reason)
+        judged[name] = Judged(
+            verdict=verdict, published=term.published, ours=finding.ours, p=finding.p, p_holm=p,
+            effect=finding.effect, low=finding.low, high=finding.high, n=finding.n, rule=term.rule, reason=reason,
+            by_construction=term.by_construction, note=term.note, secondary=finding.secondary | power_figures(finding, bar),
+        )  # fmt: skip
+    return judged
 
 
 def conclude(
     finding: Finding, p_holm: float | None, bar: Bar, published: float | None, tolerance: float | None, design: str
 ) -> tuple[str, str]:
     """Return (verdict, reason)."""
-    state = finding.state
+    state, words, reason = finding.state, WORDS[bar.vocabulary], finding.reason
     if p_holm is not None:
         state = "undecided" if p_holm > bar.alpha else "shown" if finding.sign > 0 else "opposite"
-    verdict, reason = WORDS[bar.vocabulary][state], finding.reason
-    if state == "undecided" and p_holm is not None:
-        reason += f"; not significant (Holm p = {p_holm:.3g}), {_more(finding, bar)}"
+    verdict = words[state]
+    if state == "undecided":
+        if p_holm is not None:
+            reason += f"; not significant (Holm p = {p_holm:.3g}), {_more(finding, bar)}"
+        elif finding.needed is not None:
+            reason += f"; at this spread about {finding.needed} {finding.unit} would decide (here {finding.n})"
         if bar.vocabulary == "pattern" and finding.sign < 0:  # a pattern that points the other way is not there, whatever its p
-            verdict, reason = WORDS["pattern"]["opposite"], "the effect has the wrong sign: " + reason
-    if state == "shown" and bar.vocabulary == "reproduction" and _far(finding.ours, published, tolerance):
-        return WORDS["reproduction"]["opposite"], f"{reason}; ours lies further than {tolerance:g} from the published {published:g}"
+            return words["opposite"], "the effect has the wrong sign: " + reason
+    if bar.vocabulary == "reproduction" and published is not None and tolerance is not None:
+        size = _size(finding, published, tolerance)
+        if size == "outside" and state != "opposite":
+            return words["opposite"], f"{reason}; ours lies further than {tolerance:g} from the published {published:g}, with its interval"
+        if size == "open" and state == "shown":
+            away = abs((finding.ours or 0.0) - published) - tolerance
+            needed = deciding_n(away, finding.deviation or 0.0, bar.alpha, bar.power)
+            more = f"; about {needed} {finding.unit} would decide (here {finding.n})" if needed and finding.ours == finding.effect else ""
+            return words["undecided"], (
+                f"{reason}; the direction holds, and ours lies further than {tolerance:g} from the published {published:g}, but not "
+                f"with all of its interval{more}"
+            )
     if state == "shown" and design:
         return "by construction", reason
     return verdict, reason
 
 
-def _far(ours: float | None, published: float | None, tolerance: float | None) -> bool:
-    """Return whether a figure lies outside its tolerance; the pattern alone is claimed where one of the three is not stated."""
-    return ours is not None and published is not None and tolerance is not None and abs(ours - published) > tolerance
+def _size(finding: Finding, published: float, tolerance: float) -> str:
+    """Say where our figure lies: within the tolerance of the published one; outside, with its interval; or open, outside in part.
+
+    Without an interval the figure alone decides.
+    """
+    if finding.ours is None:
+        return "within"
+    if abs(finding.ours - published) <= tolerance:
+        return "within"
+    low, high = finding.span or (finding.ours, finding.ours)
+    return "outside" if low > published + tolerance or high < published - tolerance else "open"
 
 
 def power_figures(finding: Finding, bar: Bar) -> dict[str, Any]:
-    """Return the smallest effect that this many units can show, with the family's strictest alpha; {} where there is no test."""
+    """Return the smallest effect that this many units can show and the units that would show this one; {} where there is no test.
+
+    Both are held to the family's strictest alpha.
+    """
     if finding.p is None or not finding.deviation or not finding.n:
-        return {}
-    return {"detectable": detectable(finding.deviation, finding.n, bar.alpha / bar.family, bar.power)}
+        return {} if finding.needed is None else {"deciding": finding.needed}
+    alpha = bar.alpha / bar.family
+    return {
+        "detectable": detectable(finding.deviation, finding.n, alpha, bar.power),
+        "deciding": deciding_n(finding.effect or 0.0, finding.deviation, alpha, bar.power),
+    }
 
 
 def _more(finding: Finding, bar: Bar) -> str:
@@ -96,4 +156,4 @@ def _more(finding: Finding, bar: Bar) -> str:
     if not finding.effect or not finding.deviation:
         return "and an effect of this size is not decided by any number of problems"
     needed = deciding_n(finding.effect, finding.deviation, bar.alpha / bar.family, bar.power)
-    return f"an effect of this size would be decided by about {needed} problem clusters (here {finding.n})"
+    return f"an effect of this size would be decided by about {needed} {finding.unit} (here {finding.n})"

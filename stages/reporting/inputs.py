@@ -24,6 +24,9 @@ class Figures(msgspec.Struct, frozen=True):
     high: float
     n: int
     sd: float | None
+    gain: float | None = None  # over the base on the same problems; None of the base, and where that has fewer than two of them
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 class Training(msgspec.Struct, frozen=True):
@@ -60,6 +63,7 @@ class Claim(msgspec.Struct, frozen=True):
     reason: str
     by_construction: str
     note: str
+    secondary: dict[str, Any] = {}  # further figures, by rule
 
 
 class Summary(NamedTuple):

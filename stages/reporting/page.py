@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stages.reporting import tables
+from stages.reporting import judging, tables
 from stages.reporting.inputs import Claim, Key, Summary, Training
 from stages.reporting.plots import Plot
 from stages.shared.stage import Arm
@@ -18,6 +18,10 @@ READING = (
     "correct. Splits follow each arm's own corpus, so an arm with fewer examples has more held-out problems; the ledger compares arms on "
     "the problems that they have in common. Words and tokens are means of an answer on the held-out competition (on everything, where "
     "there is no competition)."
+)
+GAINED = (
+    "What an arm gains over the base on the same problems of the competition, paired, by whether the arm was trained on them: a gain "
+    "that is there on those alone is recall."
 )
 SAMPLED = (
     "Held-out problems drawn by hash of their ids, so that nobody chose them; the first sample of the first seed. What a student wrote "
@@ -42,6 +46,7 @@ class Ledger(msgspec.Struct, frozen=True):
     """Of section `claims`, what the page states."""
 
     alpha: float
+    power: float
     confidence: float
     ledger: dict[str, Says]
 
@@ -61,6 +66,7 @@ class Run(NamedTuple):
     teacher: dict[str, Any]
     levels: dict[str, Any]
     extraction: dict[str, Any]
+    judge: dict[str, Any]
 
 
 class Places(NamedTuple):
@@ -79,17 +85,19 @@ class Places(NamedTuple):
 
 def write(run: Run, drawn: list[Plot], examples: str, to: Places) -> str:
     """Return the page; `to` holds its links, `examples` the rationales."""
+    gained = tables.gains(run.summary, run.confidence)
     parts = {
-        "Results": f"{READING}\n\n{tables.results(run.summary, run.confidence)}",
+        "Results": "\n\n".join([READING, tables.results(run.summary, run.confidence), *([GAINED, gained] if gained else [])]),
         "Claims": claims(run),
         "Plots": "\n\n".join(picture(plot, to.tidy) for plot in drawn),
         "What ran": f"{tables.arms(run.arms, run.trainings)}\n\nProblems asked of each student:\n\n{tables.asked(run.summary)}",
         "Teacher and extraction": audits(run),
         "The same problem, several students": f"{SAMPLED}\n\n{examples}" if examples else NO_SAMPLE,
+        "The model judge": judging.section(run.judge, f"{to.metrics}/judge.json"),
         "Limits": "\n".join(f"- {limit}" for limit in run.limits),
         "Where each number comes from": origins(to),
     }
-    sections = [f"## {title}\n\n{text}" for title, text in parts.items()]
+    sections = [f"## {title}\n\n{text}" for title, text in parts.items() if text]
     return "\n\n".join([f"# Report of {run.study}", opening(run), *sections]) + "\n"
 
 
@@ -117,6 +125,7 @@ def claims(run: Run) -> str:
             f"  - the paper says: {run.said.ledger[name].says} ({run.said.ledger[name].source})",
             f"  - found: {line.reason}",
             f"  - judged by: {line.rule}",
+            *([f"  - power: {power}"] if (power := tables.power(line, run.said.power)) else []),
             *([f"  - by construction: {line.by_construction}"] if line.by_construction else []),
             *([f"  - note: {line.note}"] if line.note else []),
         ]

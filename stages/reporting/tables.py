@@ -39,6 +39,24 @@ def results(summary: Summary, confidence: float) -> str:
     return grid(head, rows)
 
 
+def gains(summary: Summary, confidence: float) -> str:
+    """Return each arm's gain over the base on the same problems, by whether the arm was trained on them; "" without a competition."""
+    if COMPETITION not in summary.benchmarks():
+        return ""
+    rows = []
+    for arm in summary.arms[1:]:
+        found = [summary.figures(arm, COMPETITION, split) for split in SPLITS]
+        rows.append([arm, *(gain(figures) for figures in found)])
+    return grid(["arm", *(f"{called}, points [{100 * confidence:g} % interval]" for called in SPLITS.values())], rows)
+
+
+def gain(figures: Figures | None) -> str:
+    """Write a gain and its interval in points."""
+    if figures is None or figures.gain is None or figures.gain_low is None or figures.gain_high is None:
+        return ""
+    return f"{100 * figures.gain:+.1f} [{100 * figures.gain_low:+.1f}, {100 * figures.gain_high:+.1f}]"
+
+
 def asked(summary: Summary) -> str:
     """Return how many problems each arm was asked, by benchmark and split; splits are those of the arm's own corpus."""
     columns = [(name, split) for name in summary.benchmarks() for split in (SPLITS if name == COMPETITION else ("all",))]
@@ -88,6 +106,13 @@ def interval(figures: Figures | None) -> str:
 def verdict(line: Claim) -> str:
     """Name a verdict as the ledger's own page does."""
     return CALLED.get(line.verdict, line.verdict)
+
+
+def power(line: Claim, power: float) -> str:
+    """Say what this many units could show, and how many would show what was seen; "" where neither is known."""
+    detectable, deciding = (line.secondary.get(key) for key in ("detectable", "deciding"))
+    said = [] if detectable is None else [f"an effect of {detectable:.4f} would show here with a chance of {power:g}"]
+    return "; ".join(said + ([] if deciding is None else [f"the effect seen needs about {deciding:,} (here {line.n})"]))
 
 
 def figure(value: float | None) -> str:

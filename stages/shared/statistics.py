@@ -4,6 +4,7 @@ A score is a problem's mean over seeds and samples, in 0..1. Problems of one dup
 and their signs are flipped, together. Seeds are never pooled as if they were more problems.
 """
 
+from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +37,23 @@ class Paired(NamedTuple):
     deviation: float  # standard deviation of a cluster's difference, per problem
 
 
+class Trend(NamedTuple):
+    """A test of ranks."""
+
+    statistic: float  # Page's L, ranks as claimed
+    p: float  # two-sided
+    n: int  # clusters
+
+
+def quantile(confidence: float) -> float:
+    """Two-sided standard normal quantile: 1.96 of 0.95."""
+    return float(stats.norm.ppf((1 + confidence) / 2))
+
+
 def wilson(rate: float, n: int, confidence: float) -> Interval:
     """Wilson's score interval of a rate over n independent problems."""
     _need(n, 1, "rate")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = quantile(confidence)
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(max(rate * (1 - rate), 0.0) / n + z * z / (4 * n * n))
     return Interval(max(0.0, float(centre - half)), min(1.0, float(centre + half)))
@@ -57,6 +71,18 @@ def rate_interval(scores: Floats, clusters: Labels, confidence: float, resamples
     if trials or np.ptp(scores) == 0 or len(sums) == 1:
         return wilson(float(scores.mean()), len(sums), confidence)
     return bootstrap(scores, clusters, confidence, resamples, seed)
+
+
+def interval(differences: Floats, clusters: Labels, confidence: float, resamples: int, seed: int) -> Interval:
+    """Interval of a mean difference in -1..1: the bootstrap's, or where no cluster differs from another, which it would call certain, the
+    mean give or take the share of other clusters that Wilson's interval still allows after n without one.
+    """
+    sums, sizes = _by_cluster(differences, clusters)
+    _need(len(sums), 2, "interval of a difference")
+    if np.ptp(sums / sizes) > 0:
+        return bootstrap(differences, clusters, confidence, resamples, seed)
+    unseen, mean = wilson(0.0, len(sums), confidence).high, float(differences.mean())
+    return Interval(max(-1.0, mean - unseen), min(1.0, mean + unseen))
 
 
 def bootstrap(scores: Floats, clusters: Labels, confidence: float, resamples: int, seed: int) -> Interval:
@@ -100,7 +126,7 @@ def paired(differences: Floats, clusters: Labels, confidence: float, resamples: 
     effect = float(differences.mean())
     residuals = (sums - effect * sizes) / sizes.mean()
     return Paired(
-        effect, *bootstrap(differences, clusters, confidence, resamples, seed), sign_flip(differences, clusters, resamples, seed + 1),
+        effect, *interval(differences, clusters, confidence, resamples, seed), sign_flip(differences, clusters, resamples, seed + 1),
         len(differences), len(sums), float(residuals.std(ddof=1)),
     )  # fmt: skip
 
@@ -113,6 +139,31 @@ def slope(scores: Floats) -> Floats:
     _need(scores.shape[1], 2, "trend over arms")
     steps = np.arange(scores.shape[1]) - (scores.shape[1] - 1) / 2
     return np.asarray(scores @ steps / (steps @ steps), dtype=np.float64)
+
+
+def page(scores: Floats, clusters: Labels) -> Trend:
+    """Page's test that accuracy falls over ordered arms, (n_problems, n_arms): within each cluster the arms are ranked by their means.
+
+    scipy's p is one-sided, in the direction of its predicted ranks: the smaller of both directions is doubled. Its normal approximation
+    does not know ties, which make the true variance smaller: with many ties it errs towards a large p.
+    """
+    columns = [cluster_means(column, clusters) for column in scores.T]
+    ranked = np.column_stack(columns)
+    _need(len(ranked), 2, "trend over problems")
+    _need(ranked.shape[1], 3, "trend of ranks over arms")
+    falls, rises = (stats.page_trend_test(side, method="asymptotic") for side in (-ranked, ranked))
+    return Trend(float(falls.statistic), float(min(1.0, 2 * min(falls.pvalue, rises.pvalue))), len(ranked))
+
+
+def pass_at(samples: int, correct: int, k: int) -> float:
+    """Probability that one of k samples drawn without replacement is right: 1 - C(n-c, k) / C(n, k) (Chen et al. 2021, equation 1).
+
+    Its mean over problems is an unbiased estimate of pass@k; pass@1 is the share of right samples, and so avg@n.
+    """
+    _need(samples, max(k, 1), "pass@k")
+    if k < 1 or not 0 <= correct <= samples:
+        raise ValueError(f"pass@{k} with {correct} of {samples} right: k must be at least 1, and right ones at most the samples")
+    return 1.0 - comb(samples - correct, k) / comb(samples, k)
 
 
 def mcnemar(first: Floats, second: Floats) -> float:
@@ -155,6 +206,13 @@ def deviation_interval(deviation: float, n: int, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
     ends = [deviation * np.sqrt((n - 1) / stats.chi2.ppf(q, n - 1)) for q in (1 - tail, tail)]
     return Interval(float(ends[0]), float(ends[1]))
+
+
+def deciding_seeds(ratio: float, bound: float, confidence: float, most: int = 1000) -> int | None:
+    """Seeds from which the interval of a standard deviation, were its ratio the one seen, ends below `bound`; None above `most`."""
+    if ratio >= bound:
+        return None
+    return next((n for n in range(2, most + 1) if deviation_interval(ratio, n, confidence).high < bound), None)
 
 
 def detectable(deviation: float, n: int, alpha: float, power: float) -> float:

@@ -115,8 +115,8 @@ def opened(study: str, role: str, model: Model) -> Iterator[Desk]:
         known = ", ".join(endpoints) or "none"
         raise Fault(f"{study}: section '{role}': no endpoint '{model.endpoint}'; section 'endpoints' has {known}")
     given = stage.section(study, "transcripts", dict[str, Transcript])
-    if strange := sorted(given.keys() - {"solve", "verify", "condense"}):
-        raise Fault(f"{study}: section 'transcripts': no role '{strange[0]}'; allowed: solve, verify, condense")
+    if strange := sorted(given.keys() - {"solve", "verify", "condense", "judge"}):
+        raise Fault(f"{study}: section 'transcripts': no role '{strange[0]}'; allowed: solve, verify, condense, judge")
     work = Path(".work", Path(study).stem)
     work.mkdir(parents=True, exist_ok=True)
     with Store(work / "calls.sqlite") as store:
