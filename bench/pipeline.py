@@ -1,11 +1,11 @@
-"""The whole run, what of it is not compute, and how it grows: `python -m bench.pipeline`. Writes section `pipeline` of the record.
+"""The whole run, what of it is not compute, and how it grows: `python -m bench.pipeline`. Writes sections `pipeline` and `growth` of the record.
 
 Two parts, both in scratch copies of the tree with a git and a DVC of their own:
 
 - DVC alone: every stage of `mini` is replaced by a hash of its inputs, which takes no time, so that what is left is DVC's: a cold run, one
   where nothing changed, one where the learning rate changed, by plain `dvc` and by tools/dvc.py, for one, three and five seeds.
 - compute: real stages of a small study (few problems, one year, a small student, few iterations), in the seconds that its cells take by
-  themselves, without DVC; then with twice the problems, twice the arms, twice the seeds. `python -m bench.pipeline growth` runs this alone.
+  themselves, without DVC; then with twice the problems, twice the arms, twice the seeds. `python -m bench.pipeline growth` runs this alone, `dvc` the first.
 """
 
 import os
@@ -45,13 +45,10 @@ SMALL: dict[str, dict[str, Any]] = {  # sections of the small study, values over
 def main(*parts: str) -> None:
     """Run both parts, or the one that is named; print tables and record them."""
     with tempfile.TemporaryDirectory() as scratch:
-        found: dict[str, Any] = {}
         if "growth" not in parts:
-            found["dvc_alone"] = overhead(Path(scratch))
+            record("pipeline", overhead(Path(scratch)))
         if "dvc" not in parts:
-            found["growth"] = growth(Path(scratch))
-    if not parts:
-        record("pipeline", found)
+            record("growth", growth(Path(scratch)))
 
 
 def overhead(scratch: Path) -> dict[str, Any]:
