@@ -1,11 +1,13 @@
-"""The whole run, what of it is not compute, and how it grows: `python -m bench.pipeline`. Writes sections `pipeline` and `growth` of the record.
+"""What of a run is not compute, and how compute grows: `python -m bench.pipeline`. Writes sections `pipeline` and `growth` of the record.
 
 Two parts, both in scratch copies of the tree with a git and a DVC of their own:
 
 - DVC alone: every stage of `mini` is replaced by a hash of its inputs, which takes no time, so that what is left is DVC's: a cold run, one
   where nothing changed, one where the learning rate changed, by plain `dvc` and by tools/dvc.py, for one, three and five seeds.
 - compute: real stages of a small study (few problems, one year, a small student, few iterations), in the seconds that its cells take by
-  themselves, without DVC; then with twice the problems, twice the arms, twice the seeds. `python -m bench.pipeline growth` runs this alone, `dvc` the first.
+  themselves, without DVC; then with twice the problems, twice the arms, twice the seeds.
+
+`python -m bench.pipeline dvc` runs the first alone, `growth` the second.
 """
 
 import os
