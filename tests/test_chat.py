@@ -1,8 +1,10 @@
 """A model as solver, verifier and distiller, end to end against the scripted server."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +12,17 @@ import msgspec
 import pytest
 
 from stages import condense, solve, verify
-from stages.shared import stream
+from stages.shared import stage, stream
 from stages.shared.files import Fault, read_json, read_records, write_records
 from stages.shared.trace import ANSWER, LEVELS, Level, Trace, Verified
+from stages.teacher import distiller, solver, verifier
+from stages.teacher.budget import Cap
+from stages.teacher.endpoint import Endpoint
 from stages.teacher.store import Store
 from tests import teachers
 from tests.chatscript import Script
 from tests.chatserver import Server, serving
+from tests.pipeline import ROOT
 
 
 class Run(NamedTuple):
@@ -314,6 +320,12 @@ def test_the_distiller_is_told_the_answer_only_where_the_study_says_so(run: Run,
         (run.root / ".work" / "new" / "calls.sqlite").unlink()
 
 
+def test_nothing_verified_is_nothing_to_condense(run: Run) -> None:
+    write_records(run.root / "verified.jsonl", [Verified("p-000000", "It is 9.", "9", "8", "incorrect", "symbolic")])
+    with pytest.raises(Fault, match=r"verified.jsonl: no chain is verified correct, so there is nothing to condense"):
+        run.condense(teachers.study(run.root, "http://127.0.0.1:9"))
+
+
 def spoil(path: str, text: str) -> Any:
     """Return a change of a prompt file."""
     return lambda root: (root / path).write_text(text)
@@ -331,6 +343,10 @@ BROKEN: dict[str, tuple[str, dict[str, Any], Any, str]] = {  # name: (stage, cha
         "verify", {"verify": {"sampling": {"temprature": 1.0}}}, same, r"unknown field `temprature` - at `\$.sampling`",
     ),
     "a wrong type": ("condense", {"condense": {"attempts": "3"}}, same, r"Expected `int`, got `str` - at `\$.attempts`"),
+    "a bare date": (
+        "solve", {"endpoints": {"here": teachers.ENDPOINT | {"prices": {"r1": teachers.PRICE | {"dated": date(2026, 1, 2)}}}}}, same,
+        r"section 'endpoints.here': write `dated` in quotes",
+    ),
     "no such endpoint": ("solve", {"solve": {"endpoint": "there"}}, same, r"no endpoint 'there'; section 'endpoints' has here$"),
     "a role of no transcript": ("solve", {"transcripts": {"solver": {"path": "a", "sha256": "b"}}}, same, r"no role 'solver'"),
     "no transcript there": ("solve", {"transcripts": {"solve": {"path": "a.gz", "sha256": "b"}}}, same, r"^a.gz: no such file"),
@@ -340,7 +356,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], Any, str]] = {  # name: (stage, cha
     "a prompt elsewhere": ("solve", {"solve": {"prompt": "prompts/verify/1.md"}}, same, r"lies in prompts/solve/"),
     "a name that is no value": ("verify", {}, spoil("prompts/verify/1.md", "# user\n{{work}}"), r"asks for \{\{work\}\}; it may"),
     "gold told unasked": ("condense", {"condense": {"prompt": "prompts/condense/told-1.md"}}, same, r"^\S* tells the gold .* is false"),
-    "gold untold": ("condense", {"condense": {"told_gold": True}}, same, r"does not tell .* told_gold is true"),
+    "gold untold": ("condense", {"condense": {"told_gold": True}}, same, r"does not tell .*told_gold is true"),
     "a part is missing": ("condense", {}, spoil("prompts/condense/1.md", "# user\n{{work}}"), r"its parts are user; needed: r1, .*, user"),
     "a part twice": ("solve", {}, spoil("prompts/solve/1.md", "# user\n{{problem}}\n# user\nb"), r"a part stands twice"),
     "no part": ("solve", {}, spoil("prompts/solve/1.md", "Solve {{problem}}"), r"text before the first part"),
@@ -356,6 +372,22 @@ def test_a_fault_of_the_study_is_one_line(name: str, changes: dict[str, Any], sp
     with pytest.raises(Fault, match=message) as fault:
         getattr(run, name)(study)
     assert "\n" not in str(fault.value)
+
+
+def test_the_template_for_a_new_study_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    template = "studies/new.yaml"
+    endpoints = stage.section(template, "endpoints", dict[str, Endpoint])
+    for role, kind, module in (
+        ("solve", solver.Chat, solver),
+        ("verify", verifier.Chat, verifier),
+        ("condense", distiller.Chat, distiller),
+    ):
+        params = stage.section(template, role, kind)
+        endpoints[params.endpoint].price(params.model)
+        assert module.prompt(params).parts["user"]
+    assert stage.section(template, "budget", Cap).dollars
+    json.dumps(stage.study(Path(template)))  # as DVC keeps it
 
 
 def test_no_key_is_said_before_anything_is_spent(server: Server, run: Run) -> None:

@@ -60,9 +60,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path(path["reading"]), [Reading(name, "", 0, nowhere, "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
     )
     recall.main(STUDY, str(raw()), path["problems"], path["recordings"])
-    solve.main(STUDY, path["problems"], path["recordings"], path["traces"])
-    verify.main(STUDY, path["problems"], path["reading"], path["traces"], path["verified"], str(folder / "teacher.json"))
-    condense.main(STUDY, path["verified"], path["recordings"], path["levels"], str(folder / "levels.json"))
+    left = str(folder / "transcripts.jsonl.gz")
+    solve.main(STUDY, path["problems"], path["recordings"], path["traces"], left)
+    verify.main(STUDY, path["problems"], path["reading"], path["traces"], path["verified"], str(folder / "teacher.json"), left)
+    given = [path[name] for name in ("problems", "verified", "recordings", "levels")]
+    condense.main(STUDY, *given, str(folder / "levels.json"), left)
     split.main(STUDY, path["problems"], path["reading"], path["split"])
     for arm in (*CLEAN, *(f"published-{level}" for level in LEVELS)):
         words = [path[name] for name in ("problems", "reading", "recordings", "levels", "split")]

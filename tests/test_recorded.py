@@ -218,7 +218,8 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
         write_records(Path(paths[name]), records)
     study = tmp_path / "study.yaml"
     study.write_text("solve: {teacher: recorded}\nverify: {teacher: recorded}\ncondense: {teacher: recorded}\n")
-    solve.main(str(study), paths["problems"], paths["recordings"], paths["traces"])
+    left = str(tmp_path / "transcripts.jsonl.gz")
+    solve.main(str(study), paths["problems"], paths["recordings"], paths["traces"], left)
     traces = read_records(Path(paths["traces"]), Trace)
     assert [(trace.answer, trace.finish) for trace in traces] == [
         ("8", "stop"),
@@ -228,10 +229,11 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
         ("", "unsolved"),
     ]
     assert traces[4].reason == "no chain recorded"
-    verify.main(str(study), paths["problems"], paths["reading"], paths["traces"], paths["verified"], str(tmp_path / "teacher.json"))
+    verify.main(str(study), *(paths[name] for name in ("problems", "reading", "traces", "verified")), str(tmp_path / "teacher.json"), left)
     verdicts = [row.verdict for row in read_records(Path(paths["verified"]), Verified)]
     assert verdicts == ["correct", "incorrect", "truncated", "undecided", "blank"]  # the fourth is right about a placeholder
-    condense.main(str(study), paths["verified"], paths["recordings"], paths["levels"], str(tmp_path / "levels.json"))
+    given = [paths[name] for name in ("problems", "verified", "recordings", "levels")]
+    condense.main(str(study), *given, str(tmp_path / "levels.json"), left)
     levels = read_records(Path(paths["levels"]), Level)
     assert [each.text for each in levels if each.level == "r1"] == list(texts.values())
     states = {each.level: each.states_answer for each in levels if each.id == "competition-01"}
@@ -249,7 +251,7 @@ def test_an_unknown_teacher(module: Any, tmp_path: Path) -> None:
     name = module.__name__.rpartition(".")[2]
     study = tmp_path / f"{name}.yaml"
     study.write_text(f"{name}: {{teacher: oracle}}\n")
-    words = {"solve": 3, "verify": 5, "condense": 4}[name]
+    words = {"solve": 4, "verify": 6, "condense": 6}[name]
     with pytest.raises(Fault, match=f"section '{name}': teacher is 'oracle'; allowed: symbolic, recorded"):
         module.main(str(study), *["nowhere"] * words)
 

@@ -74,9 +74,10 @@ def main(out: Path, rates: list[float], arms: list[str], file: str = "studies/mi
         study["train"]["learning_rate"] = rate
         values.write_text(yaml.safe_dump(study))
         if rate == rates[0]:
-            stage("solve", values, asked, recordings, out / "traces.jsonl")
-            stage("verify", values, asked, reading, out / "traces.jsonl", out / "verified.jsonl", out / "teacher.json")
-            stage("condense", values, out / "verified.jsonl", recordings, out / "levels.jsonl.gz", out / "levels.json")
+            none = out / "transcripts.jsonl.gz"  # no model is asked
+            stage("solve", values, asked, recordings, out / "traces.jsonl", none)
+            stage("verify", values, asked, reading, out / "traces.jsonl", out / "verified.jsonl", out / "teacher.json", none)
+            stage("condense", values, asked, out / "verified.jsonl", recordings, out / "levels.jsonl.gz", out / "levels.json", none)
             stage("split", values, asked, reading, out / "split.jsonl")
             stage("sample", values, "base", "0", asked, out / "split.jsonl", out / "none", student, out / "completions" / "base.jsonl.gz")
         for arm in arms:

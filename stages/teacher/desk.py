@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -110,6 +110,8 @@ class Desk:
 @contextmanager
 def opened(study: str, role: str, model: Model) -> Iterator[Desk]:
     """Open the desk of a role: its endpoint must be in the study file; transcripts that the study names are read into the store first."""
+    if bare := [name for name, row in stage.section(study, "endpoints", dict[str, Any]).items() if "datetime.date(" in repr(row)]:
+        raise Fault(f"{study}: section 'endpoints.{bare[0]}': write `dated` in quotes, as \"2026-01-31\": DVC keeps no bare date")
     endpoints = stage.section(study, "endpoints", dict[str, Endpoint])
     if model.endpoint not in endpoints:
         known = ", ".join(endpoints) or "none"

@@ -116,7 +116,8 @@ class Distiller:
 
     def levels(self, problems: Path, verified: Path) -> Iterator[Level]:
         """Yield the levels of every used trace, problem by problem; the bare answer comes last, where r1 was made."""
-        stream.write(self._file("trace"), drafts(problems, verified))
+        if not stream.write(self._file("trace"), drafts(problems, verified)):
+            raise Fault(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
         above = "trace"
         for level in LEVELS:
             if level == LEVELS[0] and self.params.r1 == "trace":
