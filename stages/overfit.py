@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from stages.learning import light
 from stages.shared import stage
 from stages.shared.files import write_json, write_text
 from stages.train import Count, curve, learn, manifest, summary
@@ -48,4 +49,4 @@ def turn(long: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(light.alone(main))

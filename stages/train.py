@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from stages.learning import light
 from stages.learning.student import VOCABULARY, WEIGHTS, Student, adapted, digest, weights
 from stages.shared import engine, stage
 from stages.shared.chat import Example
@@ -158,4 +159,4 @@ def merge(student: Path, folder: Path, float32: bool) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(light.alone(main))

@@ -5,9 +5,13 @@ later wants mlx-lm's own tokenizers in the same process finds none.
 """
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
+
+from stages.shared import engine
 
 NAMES = ("transformers", "transformers.tokenization_utils_base", "huggingface_hub")
 
@@ -33,3 +37,15 @@ def start() -> None:
     finally:
         for name in NAMES:
             del sys.modules[name]
+
+
+def alone(main: Callable[..., None]) -> Callable[..., None]:
+    """Return a stage's `main` for a process that runs nothing else: it starts the engine and a light mlx-lm first."""
+
+    @wraps(main)
+    def run(*words: str) -> None:
+        engine.start()
+        start()
+        main(*words)
+
+    return run
