@@ -35,7 +35,7 @@ estimate: setup ## what a study's models will cost, before the first call: make 
 	@$(BIN)/python -m stages.teacher.estimate "studies/$(S).yaml" "data/$(S)/problems.jsonl"
 
 report: setup ## bring the report up to date and say where it lies
-	@$(BIN)/dvc repro report && $(BIN)/python -m tools.outcome where
+	@$(BIN)/python -m tools.dvc repro report && $(BIN)/python -m tools.outcome where
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder

@@ -49,10 +49,7 @@ def main(study: str, params: str, problems: str, readings: str, benchmarks: str,
     """Read the cells that params.yaml names, grade them, write one verdict per completion and the outcomes by arm."""
     section = stage.section(study, "grade", Params)
     cells = cell_paths(Path(completions), stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int]))
-    named = stage.section(study, "benchmarks", dict[str, Benchmark])
-    forms = {name: read_form(benchmark.form, f"{study}: section 'benchmarks.{name}'") for name, benchmark in named.items()}
-    golds = read_golds([Path(problems), *sorted(Path(benchmarks).glob("*.jsonl"))])
-    golds = with_notes(golds, files.read_records(Path(readings), Reading))
+    golds, forms = terms(study, Path(problems), Path(readings), Path(benchmarks))
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
     check(answered, golds, Path(completions))
     graded = grade(answered, golds, section, forms)
@@ -72,6 +69,14 @@ def cell_paths(folder: Path, arms: list[str], seeds: list[int]) -> dict[Cell, Pa
     if missing := sorted(set(cells.values()) - found):
         raise Fault(f"{missing[0]}: {len(missing)} of {len(cells)} cells missing; run `dvc repro`, or mend params.yaml")
     return cells
+
+
+def terms(study: str, problems: Path, readings: Path, benchmarks: Path) -> tuple[dict[Key, str], dict[str, Form]]:
+    """Return what answers are held against: the gold answers, with notes on form, and the form of each benchmark's answers."""
+    named = stage.section(study, "benchmarks", dict[str, Benchmark])
+    forms = {name: read_form(benchmark.form, f"{study}: section 'benchmarks.{name}'") for name, benchmark in named.items()}
+    golds = read_golds([problems, *sorted(benchmarks.glob("*.jsonl"))])
+    return with_notes(golds, files.read_records(readings, Reading)), forms
 
 
 def read_golds(paths: list[Path]) -> dict[Key, str]:

@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from stages.cost import ledger
+from stages.extraction.reading import Reading
+from stages.grade import with_notes
 from stages.grading import probes
 from stages.grading.judged import Judged, decision, resolve
 from stages.grading.probes import Case, Key
@@ -47,7 +49,9 @@ class Chat(Model, frozen=True, tag_field="kind", tag="chat"):
 KINDS: dict[Any, type[Any]] = {"none": Off, "chat": Chat}
 
 
-def main(study: str, verdicts: str, problems: str, benchmarks: str, judged: str, resolved: str, transcripts: str, metrics: str) -> None:
+def main(
+    study: str, verdicts: str, problems: str, readings: str, benchmarks: str, judged: str, resolved: str, transcripts: str, metrics: str
+) -> None:
     """Read the grader's verdicts; write the decisions, the verdicts that count, the calls and how far the judge is to be trusted."""
     kind = stage.section(study, "judge", dict[str, Any]).get("kind")
     if kind not in KINDS:
@@ -58,7 +62,8 @@ def main(study: str, verdicts: str, problems: str, benchmarks: str, judged: str,
     rows: list[Judged] = []
     counted = graded
     if isinstance(params, Chat):
-        rows, more = by_model(study, params, graded, [Path(problems), *sorted(Path(benchmarks).glob("*.jsonl"))], transcripts)
+        known = read_problems([Path(problems), *sorted(Path(benchmarks).glob("*.jsonl"))], Path(readings))
+        rows, more = by_model(study, params, graded, known, transcripts)
         counted = resolve(graded, rows) if params.counts else graded
         found |= {"judge": params.model, "settled": found["ungradable"] - ungradable(counted)} | more
     else:
@@ -70,10 +75,10 @@ def main(study: str, verdicts: str, problems: str, benchmarks: str, judged: str,
 
 
 def by_model(
-    study: str, params: Chat, graded: Sequence[Verdict], problems: Sequence[Path], transcripts: str
+    study: str, params: Chat, graded: Sequence[Verdict], known: dict[Key, Problem], transcripts: str
 ) -> tuple[list[Judged], dict[str, Any]]:
     """Have the model asked, and keep its calls as transcripts; return its decisions and its figures."""
-    cases, left_out = plan(graded, read_problems(problems), params)
+    cases, left_out = plan(graded, known, params)
     told = prompts.load(params.prompt, "judge", {"problem", "gold", "answer", "fence"})
     with desk.opened(study, "judge", params) as own:
         rows = ask(own, told, cases)
@@ -89,9 +94,11 @@ def ungradable(verdicts: Sequence[Verdict]) -> int:
     return sum(verdict.outcome == "ungradable" for verdict in verdicts)
 
 
-def read_problems(paths: Sequence[Path]) -> dict[Key, Problem]:
-    """Return the problems by (benchmark, id)."""
-    return {(problem.benchmark, problem.id): problem for path in paths for problem in files.read_records(path, Problem)}
+def read_problems(paths: Sequence[Path], readings: Path) -> dict[Key, Problem]:
+    """Return the problems by (benchmark, id), their gold answers with the notes on form that the grader goes by."""
+    known = {(problem.benchmark, problem.id): problem for path in paths for problem in files.read_records(path, Problem)}
+    golds = with_notes({name: problem.gold for name, problem in known.items()}, files.read_records(readings, Reading))
+    return {name: msgspec.structs.replace(problem, gold=golds[name]) for name, problem in known.items()}
 
 
 def plan(verdicts: Sequence[Verdict], known: dict[Key, Problem], params: Chat) -> tuple[list[Case], int]:

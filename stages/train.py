@@ -109,7 +109,7 @@ def examples(file: Path, student: Student, params: Params) -> list[tuple[list[in
         if len(tokens) > params.max_seq_length:
             raise Fault(
                 f"{file}: problem {example.id} has {len(tokens)} tokens, allowed are {params.max_seq_length}: "
-                "raise train.max_seq_length or lower curate.max_seq_length"
+                "raise train.max_seq_length, or leave the example out of the corpus"
             )
         rows.append((tokens, prompt if params.mask_prompt else 0))
     if not rows:

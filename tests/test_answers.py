@@ -51,3 +51,12 @@ def test_hostile_texts_cost_little_and_break_nothing() -> None:
         assert decide("355/113", final_answer(f"\\boxed{{{text}}}", "Answer:", "stop")) in (False, None)
         assert decide(text, text) is True
     assert time.process_time() - start < 20
+
+
+BEYOND = {  # what is within the limits on each side, and beyond them only when compared
+    ("2^250:2^251", "2^252:2^253"): False, ("2^4090 x = 3", "3x = 2^4090"): None, ("2^4090 miles", "2^4090 feet"): None,
+}  # fmt: skip
+
+
+def test_a_comparison_beyond_the_limits_is_no_error() -> None:
+    assert {pair: decide(*pair) for pair in BEYOND} == BEYOND

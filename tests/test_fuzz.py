@@ -1,5 +1,6 @@
 """A short run of bench/fuzz.py: hostile strings through the real pool of processes, watched by an audit hook."""
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def _connect(gold: str, answer: str) -> None:
 TOUCHED: dict[str, tuple[Any, str]] = {
     "a file written": (lambda gold, answer: Path(gold).write_text(answer), "open "),
     "a file read": (lambda gold, answer: Path("/dev/null").read_text(), "open /dev/null"),
-    "a command": (lambda gold, answer: __import__("os").system("true"), "os.system "),
+    "a command": (lambda gold, answer: os.system("true"), "os.system "),
     "the network": (_connect, "socket."),
 }
 
@@ -37,5 +38,6 @@ TOUCHED: dict[str, tuple[Any, str]] = {
 def test_the_watch_sees_what_a_comparison_touches(judge: Any, event: str, tmp_path: Path) -> None:
     watch = fuzz.Watch(tmp_path / "log")
     watch.around(judge, str(tmp_path / "x"), "7")
+    os.close(watch.file)
     (line,) = fuzz._lines(tmp_path / "log")
     assert any(seen.startswith(event) for seen in line["seen"]), line

@@ -247,6 +247,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "prompts" / "judge", tmp_path / "prompts" / "judge")
     files.write_records(tmp_path / "problems.jsonl", PROBLEMS)
     files.write_records(tmp_path / "verdicts.jsonl.gz", VERDICTS)
+    files.write_records(tmp_path / "reading.jsonl", [])
     (tmp_path / "benchmarks").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -257,7 +258,7 @@ def run(study: Path, **sections: object) -> tuple[dict[str, Any], list[Judged], 
     stage.study.cache_clear()
     (study / "s.yaml").write_text(json.dumps(STUDY | sections))
     outs = ["judged.jsonl", "resolved.jsonl.gz", "calls.jsonl.gz", "judge.json"]
-    judge.main("s.yaml", "verdicts.jsonl.gz", "problems.jsonl", "benchmarks", *outs)
+    judge.main("s.yaml", "verdicts.jsonl.gz", "problems.jsonl", "reading.jsonl", "benchmarks", *outs)
     counted = files.read_records(study / "resolved.jsonl.gz", Verdict)
     return files.read_json(study / "judge.json"), files.read_records(study / "judged.jsonl", Judged), [row.outcome for row in counted]
 

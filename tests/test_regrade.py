@@ -12,7 +12,7 @@ from stages.shared.problem import Problem
 from tests import tiny
 from tools import regrade
 
-STUDY = 'grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}\n'
+STUDY = 'grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}\nbenchmarks: {}\n'
 GOLDS = {("competition", "p1"): "4", ("competition", "p2"): "1/2"}
 TEXTS = {"p1": "2 + 2\nAnswer: 4", "p2": "so\nAnswer: 0.5"}
 
@@ -96,6 +96,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files.write_records(data / "problems.jsonl", problems)
     completions = [Completion("competition", name, 0, text, 9, "stop") for name, text in TEXTS.items()]
     files.write_records(data / "completions" / "base.jsonl.gz", completions)
+    files.write_records(data / "reading.jsonl", [])
     judge(data / "verdicts.jsonl.gz", p1="correct", p2="wrong")
     monkeypatch.chdir(tmp_path)
     return data

@@ -246,8 +246,8 @@ def test_every_direct_dependency_has_its_reason(name: str) -> None:
 
 @pytest.mark.parametrize(("text", "kept"), [("", False), ('{"a": {"wri', False), ("{}", True)], ids=["empty", "half", "whole"])
 def test_repro_removes_a_lock_file_that_a_kill_cut_off(tmp_path: Path, text: str, kept: bool) -> None:
-    locks, stub = tmp_path / ".dvc" / "tmp" / "rwlock", tmp_path / ".venv" / "bin" / "dvc"
-    for path, content in ((locks, text), (stub, "#!/bin/sh\nexit 3\n")):  # the run ends where DVC would begin
+    locks, stub, run = tmp_path / ".dvc" / "tmp" / "rwlock", tmp_path / ".venv" / "bin" / "dvc", tmp_path / "tools" / "dvc.py"
+    for path, content in ((locks, text), (stub, "#!/bin/sh\nexit 3\n"), (run, "raise SystemExit(3)\n")):  # it ends where DVC would begin
         path.parent.mkdir(parents=True)
         path.write_text(content)
     stub.chmod(0o755)

@@ -21,9 +21,11 @@ engine.start()
 import mlx.core as mx  # noqa: E402
 import mlx.nn as nn  # noqa: E402
 import mlx_lm  # noqa: E402
+from mlx.utils import tree_flatten, tree_map  # noqa: E402
 from mlx_lm.models.qwen2 import TransformerBlock  # noqa: E402
+from mlx_lm.tuner import trainer  # noqa: E402
 
-from stages.learning import lora  # noqa: E402
+from stages.learning import lora, packed  # noqa: E402
 
 Training = Callable[..., Path]
 
@@ -112,8 +114,8 @@ def test_a_run_cut_off_goes_on_to_the_same_bytes(
             training(name="cut", **keys)
     assert not Path("cut").exists()
     steps: list[int] = []
-    original = lora._steps
-    monkeypatch.setattr(lora, "_steps", lambda *words: (steps.append(words[3]), original(*words))[1])
+    original = lora.advance
+    monkeypatch.setattr(lora, "advance", lambda *words: (steps.append(words[3]), original(*words))[1])
     assert content(training(name="cut", **keys)) == whole
     assert sum(steps) == 6 - 2 * saves
 
@@ -205,10 +207,46 @@ def test_a_quantised_student_in_its_own_format_and_in_float32(training: Training
 
 
 def test_checkpointing_changes_memory_not_bytes(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = training(name="plain")
+    with monkeypatch.context() as patch:
+        patch.setattr(packed, "suits", lambda _: False)
+        plain = training(name="plain")
     monkeypatch.setattr(TransformerBlock, "__call__", TransformerBlock.__call__)  # mlx-lm patches the class: put it back after
     saving = training(grad_checkpoint=True)
     assert content(saving)["adapters.safetensors"] == content(plain)["adapters.safetensors"]
+
+
+BATCHES = {  # name: (lengths of the rows, how many of each are not trained on)
+    "one row": ([41], [12]),
+    "four rows, one across both cores": ([90, 33, 61, 20], [10, 30, 5, 19]),
+    "no prompt": ([30, 30], [0, 0]),
+    "longer than a block of queries": ([300, 40], [20, 3]),
+    "a core without a trained row": ([100, 101], [99, 3]),
+    "two tokens": ([2], [1]),
+}
+
+
+@pytest.mark.parametrize(("lengths", "masked"), BATCHES.values(), ids=BATCHES)
+@pytest.mark.parametrize("layers", [-1, 1])
+def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: list[int], masked: list[int], layers: int) -> None:
+    model, _ = weights(student, True)
+    lora.attach(model, params(layers=layers), 1)
+    draw = np.random.default_rng(5)
+    noise = tree_map(lambda part: part + mx.array(draw.normal(0, 0.1, part.shape), mx.float32), model.trainable_parameters())
+    model.update(noise)
+    given = [(draw.integers(0, 300, length).tolist(), count) for length, count in zip(lengths, masked, strict=True)]
+    assert packed.suits(model)
+    (ours, count), gradient = nn.value_and_grad(model, packed.loss)(model, packed.batch(model, given))
+    (theirs, number), expected = nn.value_and_grad(model, trainer.default_loss)(model, *lora._padded(given))
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    assert count.item() == number.item()
+    wanted = dict(tree_flatten(expected))
+    for name, found in tree_flatten(gradient):
+        assert mx.abs(found - wanted[name]).max().item() < 2e-5 * mx.abs(wanted[name]).max().item() + 1e-6, name
+
+
+def test_powers_of_two() -> None:
+    x = np.linspace(-125, 125, 100_001, dtype=np.float32)
+    assert np.abs(np.array(packed.exp2(mx.array(x))) / np.exp2(x.astype(np.float64)) - 1).max() < 5e-7
 
 
 def test_each_pass_takes_every_example_once_in_an_order_of_its_own() -> None:

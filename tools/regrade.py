@@ -69,13 +69,14 @@ class Comparison(NamedTuple):
 def main(*words: str) -> None:
     """Print what moved, item by item, and the accuracy of each arm before and after."""
     options = _options(words)
-    params, data = stage.section(Path("studies", f"{options.study}.yaml"), "grade", grade.Params), Path("data", options.study)
+    study, data = f"studies/{options.study}.yaml", Path("data", options.study)
+    params = stage.section(study, "grade", grade.Params)
     before = _before(data / "verdicts.jsonl.gz", options.revision)
-    golds = grade.read_golds([data / "problems.jsonl", *sorted((data / "benchmarks").glob("*.jsonl"))])
+    golds, forms = grade.terms(study, data / "problems.jsonl", data / "reading.jsonl", data / "benchmarks")
     cells = cell_paths(data / "completions")
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
     grade.check(answered, golds, data / "completions")
-    found = compare(before, grade.grade(answered, golds, params), golds)
+    found = compare(before, grade.grade(answered, golds, params, forms), golds)
     against = f"of {options.revision}" if options.revision else "as stored"
     print("\n\n".join(page(found, against, None if options.all else SHOWN)))
     if options.write:

@@ -19,5 +19,5 @@ if [ ! -e "$student" ]; then
     fi
 fi
 # The run-cache is off: an output that is not here is computed, never looked up.
-dvc repro --no-run-cache | tee .work/repro.log
+python -m tools.dvc repro --no-run-cache | tee .work/repro.log
 python -m tools.outcome

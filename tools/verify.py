@@ -22,7 +22,7 @@ def main() -> None:
     SCRATCH.parent.mkdir(exist_ok=True)
     subprocess.run(["git", "clone", "--quiet", ".", str(SCRATCH)], check=True)
     environment = os.environ | {"PATH": f"{Path('.venv', 'bin').resolve()}{os.pathsep}{os.environ['PATH']}"}
-    run = subprocess.run(["dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
+    run = subprocess.run([sys.executable, "-m", "tools.dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
     if run.returncode:
         sys.exit(f"verify: the run failed; the copy is kept in {SCRATCH}")
     fresh, committed = lock.read(SCRATCH / "dvc.lock"), lock.parse(text)

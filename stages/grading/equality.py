@@ -6,6 +6,7 @@ from functools import lru_cache
 from stages.grading.agreement import equal, every
 from stages.grading.answer import notation
 from stages.grading.expression import prose
+from stages.grading.field import Undecided
 from stages.grading.key import meets, read_key
 from stages.grading.measures import same_time
 from stages.grading.reading import Reading, read
@@ -110,7 +111,10 @@ def _compare(known: str, given: str) -> bool | None:
                 return True
     reading, answer = _read(known), read(given)
     if reading and answer:
-        return equal(reading, answer)
+        try:
+            return equal(reading, answer)
+        except Undecided:  # a value beyond the limits that only the comparison makes
+            return None
     return _words(known, given, reading, answer)
 
 

@@ -258,7 +258,7 @@ def lowest(ratio: Reading) -> tuple[Value, ...]:
     if any(term is None or term.denominator > 1 for term in terms) or len(terms) < len(ratio.items):
         return values
     common = gcd(*(term.numerator for term in terms if term is not None))
-    return tuple(multiply(value, parse(f"1/{common}")) for value in values) if common else values
+    return tuple(multiply(value, rational(Fraction(1, common))) for value in values) if common else values
 
 
 def _closing(text: str) -> int:

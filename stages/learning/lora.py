@@ -1,7 +1,8 @@
-"""LoRA training through mlx-lm's tuner: its layers, its loss, its step; our batches, evaluation, choice of adapter and resuming.
+"""LoRA training: mlx-lm's layers and optimisers; our batches, evaluation, choice of adapter and resuming.
 
-`trainer.train` is called from one evaluation to the next without a validation set. Left to itself it draws validation batches from the
-generator of the training order, drops every short batch, pads to multiples of 32, truncates, and keeps the last adapter.
+On a CPU a float32 Qwen2 takes the loss of `packed`, in a loop of our own. Everything else takes mlx-lm's loss and step: `trainer.train`
+is called from one evaluation to the next without a validation set. Left to itself it draws validation batches from the generator of the
+training order, drops every short batch, pads to multiples of 32, truncates, and keeps the last adapter.
 Import after `engine.start()`.
 """
 
@@ -10,26 +11,28 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
-from functools import cache
+from itertools import accumulate, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlx.core as mx
+import mlx.nn as nn
 import mlx.optimizers as optim
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from mlx_lm.tuner import trainer
 from mlx_lm.tuner.utils import linear_to_lora_layers
 from tqdm import tqdm
 
+from stages.learning import packed
+from stages.learning.packed import Rows
 from stages.shared.files import Fault
 
 if TYPE_CHECKING:
     from stages.train import Params
 
-Rows = Sequence[tuple[list[int], int]]  # of each example: its tokens, and how many of them are not trained on
-Batch = tuple[mx.array, ...]  # of each part: tokens (rows, width), first and last trained position (rows, 2), share of the trained tokens
+TOGETHER = 2048  # tokens of the validation set that are evaluated together on a CPU
 
 
 class Point(NamedTuple):
@@ -49,6 +52,7 @@ class Run:
         decay = {"weight_decay": recipe.weight_decay} if recipe.optimizer == "adamw" else {}
         kind = {"adam": optim.Adam, "adamw": optim.AdamW}[recipe.optimizer]
         self.model, self.recipe, self.iterations = model, recipe, iterations
+        self.packed = not recipe.grad_checkpoint and packed.suits(model)
         self.optimizer = kind(learning_rate=lambda step: rates[step], **common, **decay)
         self.optimizer.init(model.trainable_parameters())
         self.points: list[Point] = []
@@ -128,27 +132,55 @@ def fit(run: Run, train: Rows, valid: Rows, seed: int, state: Path, key: str) ->
     """Train to the end, evaluating on all of `valid` at the start, after each `eval_every` iterations and at the end."""
     every = run.recipe.eval_every
     if not run.load(state, key):
-        run.add(Point(0, None, _loss(run, valid)), 0)
+        run.add(Point(0, None, validate(run, valid)), 0)
     with tqdm(total=run.iterations, initial=run.iteration, unit=" iterations", desc="train", disable=None) as bar:
         while run.iteration < run.iterations:
             steps = min(every - run.iteration % every, run.iterations - run.iteration)
-            loss, tokens = _steps(run, train, seed, steps, state.with_name("last.safetensors"), bar)
-            run.add(Point(run.iteration + steps, loss, _loss(run, valid)), tokens)
+            loss, tokens = advance(run, train, seed, steps, state.with_name("last.safetensors"), bar)
+            run.add(Point(run.iteration + steps, loss, validate(run, valid)), tokens)
             run.save(state, key)
             bar.set_postfix(loss=f"{loss:.3f}", validation=f"{run.points[-1].validation_loss:.3f}")
 
 
+def advance(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any) -> tuple[float, int]:
+    """Train for `steps` iterations; return the mean loss of their batches and the tokens trained on."""
+    return _packed_steps(run, train, seed, steps, bar) if run.packed else _steps(run, train, seed, steps, scratch, bar)
+
+
+def _packed_steps(run: Run, train: Rows, seed: int, steps: int, bar: Any) -> tuple[float, int]:
+    """Train with the loss of `packed`, the graph of each step made while the one before is computed."""
+    parts = run.recipe.accumulation
+    order = batch_order(len(train), run.recipe.batch_size, seed, run.iteration * parts)
+    gradient = nn.value_and_grad(run.model, packed.loss)
+    losses: list[mx.array] = []
+    tokens = 0
+    for _ in range(steps):
+        total: Any = None
+        for rows in islice(order, parts):
+            given = packed.batch(run.model, [train[row] for row in rows])
+            (loss, _), new = gradient(run.model, given)
+            total = new if total is None else tree_map(mx.add, total, new)
+            losses.append(loss)
+            tokens += given.trained
+        run.optimizer.update(run.model, tree_map(lambda part: part / parts, total) if parts > 1 else total)
+        mx.async_eval(run.model.trainable_parameters(), run.optimizer.state, losses)  # the next step's graph is made meanwhile
+        if len(losses) > parts:
+            mx.eval(losses[-1 - parts])
+        bar.update()
+    return mx.stack(losses).mean().item(), tokens
+
+
 def _steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any) -> tuple[float, int]:
-    """Run mlx-lm's training loop for `steps` iterations; return the mean loss of its batches and the tokens trained on."""
+    """Train with mlx-lm's own loop and loss."""
     recipe, parts = run.recipe, steps * run.recipe.accumulation
     start = run.iteration * recipe.accumulation
     order = batch_order(len(train), recipe.batch_size, seed, start)
 
-    def batches(comm_group: Any, **_: Any) -> Iterator[Batch]:
+    def batches(comm_group: Any, **_: Any) -> Iterator[tuple[mx.array, mx.array]]:
         for number, rows in enumerate(order):
             bar.update(int(number > 0 and number % recipe.accumulation == 0))
             mx.random.seed(seed << 32 | start + number)  # dropout's: a batch's own, so that resuming changes nothing
-            yield _batch(train, rows[comm_group.rank() :: comm_group.size()])
+            yield _padded([train[row] for row in rows[comm_group.rank() :: comm_group.size()]])
 
     reports: list[dict[str, Any]] = []
     callback = trainer.TrainingCallback()
@@ -168,21 +200,32 @@ def _steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any
     )
     scratch.parent.mkdir(parents=True, exist_ok=True)
     with redirect_stdout(io.StringIO()):  # its own progress panel
-        trainer.train(run.model, run.optimizer, train, None, args, batch_loss, batches, callback)
+        trainer.train(run.model, run.optimizer, train, None, args, trainer.default_loss, batches, callback)
     bar.update(run.iteration + steps - bar.n)
     return reports[-1]["train_loss"], int(reports[-1]["trained_tokens"])
 
 
-def _loss(run: Run, valid: Rows) -> float:
+def validate(run: Run, valid: Rows) -> float:
     """Return the mean loss over every trained token of `valid`, in batches of like length, none left out."""
     size = run.recipe.batch_size
     order = sorted(range(len(valid)), key=lambda row: len(valid[row][0]))
+    if run.packed:
+        return _packed_loss(run, [valid[row] for row in order])
 
-    def batches(comm_group: Any, **_: Any) -> Iterator[Batch]:
+    def batches(comm_group: Any, **_: Any) -> Iterator[tuple[mx.array, mx.array]]:
         starts = range(comm_group.rank() * size, len(order), comm_group.size() * size)
-        return (_batch(valid, order[start : start + size]) for start in starts)
+        return (_padded([valid[row] for row in order[start : start + size]]) for start in starts)
 
-    return float(trainer.evaluate(run.model, valid, size, -1, run.recipe.max_seq_length, batch_loss, batches, 0))
+    return float(trainer.evaluate(run.model, valid, size, -1, run.recipe.max_seq_length, trainer.default_loss, batches, 0))
+
+
+def _packed_loss(run: Run, valid: Rows) -> float:
+    total, count, ends = 0.0, 0, list(accumulate(len(tokens) for tokens, _ in valid))
+    for _, group in groupby(range(len(valid)), key=lambda row: ends[row] // TOGETHER):
+        given = packed.batch(run.model, [valid[row] for row in group])
+        total += packed.loss(run.model, given)[0].item() * given.trained
+        count += given.trained
+    return total / count
 
 
 def batch_order(examples: int, size: int, seed: int, start: int = 0) -> Iterator[list[int]]:
@@ -201,41 +244,11 @@ def batch_order(examples: int, size: int, seed: int, start: int = 0) -> Iterator
         number = (turn + 1) * per_pass
 
 
-def _batch(examples: Rows, rows: Sequence[int]) -> Batch:
-    """Return, on a CPU, the batch's longer and shorter half, each padded to its own longest row; elsewhere the whole batch."""
-    order = sorted(rows, key=lambda row: (-len(examples[row][0]), row))
-    middle = (len(order) + 1) // 2 if mx.default_device() == mx.Device(mx.cpu) else len(order)
-    parts = [[examples[row] for row in part] for part in (order[:middle], order[middle:]) if part]
-    counts = [sum(len(tokens) - max(masked, 1) for tokens, masked in part) for part in parts]
-    return tuple(array for part, count in zip(parts, counts, strict=True) for array in (*_padded(part), mx.array(count / sum(counts))))
-
-
 def _padded(rows: Rows) -> tuple[mx.array, mx.array]:
     """Pad to the longest; mlx-lm's loss takes both bounds as included, so the last is the last token's place."""
     width = max(len(tokens) for tokens, _ in rows)
     tokens = [tokens + [0] * (width - len(tokens)) for tokens, _ in rows]
     return mx.array(tokens), mx.array([(masked, len(tokens) - 1) for tokens, masked in rows])
-
-
-def batch_loss(model: Any, *parts: mx.array) -> tuple[mx.array, mx.array]:
-    """Return mlx-lm's loss of a batch, the mean over its trained tokens, and their number; each part runs on a core of its own.
-
-    The parts' shares come with the batch: `mx.compile` fails on a loss that divides by the sum of two counts (MLX 0.32).
-    """
-    losses, counts = [], []
-    for number in range(0, len(parts), 3):
-        tokens, bounds, share = parts[number : number + 3]
-        with mx.stream(_streams()[number // 3]):
-            loss, count = trainer.default_loss(model, tokens, bounds)
-            losses.append(loss * share)
-            counts.append(count)
-    return sum(losses[1:], losses[0]), sum(counts[1:], counts[0])
-
-
-@cache
-def _streams() -> tuple[Any, Any]:
-    here = mx.default_stream(mx.default_device())
-    return here, mx.new_stream(mx.cpu) if mx.default_device() == mx.Device(mx.cpu) else here
 
 
 def learning_rates(recipe: "Params", iterations: int) -> list[float]:

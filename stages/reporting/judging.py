@@ -17,9 +17,9 @@ def section(found: Mapping[str, Any], link: str) -> str:
         return ""
     decided = ", ".join(f"{name}: {count}" for name, count in found["decided"].items())
     parts = [
-        f"The grader left {found['ungradable']} answers open; {found['settled']} of these count above as `{found['judge']}` decided. It was "
-        f"asked about {found['asked']} of them, equal ones once ({decided}); {found['left_out']} were blank or too long to ask about. It saw "
-        f"the problem, the gold answer and the final answer, no reasoning. Figures: [judge.json]({link}).",
+        f"The grader left {found['ungradable']} answers open; {found['settled']} of these count above as `{found['judge']}` decided."
+        f" It was asked about {found['asked']} of them, equal ones once ({decided}); {found['left_out']} were blank or too long to ask"
+        f" about. It saw the problem, the gold answer and the final answer, no reasoning. Figures: [judge.json]({link}).",
         agreement(found.get("agreement")),
         planted(found),
     ]

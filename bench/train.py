@@ -1,0 +1,283 @@
+"""Measure the trainer against `mlx_lm.lora`: `python -m bench.train [--rounds N]`, after `dvc pull` of a corpus and a student.
+
+Three sides train the same examples with the same hyper-parameters, a process each, one after the other, round by round with the
+round's seed: `stock` is mlx-lm's command as pip installs it (MLX's reference BLAS), `same_blas` the same command on our BLAS, `ours`
+this project's trainer. `mini` is the embedded student and its corpus r1; `half` four layers of the shape of Qwen2.5-0.5B, random,
+float32, with mini's vocabulary of 512, one example of 256 tokens a step. Speed is that of the steps after the first report, validation
+and start-up apart; a token is one that the loss is taken on. The validation loss after the last step is our evaluation of each side's
+adapter, over the whole set. mlx-lm also trains on what the chat template writes after the end token and on one token of padding a row
+(its loss takes the bound `length` as included), so `same_tokens` is `same_blas` with our tokens and bounds: its loss is ours within noise.
+Compilers: mlx-lm's step is compiled where there is a g++, as by default; ours is not.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.record import record
+
+ROOT = Path(__file__).parents[1]
+SIDES = ("stock", "same_blas", "same_tokens", "ours")
+SETTINGS = {  # iterations, of which each report has; the first report is left out
+    "mini": {"batch_size": 4, "iterations": 40, "report": 10, "warmup": 10},
+    "half": {"batch_size": 1, "iterations": 4, "report": 2, "warmup": 0},
+}
+
+
+def main(rounds: int, names: list[str]) -> None:
+    """Run every side in turn; print a table and record medians and ratios."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            work = Path(folder, name)
+            prepare(name, work)
+            runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+            for seed in range(1, rounds + 1):
+                for side in SIDES:
+                    runs[side].append(run(side, name, work, seed))
+                    print(name, seed, side, runs[side][-1], file=sys.stderr)
+            figures |= summary(name, runs)
+    record("train", figures)
+
+
+def prepare(name: str, work: Path) -> None:
+    """Write the student, the corpus and mlx-lm's settings of a benchmark into `work`."""
+    work.mkdir(parents=True)
+    student, corpus = ROOT / "models/mini/student", ROOT / "data/mini/corpus/r1"
+    if name == "half":
+        subprocess.run([sys.executable, "-m", "bench.train", "--half", str(work), str(student)], cwd=ROOT, check=True)
+        student, corpus = work / "student", work / "corpus"
+    recipe = yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"]
+    size = SETTINGS[name]
+    settings = {
+        "model": str(student),
+        "data": str(corpus),
+        "train": True,
+        "batch_size": size["batch_size"],
+        "iters": size["iterations"],
+        "num_layers": recipe["layers"],
+        "optimizer": recipe["optimizer"],
+        "optimizer_config": {recipe["optimizer"]: {"betas": list(recipe["betas"]), "eps": recipe["epsilon"]}},
+        "learning_rate": recipe["learning_rate"],
+        "lr_schedule": {
+            "name": "cosine_decay",
+            "warmup": size["warmup"],
+            "arguments": [recipe["learning_rate"], size["iterations"] - size["warmup"]],
+        },
+        "lora_parameters": {"rank": recipe["rank"], "scale": recipe["scale"], "dropout": recipe["dropout"]},
+        "mask_prompt": recipe["mask_prompt"],
+        "max_seq_length": recipe["max_seq_length"],
+        "val_batches": 1,
+        "steps_per_report": size["report"],
+        "steps_per_eval": 10**9,
+        "save_every": 10**9,
+    }
+    (work / "settings.yaml").write_text(yaml.safe_dump(settings))
+
+
+def run(side: str, name: str, work: Path, seed: int) -> dict[str, float]:
+    """Train in a process of its own; return tokens and steps a second, memory and the validation loss."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "MKL_"))}
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "bench.train", "--side", side, name, str(work), str(seed)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+    wall = time.monotonic() - begin
+    loss = subprocess.run([*command[:3], "--loss", name, str(work)], cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads((work / "figures.json").read_text())
+    return found | {"wall": wall, "validation_loss": float(loss.stdout.split()[-1])}
+
+
+def summary(name: str, runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    """Print the medians of a benchmark as a table; return them with the ratios of each round's speeds."""
+    middle = {side: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for side, rows in runs.items()}
+    print(f"{name:10} tokens/s  steps/s   MiB (MLX)  MiB (process)  validation loss  process s")
+    for side, row in middle.items():
+        print(
+            f"{side:10} {row['tokens']:8.0f} {row['steps']:8.3f} {row['mlx_mib']:11.0f} {row['process_mib']:14.0f} "
+            f"{row['validation_loss']:16.4f} {row['wall']:10.1f}"
+        )
+    suffix = "" if name == "mini" else f"_{name}"
+    ratios = {
+        f"vs_{side}{suffix}": statistics.median(a["tokens"] / b["tokens"] for a, b in zip(runs["ours"], runs[side], strict=True))
+        for side in SIDES[:2]
+    }
+    print({key: round(value, 2) for key, value in ratios.items()})
+    losses = {side: [row["validation_loss"] for row in rows] for side, rows in runs.items()}
+    return ratios | {name: middle | {"validation_losses": losses, "rounds": len(runs["ours"])}}
+
+
+def train(side: str, name: str, work: Path, seed: int) -> None:
+    """Train one side here; write its figures and its adapter into `work`."""
+    reports = ours(name, work, seed) if side == "ours" else stock(side, work, seed)
+    import mlx.core as mx
+
+    late = reports[1:]
+    seconds = sum(report[0] for report in late)
+    figures = {
+        "tokens": sum(report[1] for report in late) / seconds,
+        "steps": SETTINGS[name]["report"] * len(late) / seconds,
+        "mlx_mib": mx.get_peak_memory() / 2**20,
+        "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+    }
+    (work / "figures.json").write_text(json.dumps(figures))
+
+
+def stock(side: str, work: Path, seed: int) -> list[tuple[float, int]]:
+    """Run mlx-lm's own command; return each report's seconds and trained tokens."""
+    if side != "stock":
+        from stages.shared import engine
+
+        engine.start()
+        os.environ.pop("MLX_DISABLE_COMPILE", None)  # mlx-lm's default
+    from mlx_lm import lora
+    from mlx_lm.tuner.callbacks import TrainingCallback
+
+    reports: list[tuple[float, int]] = []
+
+    class Reports(TrainingCallback):  # type: ignore[misc]
+        def on_train_loss_report(self, train_info: dict[str, Any]) -> None:
+            done = train_info["trained_tokens"] - sum(tokens for _, tokens in reports)
+            reports.append((done / train_info["tokens_per_second"], done))
+
+    if side == "same_tokens":
+        _same_tokens(lora)
+    lora.get_reporting_callbacks = lambda *_, **__: Reports()
+    sys.argv = ["mlx_lm.lora", "--config", str(work / "settings.yaml"), "--seed", str(seed), "--adapter-path", str(work / "adapter")]
+    lora.main()
+    return reports
+
+
+def _same_tokens(lora: Any) -> None:
+    from functools import partial
+
+    import mlx.core as mx
+    import msgspec
+    from mlx_lm.tuner import datasets, trainer
+
+    from stages.learning.student import Student
+    from stages.shared.chat import Message
+
+    def process(self: Any, row: Any) -> tuple[list[int], int]:
+        return Student(Path(self.tokenizer.name_or_path)).example(msgspec.convert(row["messages"], list[Message]))
+
+    def loss(model: Any, tokens: Any, bounds: Any) -> Any:
+        return trainer.default_loss(model, tokens, bounds - mx.array([0, 1]))
+
+    datasets.ChatDataset.process = process
+    lora.train = partial(lora.train, loss=loss)
+
+
+def ours(name: str, work: Path, seed: int) -> list[tuple[float, int]]:
+    """Run our trainer's steps; return each report's seconds and trained tokens."""
+    run, train, config, lora = _ours(name, work, seed)
+    from tqdm import tqdm
+
+    reports, size = [], SETTINGS[name]
+    for _ in range(size["iterations"] // size["report"]):
+        begin = time.perf_counter()
+        loss, tokens = lora.advance(run, train, seed, size["report"], work / "last.safetensors", tqdm(disable=True))
+        reports.append((time.perf_counter() - begin, tokens))
+        run.points.append(lora.Point(run.iteration + size["report"], loss, 0.0))
+    import shutil
+
+    shutil.rmtree(work / "adapter", ignore_errors=True)
+    lora.write_adapter(work / "adapter", run.adapter(), config)
+    return reports
+
+
+def _ours(name: str, work: Path, seed: int, part: str = "train") -> tuple[Any, Any, Any, Any]:
+    import msgspec
+
+    from stages import train
+    from stages.learning.student import Student, weights
+    from stages.shared import engine
+
+    engine.start()
+    from stages.learning import lora
+
+    settings = yaml.safe_load((work / "settings.yaml").read_text())
+    recipe = msgspec.convert(yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"], train.Params)
+    recipe = msgspec.structs.replace(
+        recipe, batch_size=settings["batch_size"], iterations=settings["iters"], warmup=SETTINGS[name]["warmup"]
+    )
+    student = Path(settings["model"])
+    rows = train.examples(Path(settings["data"], f"{part}.jsonl"), Student(student), recipe)
+    model, _ = weights(student, recipe.float32)
+    config = lora.attach(model, recipe, seed)
+    return lora.Run(model, recipe, recipe.iterations), rows, config, lora
+
+
+def loss(name: str, work: Path) -> None:
+    """Print the loss of the adapter in `work` over the whole validation set."""
+    run, rows, _, lora = _ours(name, work, 1, "valid")
+    import mlx.core as mx
+
+    adapter = mx.load(str(work / "adapter/adapters.safetensors"))
+    run.model.load_weights([(key, value.astype(mx.float32)) for key, value in adapter.items()], strict=False)
+    print(lora.validate(run, rows))
+
+
+def half(work: Path, tokenizer: Path) -> None:
+    """Write four random layers of Qwen2.5-0.5B's shape, and chats of 256 tokens, a fifth of them prompt."""
+    from random import Random
+
+    from stages.learning.student import VOCABULARY, Student
+    from stages.shared import engine
+    from stages.shared.chat import Example, Message
+    from stages.shared.files import write_records
+
+    engine.start()
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+    from mlx_lm.models.qwen2 import Model, ModelArgs
+
+    folder = work / "student"
+    folder.mkdir()
+    config = json.loads((tokenizer / "config.json").read_text())
+    config |= {"hidden_size": 896, "num_hidden_layers": 4, "intermediate_size": 4864, "num_attention_heads": 14, "num_key_value_heads": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    for name in VOCABULARY:
+        if (tokenizer / name).exists():
+            (folder / name).write_bytes((tokenizer / name).read_bytes())
+    mx.random.seed(1)
+    mx.save_safetensors(
+        str(folder / "model.safetensors"), dict(tree_flatten(Model(ModelArgs.from_dict(config)).parameters())), {"format": "mlx"}
+    )
+    draw, student = Random(1), Student(folder)
+
+    def chat(number: int, length: int) -> Example:
+        text = "".join(draw.choices("0123456789", k=40 + length))
+        return Example(f"{number:03}", [Message("user", text[:40]), Message("assistant", text[40:])])
+
+    length = 256 - len(student.example(chat(0, 0).messages)[0])  # a digit is a token
+    (work / "corpus").mkdir()
+    for part, count in (("train", 20), ("valid", 4)):
+        write_records(work / "corpus" / f"{part}.jsonl", [chat(number, length) for number in range(count)])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=SETTINGS, action="append")
+    parser.add_argument("--side", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--loss", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--half", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.side:
+        train(given.side[0], given.side[1], Path(given.side[2]), int(given.side[3]))
+    elif given.loss:
+        loss(given.loss[0], Path(given.loss[1]))
+    elif given.half:
+        half(*map(Path, given.half))
+    else:
+        main(given.rounds, given.only or list(SETTINGS))

@@ -1,0 +1,29 @@
+"""docs/speed.md says what metrics/benchmarks.json says."""
+
+import json
+
+import pytest
+
+from stages.shared.files import Fault
+from tests.tiny import ROOT
+from tools import speed
+
+TEXT = (ROOT / speed.PAGE).read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not (ROOT / speed.RECORD).exists(), reason="nothing measured yet: metrics/benchmarks.json is not there")
+def test_the_figures_are_those_of_the_record() -> None:
+    record = json.loads((ROOT / speed.RECORD).read_bytes())
+    assert speed.filled(TEXT, speed.block(record)) == TEXT, "run: python -m tools.speed"
+
+
+def test_a_figure_of_another_record_is_seen() -> None:
+    measured = {"machine": "m", "cores": 2, "versions": {"mlx": "1"}, "date": "2000-01-01"}
+    one, two = ({"train": {"vs_stock": ratio, "measured": measured}} for ratio in (8.5, 8.6))
+    assert speed.filled(TEXT, speed.block(one)) != speed.filled(TEXT, speed.block(two))
+    assert "| `vs_stock` |     8.5 |" in speed.block(one)
+
+
+def test_markers_that_are_gone_are_named() -> None:
+    with pytest.raises(Fault, match="put them back"):
+        speed.filled("no marker", "")
