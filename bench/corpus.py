@@ -46,8 +46,8 @@ def run(root: Path, *words: str) -> tuple[float, float]:
 def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[float, float]]:
     """Run the stages over `count` problems."""
     root.mkdir()
-    drawn = teachers.problems(root / "problems.jsonl", count)  # the families have fewer texts than that: a number makes each its own
-    numbered = (msgspec.structs.replace(each, statement=f"({each.number}) {each.statement}") for each in drawn)
+    # The families have fewer texts than that: a number makes each its own. Not held here: a process starts with its parent's peak.
+    numbered = (msgspec.structs.replace(each, statement=f"({each.number}) {each.statement}") for each in teachers.drawn(count))
     stream.write(root / "problems.jsonl", numbered)
     endpoint = teachers.ENDPOINT | {"concurrency": 32, "timeout": 60.0, "deadline": 120.0}
     study = teachers.study(root, url, endpoints={"here": endpoint}, condense={"attempts": 1, "sampling": teachers.SAMPLING})
