@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+import msgspec
+
 from stages.shared import stage, stream
 from stages.shared.problem import Problem
 from stages.shared.trace import Verified
@@ -44,7 +46,9 @@ def run(root: Path, *words: str) -> tuple[float, float]:
 def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[float, float]]:
     """Run the stages over `count` problems."""
     root.mkdir()
-    teachers.problems(root / "problems.jsonl", count)
+    # The families have fewer texts than that: a number makes each its own. Not held here: a process starts with its parent's peak.
+    numbered = (msgspec.structs.replace(each, statement=f"({each.number}) {each.statement}") for each in teachers.drawn(count))
+    stream.write(root / "problems.jsonl", numbered)
     endpoint = teachers.ENDPOINT | {"concurrency": 32, "timeout": 60.0, "deadline": 120.0}
     study = teachers.study(root, url, endpoints={"here": endpoint}, condense={"attempts": 1, "sampling": teachers.SAMPLING})
     judged = ("problems.jsonl", "-", "traces.jsonl", "verified.jsonl", "teacher.json", "verify.jsonl.gz")

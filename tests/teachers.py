@@ -5,6 +5,7 @@ With a problem's number (the digits of its statement) the answers vary: some are
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -66,11 +67,17 @@ def _shortened(work: str, spoilt: bool) -> str:
     return " ".join(kept) + "\n" + last
 
 
-def problems(path: Path, count: int, seed: int = 1) -> list[Problem]:
-    """Write problems of the invented competition's families, in turn; repeated numbers are other problems of one text."""
+def problems(path: Path, count: int) -> list[Problem]:
+    """Write problems of the invented competition's families, in turn."""
+    found = list(drawn(count))
+    stream.write(path, found)
+    return found
+
+
+def drawn(count: int, seed: int = 1) -> Iterator[Problem]:
+    """Yield such problems; where a family has no more numbers they come again, as other problems of one text."""
     random = Random(seed)
     stock = [draw(family, EXAMS, random, 2) for family in FAMILIES]
-    found = []
     for number in range(count):
         family = FAMILIES[number % len(FAMILIES)]
         if (numbers := next(stock[number % len(FAMILIES)], None)) is None:
@@ -78,9 +85,7 @@ def problems(path: Path, count: int, seed: int = 1) -> list[Problem]:
             numbers = next(stock[number % len(FAMILIES)])
         statement = family.statement(random.choice(family.exam), numbers)
         row = (f"p-{number:06d}", "competition", "two-person", 2015, str(number), statement, family.gold(*numbers), "toy", 1, "generated")
-        found.append(Problem(*row))
-    stream.write(path, found)
-    return found
+        yield Problem(*row)
 
 
 PRICE = {"prompt": 3.0, "completion": 7.0, "batch": 0.5, "dated": "2026-11-01"}

@@ -222,17 +222,17 @@ JUDGED = {  # name: (gold, answer, who is asked, the model says, verdict, judge,
     "the model says yes": ("1/2", "0.6", "all", "Verdict: CORRECT.", "incorrect", "symbolic", "symbolic_incorrect_model_correct"),
     "the model says nothing": ("1/2", "0.5", "all", "Well.", "correct", "symbolic", "symbolic_correct_model_undecided"),
     "only it can tell": ("the red one", "it is the red one of them", "undecided", "**Verdict: CORRECT**", "correct", "model", ""),
-    "it tells, and no": ("the red one", "that one, or blue", "undecided", "Verdict: INCORRECT", "incorrect", "model", ""),
+    "it tells, and no": ("the red one", "the red one or blue", "undecided", "Verdict: INCORRECT", "incorrect", "model", ""),
     "it cannot tell": (
         "the red one",
-        "that one, or blue",
+        "the red one or blue",
         "undecided",
         "Verdict: CORRECT or INCORRECT",
         "undecided",
         "none",
         "",
     ),
-    "it speaks on": ("the red one", "that one, or blue", "undecided", "Verdict: CORRECT\nor so", "undecided", "none", ""),
+    "it speaks on": ("the red one", "the red one or blue", "undecided", "Verdict: CORRECT\nor so", "undecided", "none", ""),
     "it is not asked": ("1/2", "0.5", "undecided", "Verdict: INCORRECT", "correct", "symbolic", ""),
     "blank work is not asked of": ("1/2", "", "all", "Verdict: CORRECT", "blank", "none", ""),
 }
@@ -376,6 +376,7 @@ def test_a_fault_of_the_study_is_one_line(name: str, changes: dict[str, Any], sp
 
 def test_the_template_for_a_new_study_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    stage.study.cache_clear()  # of another file with this relative path
     template = "studies/new.yaml"
     endpoints = stage.section(template, "endpoints", dict[str, Endpoint])
     for role, kind, module in (

@@ -77,8 +77,8 @@ def roles(local: Local) -> dict[str, Any]:
     return {
         "endpoints": {"here": endpoint},
         "solve": named | {"sampling": hot | {"temperature": local.temperature}},
-        "verify": named | {"asks": "all"},
-        "condense": named | {"attempts": 2},
+        "verify": named | {"asks": "all", "sampling": hot | {"max_tokens": 40}},
+        "condense": named | {"attempts": 2, "sampling": hot | {"max_tokens": 100}},
     }
 
 
