@@ -1,11 +1,10 @@
 """The claim ledger: each of the paper's claims, judged by its committed rule on the figures of this run.
 
-metrics: CLAIM.{verdict, published, ours, p, p_holm, effect, low, high, n, rule, reason, by_construction, note, secondary}; p is null
-where there is no test. Holm's correction runs over all claims with a p. secondary: the rule's further figures; detectable, the smallest
-effect that n units show with the stated power; deciding, the units that would show the effect seen. Verdicts of a scale model
-(vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern is there because of how the study was built), not run.
-Of real students (`reproduction`): reproduced, contradicted, inconclusive, by construction, not run; there a figure beyond its tolerance
-contradicts the claim with all of its interval, and leaves it open with a part.
+metrics: CLAIM.{verdict, published, ours, effect, low, high, n, p, p_holm, detectable, deciding, secondary}, see stages/ledger/line.py; p is
+null where there is no test. Holm's correction runs over all claims with a p. grounds: CLAIM.{rule, reason}, in words. Verdicts of a scale
+model (vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern is there because of how the study was built), not
+run. Of real students (`reproduction`): reproduced, contradicted, inconclusive, by construction, not run; there a figure beyond its
+tolerance contradicts the claim with all of its interval, and leaves it open with a part.
 """
 
 from pathlib import Path
@@ -55,9 +54,10 @@ def main(
     overfit: str,
     summary: str,
     metrics: str,
+    grounds: str,
     table: str,
 ) -> None:
-    """Judge every claim of the study file; write the ledger as JSON and as Markdown."""
+    """Judge every claim of the study file; write the figures and the grounds of the verdicts as JSON, and both as Markdown."""
     params = stage.section(study, "claims", Params)
     run = Run(
         scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks)),
@@ -66,7 +66,8 @@ def main(
         params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
     judged = measure(params, run)
-    files.write_json(Path(metrics), {name: msgspec.structs.asdict(line) for name, line in judged.items()})
+    files.write_json(Path(metrics), {name: msgspec.structs.asdict(found.line) for name, found in judged.items()})
+    files.write_json(Path(grounds), {name: msgspec.structs.asdict(found.grounds) for name, found in judged.items()})
     files.write_text(Path(table), markdown(Path(study).stem, params, judged))
     stage.closing("claims", len(params.ledger), len(judged))
 
@@ -88,8 +89,7 @@ def measure(params: Params, run: Run) -> dict[str, Judged]:
         except NotRun as lack:
             found[name] = lack
     terms = {
-        name: Terms(claim.rule.text(), claim.published, claim.tolerance, claim.by_construction, claim.note)
-        for name, claim in params.ledger.items()
+        name: Terms(claim.rule.text(), claim.published, claim.tolerance, claim.by_construction) for name, claim in params.ledger.items()
     }
     return judge(found, terms, params.vocabulary, params.alpha, params.power)
 
@@ -100,18 +100,18 @@ def markdown(study: str, params: Params, judged: dict[str, Judged]) -> str:
     rows = [
         [name, called.get(line.verdict, line.verdict), _figure(line.published), _figure(line.ours), _figure(line.effect),
          f"{_figure(line.low)} .. {_figure(line.high)}" if line.low is not None else "", _p(line.p), _p(line.p_holm), line.n]
-        for name, line in judged.items()
+        for name, (line, _) in judged.items()
     ]  # fmt: skip
     interval = f"{params.confidence:.0%} interval"
     head = ["claim", "verdict", "published", "ours", "effect", interval, "p", "p (Holm)", "n"]
     grid = tabulate(rows, head, tablefmt="github", disable_numparse=True, missingval="")
     details = [
-        f"- **{name}**: {claim.says} ({claim.source}). Rule: {judged[name].rule}. Found: {judged[name].reason}."
+        f"- **{name}**: {claim.says} ({claim.source}). Rule: {judged[name].grounds.rule}. Found: {judged[name].grounds.reason}."
         + (f" By construction: {claim.by_construction}" if claim.by_construction else "")
         + (f" Note: {claim.note}" if claim.note else "")
         for name, claim in params.ledger.items()
     ]
-    rules = f"Two-sided tests, Holm over {sum(line.p is not None for line in judged.values())} tests, alpha {params.alpha:g}."
+    rules = f"Two-sided tests, Holm over {sum(line.p is not None for line, _ in judged.values())} tests, alpha {params.alpha:g}."
     return f"# Claims of {study}\n\n{grid}\n\n{rules}\n\n" + "\n".join(details) + "\n"
 
 

@@ -1,7 +1,8 @@
 """published: what a paper's printed counts can bear, judged from the study file alone; no answer and no model is needed.
 
 metrics: counts.NAME.{rate, low, high, n, agrees} (Wilson's interval; whether the counts give the percentage that is printed beside them)
-and claims.CLAIM, with the keys of claims.json. Verdicts: supported (however the answers of two arms pair), contradicted, inconclusive.
+and claims.CLAIM, with the keys of claims.json; the words stand on the page alone. Verdicts: supported (however the answers of two arms
+pair), contradicted, inconclusive.
 """
 
 from pathlib import Path
@@ -39,7 +40,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def main(study: str, metrics: str, table: str) -> None:
-    """Judge every claim of the section; write the ledger as JSON and as Markdown."""
+    """Judge every claim of the section; write the figures as JSON, and with the words as Markdown."""
     params = stage.section(study, "published", Params)
     for name, count in params.counts.items():
         if not (0 <= count.right <= count.of and count.of > 0):
@@ -49,7 +50,7 @@ def main(study: str, metrics: str, table: str) -> None:
         judged = measure(params)
     except ValueError as error:
         raise Fault(f"{study}: section 'published': {error}") from None
-    claims = {name: msgspec.structs.asdict(line) for name, line in judged.items()}
+    claims = {name: msgspec.structs.asdict(found.line) for name, found in judged.items()}
     files.write_json(Path(metrics), {"counts": rates, "claims": claims})
     files.write_text(Path(table), markdown(Path(study).stem, params, rates, judged))
     stage.closing("published", len(params.counts) + len(params.ledger), len(rates) + len(judged))
@@ -65,7 +66,7 @@ def measure(params: Params) -> dict[str, Judged]:
     """Return the ledger by claim, in the study file's order."""
     bar = Bar(params.counts, params.alpha, params.power, params.confidence)
     found: dict[str, Finding | NotRun] = {name: claim.rule.measure(bar) for name, claim in params.ledger.items()}
-    terms = {name: Terms(claim.rule.text(), claim.published, None, "", claim.note) for name, claim in params.ledger.items()}
+    terms = {name: Terms(claim.rule.text(), claim.published, None, "") for name, claim in params.ledger.items()}
     return judge(found, terms, "printed", params.alpha, params.power)
 
 
@@ -80,16 +81,16 @@ def markdown(study: str, params: Params, rates: dict[str, dict[str, Any]], judge
     lines = [
         [name, line.verdict, _figure(line.ours), f"{_figure(line.low)} .. {_figure(line.high)}" if line.low is not None else "",
          _p(line.secondary.get("p_unpaired")), _p(line.secondary.get("p_best")), _p(line.p), _p(line.p_holm), line.n,
-         line.secondary.get("deciding", "")]
-        for name, line in judged.items()
+         line.deciding]
+        for name, (line, _) in judged.items()
     ]  # fmt: skip
     head = ["claim", "verdict", "by the counts", f"widest {interval}", "p unpaired", "least p", "largest p", "its Holm", "n", "n to decide"]
     details = [
-        f"- **{name}**: {claim.says} ({claim.source}). Rule: {judged[name].rule}. Found: {judged[name].reason}."
+        f"- **{name}**: {claim.says} ({claim.source}). Rule: {judged[name].grounds.rule}. Found: {judged[name].grounds.reason}."
         + (f" Note: {claim.note}" if claim.note else "")
         for name, claim in params.ledger.items()
     ]
-    tests = sum(line.p is not None for line in judged.values())
+    tests = sum(line.p is not None for line, _ in judged.values())
     rules = (
         f"Two-sided tests, Holm over {tests} of them, alpha {params.alpha:g}, power {params.power:g}. The answers are "
         "not published, so it is not known which answers of two arms go together. The largest p and the widest interval are those that the "

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from stages.ledger.line import Grounds, Line
 from stages.reporting import inputs, page, plots, rationales
-from stages.reporting.inputs import BASE, Claim, LongRun
+from stages.reporting.inputs import BASE, LongRun
 from stages.reporting.page import Ledger, Places, Run
 from stages.shared import files, stage
 from stages.shared.files import Fault
@@ -35,31 +36,33 @@ class Intervals(msgspec.Struct, frozen=True):
     confidence: float
 
 
-def main(study: str, params: str, data: str, metrics: str, tidy: str, templates: str, out: str) -> None:
+def main(study: str, params: str, data: str, metrics: str, grounds: str, tidy: str, templates: str, out: str) -> None:
     """Read what a study's run left; write its page, its plots and the table of its training curves."""
     section = stage.section(study, "report", Params)
-    run = collect(study, params, Path(metrics), section.limits)
+    run = collect(study, params, Path(metrics), Path(grounds), section.limits)
     drawn = plots.collect(Path(tidy), list(run.arms), run.trainings, inputs.read(Path(metrics, "overfit.json"), LongRun))
     for name in section.arms:
         stage.arm(study, name)  # a misspelt name would only be left out
     students = [(BASE, 0), *((arm, run.seeds[0]) for arm in section.arms if arm in run.arms)]
     examples = sample(section, students, Path(data))
-    text = page.write(run, drawn, examples, Places(study, params, data, metrics, tidy).seen_from(Path(out)))
+    text = page.write(run, drawn, examples, Places(study, params, data, metrics, grounds, tidy).seen_from(Path(out)))
     plots.draw(drawn, Path(templates), run.study, Path(tidy, "svg"))
     files.write_text(Path(tidy, "curves.csv"), as_csv(plots.curves(Path(tidy, "train"), run.trainings)))
     files.write_text(Path(out), text)
     stage.closing("report", len(run.trainings), len(drawn) + 2)
 
 
-def collect(study: str, params: str, metrics: Path, limits: list[str]) -> Run:
+def collect(study: str, params: str, metrics: Path, grounds: Path, limits: list[str]) -> Run:
     """Read the metrics of the arms and seeds that params.yaml names."""
     names, seeds = stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int])
-    said, claims = stage.section(study, "claims", Ledger), inputs.read(metrics / "claims.json", dict[str, Claim])
-    if unlike := sorted(claims.keys() ^ said.ledger.keys()):
-        raise Fault(f"{metrics / 'claims.json'}: claim '{unlike[0]}' stands in only one of it and {study}; run `dvc repro claims`")
+    said = stage.section(study, "claims", Ledger)
+    claims, reasons = inputs.read(metrics / "claims.json", dict[str, Line]), inputs.read(grounds, dict[str, Grounds])
+    for path, found in ((metrics / "claims.json", claims.keys()), (grounds, reasons.keys())):
+        if unlike := sorted(found ^ said.ledger.keys()):
+            raise Fault(f"{path}: claim '{unlike[0]}' stands in only one of it and {study}; run `dvc repro claims`")
     return Run(
         study=Path(study).stem, arms={name: stage.arm(study, name) for name in names}, seeds=seeds,
-        confidence=stage.section(study, "summarise", Intervals).confidence, limits=limits, said=said, claims=claims,
+        confidence=stage.section(study, "summarise", Intervals).confidence, limits=limits, said=said, claims=claims, grounds=reasons,
         summary=inputs.summary(metrics / "summary.json", names), trainings=inputs.trainings(metrics / "train", names, seeds),
         **{key: inputs.read(metrics / f"{name}.json", dict[str, Any]) for key, name in AUDITS.items()},
     )  # fmt: skip

@@ -15,6 +15,13 @@ Right = Callable[[str, int, str, int], bool]  # (arm, seed, benchmark, number of
 Words = Callable[[str], int]  # arm -> words of each completion
 
 
+def texts(document: object, prefix: str = "") -> list[str]:
+    """Return the dotted keys of a JSON document whose values are neither figures nor null: what a diff of metrics cannot compare."""
+    if isinstance(document, dict):
+        return [key for name, value in document.items() for key in texts(value, f"{prefix}.{name}".lstrip("."))]
+    return [] if document is None or isinstance(document, int | float) else [prefix]
+
+
 def write(
     folder: Path, arms: dict[str, int], right: Right, words: Words = lambda arm: 10, *, heldout: int = 60, transfer: int = 30
 ) -> list[str]:

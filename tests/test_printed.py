@@ -15,6 +15,7 @@ from stages.ledger.counts import Bar, Count
 from stages.shared import stage
 from stages.shared import statistics as st
 from stages.shared.files import Fault, read_json
+from tests import synthetic
 
 ROOT = Path(__file__).parents[1]
 JOB = ROOT / "studies" / "job.yaml"
@@ -141,6 +142,7 @@ def test_the_papers_ledger_is_the_committed_one(tmp_path: Path) -> None:
     found = read_json(tmp_path / "published.json")
     assert {name: line["verdict"] for name, line in found["claims"].items()} == VERDICTS
     assert all(line["agrees"] for line in found["counts"].values())
+    assert synthetic.texts(found) == [f"claims.{name}.verdict" for name in VERDICTS]
     for name in ("published.json", "published.md"):
         assert (tmp_path / name).read_text() == (ROOT / "metrics/job" / name).read_text(), "run: dvc repro published"
 

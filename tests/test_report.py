@@ -43,7 +43,7 @@ def run(root: Path) -> Path:
     """Report on the study that lies in `root`; return the page."""
     study.cache_clear()
     page = root / "report" / "tiny" / "report.md"
-    words = ("studies/tiny.yaml", "params.yaml", "data", "metrics", "plots", "plots/templates")
+    words = ("studies/tiny.yaml", "params.yaml", "data", "metrics", "grounds.json", "plots", "plots/templates")
     report.main(*(str(root / word) for word in words), str(page))
     return page
 
@@ -78,7 +78,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = [str(metrics / name) for name in ("teacher.json", "overfit.json", "summary.json", "claims.json", "claims.md")]
     path = str(root / "studies" / "tiny.yaml")
     summarise.main(path, *shared, made[0], made[2], str(root / "plots"))
-    claims.main(path, *shared, *made)
+    claims.main(path, *shared, *made[:4], str(root / "grounds.json"), made[4])
     return root
 
 
@@ -118,7 +118,10 @@ def test_the_claims_are_those_of_the_ledger(reported: Path) -> None:
     assert rows["gain"][:4] == ["inconclusive", "0.0500", f"{gain['ours']:.4f}", f"{gain['effect']:.4f}"]
     assert rows["gain"][4:] == [f"{gain['low']:.4f} to {gain['high']:.4f}", f"{gain['p']:.4f}", f"{gain['p_holm']:.4f}", str(gain["n"])]
     assert rows["absent"] == ["not run", "0.0500", *[""] * 6]
-    assert f"- found: {gain['reason']}" in page(reported)
+    grounds = json.loads((reported / "grounds.json").read_text())["gain"]
+    for line in (f"- found: {grounds['reason']}", f"- judged by: {grounds['rule']}", "- note: a note"):
+        assert line in page(reported)
+    assert f"an effect of {gain['detectable']:.4f} would show here with a chance of 0.8" in page(reported)
     assert "- the paper says: up | up (abstract)" in page(reported)
 
 
@@ -238,6 +241,8 @@ FAULTS = {
     ),
     "figures that are none": (_edit("metrics/summary.json", '"low"', '"lower"'), r"summary.json: arms.*missing required field `low`"),
     "another ledger": (_edit("studies/tiny.yaml", "gain:", "loss:"), r"claim 'gain' stands in only one of"),
+    "no grounds": (_remove("grounds.json"), r"grounds.json: no such file; run `dvc repro`"),
+    "grounds of another ledger": (_edit("grounds.json", "gain", "loss"), r"grounds.json: claim 'gain' stands in only one of"),
     "no answers": (_remove("data/completions/r1-1.jsonl.gz"), r"r1-1.jsonl.gz: no such file"),
     "a template without data": (_edit("plots/templates/years.json", plots.ANCHOR, "x"), r"data.values is not <DVC_METRIC_DATA>"),
     "no template": (_remove("plots/templates/years.json"), r"years.json: no such file"),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from stages.ledger.line import Line
 from stages.report import Intervals
 from stages.reporting import inputs, tables
-from stages.reporting.inputs import Claim
 from stages.reporting.page import Ledger
 from stages.shared import stage
 from stages.shared.files import Fault, write_text
@@ -35,7 +35,7 @@ def block(root: Path) -> str:
     """Return the result tables of the embedded study that lies in `root`."""
     study, metrics = root / STUDY, root / "metrics" / STUDY.stem
     arms = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["arms"]
-    summary, claims = inputs.summary(metrics / "summary.json", arms), inputs.read(metrics / "claims.json", dict[str, Claim])
+    summary, claims = inputs.summary(metrics / "summary.json", arms), inputs.read(metrics / "claims.json", dict[str, Line])
     said, confidence = stage.section(study, "claims", Ledger), stage.section(study, "summarise", Intervals).confidence
     rows = [
         [said.ledger[name].says, tables.verdict(line), tables.figure(line.ours), tables.chance(line.p_holm)]

@@ -2,8 +2,7 @@
 
 from typing import Any, NamedTuple
 
-import msgspec
-
+from stages.ledger.line import Grounds, Line
 from stages.shared.statistics import Interval, deciding_n, detectable, holm
 
 WORDS = {  # by vocabulary: how a finding is called; `reproduction` is kept for real students
@@ -36,23 +35,11 @@ class Finding(NamedTuple):
     unit: str = "problem clusters"  # what n and needed count
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """One line of claims.json."""
+class Judged(NamedTuple):
+    """A claim's figures, and what its verdict rests on."""
 
-    verdict: str
-    published: float | None
-    ours: float | None
-    p: float | None
-    p_holm: float | None
-    effect: float | None
-    low: float | None
-    high: float | None
-    n: int | None
-    rule: str
-    reason: str
-    by_construction: str
-    note: str
-    secondary: dict[str, Any]
+    line: Line
+    grounds: Grounds
 
 
 class Bar(NamedTuple):
@@ -71,7 +58,6 @@ class Terms(NamedTuple):
     published: float | None
     tolerance: float | None
     by_construction: str
-    note: str
 
 
 def judge(found: dict[str, Finding | NotRun], terms: dict[str, Terms], vocabulary: str, alpha: float, power: float) -> dict[str, Judged]:
@@ -83,12 +69,13 @@ def judge(found: dict[str, Finding | NotRun], terms: dict[str, Terms], vocabular
     for name, term in terms.items():
         finding = findings.get(name, Finding(None, str(found[name])))
         p = adjusted.get(name)
-        verdict, reason = conclude(finding, p, bar, *term[1:4]) if name in findings else ("not run", finding.reason)
-        judged[name] = Judged(
-            verdict=verdict, published=term.published, ours=finding.ours, p=finding.p, p_holm=p,
-            effect=finding.effect, low=finding.low, high=finding.high, n=finding.n, rule=term.rule, reason=reason,
-            by_construction=term.by_construction, note=term.note, secondary=finding.secondary | power_figures(finding, bar),
+        verdict, reason = conclude(finding, p, bar, *term[1:]) if name in findings else ("not run", finding.reason)
+        units = power_figures(finding, bar)
+        line = Line(
+            verdict=verdict, published=term.published, ours=finding.ours, effect=finding.effect, low=finding.low, high=finding.high,
+            n=finding.n, p=finding.p, p_holm=p, detectable=units.detectable, deciding=units.deciding, secondary=finding.secondary,
         )  # fmt: skip
+        judged[name] = Judged(line, Grounds(term.rule, reason))
     return judged
 
 
@@ -137,18 +124,21 @@ def _size(finding: Finding, published: float, tolerance: float) -> str:
     return "outside" if low > published + tolerance or high < published - tolerance else "open"
 
 
-def power_figures(finding: Finding, bar: Bar) -> dict[str, Any]:
-    """Return the smallest effect that this many units can show and the units that would show this one; {} where there is no test.
+class Power(NamedTuple):
+    """What a number of units can show."""
 
-    Both are held to the family's strictest alpha.
-    """
+    detectable: float | None  # the smallest effect that this many show
+    deciding: int | None  # how many would show the effect seen
+
+
+def power_figures(finding: Finding, bar: Bar) -> Power:
+    """Return both figures, held to the family's strictest alpha; where there is no test, only what the rule itself knows."""
     if finding.p is None or not finding.deviation or not finding.n:
-        return {} if finding.needed is None else {"deciding": finding.needed}
+        return Power(None, finding.needed)
     alpha = bar.alpha / bar.family
-    return {
-        "detectable": detectable(finding.deviation, finding.n, alpha, bar.power),
-        "deciding": deciding_n(finding.effect or 0.0, finding.deviation, alpha, bar.power),
-    }
+    return Power(
+        detectable(finding.deviation, finding.n, alpha, bar.power), deciding_n(finding.effect or 0.0, finding.deviation, alpha, bar.power)
+    )
 
 
 def _more(finding: Finding, bar: Bar) -> str:

@@ -47,25 +47,6 @@ class LongRun(msgspec.Struct, frozen=True):
     iterations: int
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """One line of the ledger."""
-
-    verdict: str
-    published: float | None
-    ours: float | None
-    p: float | None
-    p_holm: float | None
-    effect: float | None
-    low: float | None
-    high: float | None
-    n: int | None
-    rule: str
-    reason: str
-    by_construction: str
-    note: str
-    secondary: dict[str, Any] = {}  # further figures, by rule
-
-
 class Summary(NamedTuple):
     """metrics/STUDY/summary.json."""
 

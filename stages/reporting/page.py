@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stages.ledger.line import Grounds, Line
 from stages.reporting import judging, tables
-from stages.reporting.inputs import Claim, Key, Summary, Training
+from stages.reporting.inputs import Key, Summary, Training
 from stages.reporting.plots import Plot
 from stages.shared.stage import Arm
 
@@ -36,10 +37,12 @@ METRICS = (  # what, file in the metrics folder, stage
 
 
 class Says(msgspec.Struct, frozen=True):
-    """Of a claim in the study file, what the paper says and where."""
+    """Of a claim in the study file, what the page states."""
 
-    says: str
+    says: str  # the paper
     source: str
+    by_construction: str
+    note: str
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -61,7 +64,8 @@ class Run(NamedTuple):
     limits: list[str]
     said: Ledger
     summary: Summary
-    claims: dict[str, Claim]
+    claims: dict[str, Line]
+    grounds: dict[str, Grounds]
     trainings: dict[Key, Training]
     teacher: dict[str, Any]
     levels: dict[str, Any]
@@ -76,6 +80,7 @@ class Places(NamedTuple):
     params: str
     data: str
     metrics: str
+    grounds: str
     tidy: str
 
     def seen_from(self, page: Path) -> "Places":
@@ -120,14 +125,15 @@ def claims(run: Run) -> str:
     )
     lines = []
     for name, line in run.claims.items():
+        said, grounds = run.said.ledger[name], run.grounds[name]
         lines += [
             f"- **{name}**: {tables.verdict(line)}",
-            f"  - the paper says: {run.said.ledger[name].says} ({run.said.ledger[name].source})",
-            f"  - found: {line.reason}",
-            f"  - judged by: {line.rule}",
+            f"  - the paper says: {said.says} ({said.source})",
+            f"  - found: {grounds.reason}",
+            f"  - judged by: {grounds.rule}",
             *([f"  - power: {power}"] if (power := tables.power(line, run.said.power)) else []),
-            *([f"  - by construction: {line.by_construction}"] if line.by_construction else []),
-            *([f"  - note: {line.note}"] if line.note else []),
+            *([f"  - by construction: {said.by_construction}"] if said.by_construction else []),
+            *([f"  - note: {said.note}"] if said.note else []),
         ]
     return "\n\n".join([tables.claims(run.claims, run.said.confidence), rule, "\n".join(lines)])
 
@@ -152,6 +158,7 @@ def origins(to: Places) -> str:
         ["arms, limits, what the paper says", f"[{_name(to.study)}]({to.study})", "written by hand"],
         ["arms and seeds that ran", f"[{_name(to.params)}]({to.params})", "written by hand"],
         *([what, f"[{name}]({to.metrics}/{name})", f"`dvc repro {stage}`"] for what, name, stage in METRICS),
+        ["what was found, and how it was judged", f"[{_name(to.grounds)}]({to.grounds})", "`dvc repro claims`"],
         ["plots", f"[{_name(to.tidy)}/*.csv]({to.tidy})", "`dvc repro summarise overfit report`"],
         ["rationales", f"{_name(to.data)}/completions, verdicts.jsonl.gz (`dvc pull`)", "`dvc repro sample grade`"],
     ]

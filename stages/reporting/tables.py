@@ -5,7 +5,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from stages.reporting.inputs import COMPETITION, Claim, Figures, Key, Summary, Training
+from stages.ledger.line import Line
+from stages.reporting.inputs import COMPETITION, Figures, Key, Summary, Training
 from stages.shared.stage import Arm
 
 CALLED = {"holds": "pattern holds", "fails": "pattern fails"}
@@ -76,7 +77,7 @@ def arms(rows: Mapping[str, Arm], trainings: Mapping[Key, Training]) -> str:
     return grid(head, table, left=3)
 
 
-def claims(ledger: Mapping[str, Claim], confidence: float) -> str:
+def claims(ledger: Mapping[str, Line], confidence: float) -> str:
     """Return the ledger as a table."""
     head = ["claim", "verdict", "paper", "ours", "effect", f"{100 * confidence:g} % interval", "p", "p (Holm)", "n"]
     rows = [
@@ -103,16 +104,15 @@ def interval(figures: Figures | None) -> str:
     return "" if figures is None else f"{100 * figures.accuracy:.1f} [{100 * figures.low:.1f}, {100 * figures.high:.1f}]"
 
 
-def verdict(line: Claim) -> str:
+def verdict(line: Line) -> str:
     """Name a verdict as the ledger's own page does."""
     return CALLED.get(line.verdict, line.verdict)
 
 
-def power(line: Claim, power: float) -> str:
+def power(line: Line, power: float) -> str:
     """Say what this many units could show, and how many would show what was seen; "" where neither is known."""
-    detectable, deciding = (line.secondary.get(key) for key in ("detectable", "deciding"))
-    said = [] if detectable is None else [f"an effect of {detectable:.4f} would show here with a chance of {power:g}"]
-    return "; ".join(said + ([] if deciding is None else [f"the effect seen needs about {deciding:,} (here {line.n})"]))
+    said = [] if line.detectable is None else [f"an effect of {line.detectable:.4f} would show here with a chance of {power:g}"]
+    return "; ".join(said + ([] if line.deciding is None else [f"the effect seen needs about {line.deciding:,} (here {line.n})"]))
 
 
 def figure(value: float | None) -> str:
