@@ -1,8 +1,9 @@
 """Measure the grader on the authors' files: `python -m bench.grading FOLDER`, the folder that holds datafile/ and math500_output.csv.
 
-Prints how many of 20,000 pairs of different golds it calls equal, how many of 3,000 golds rewritten in another form, the speed on those
-beside math-verify's own, and the speed on the completions of `mini`, where they are. All run here in one process, pair by pair, nothing
-remembered but what the code itself remembers.
+Writes section `grade` of the record: gradings a second of processor time beside math-verify's, on the same pairs. It prints how many of
+20,000 pairs of different golds it calls equal, how many of 3,000 golds rewritten in another form, the speed on those beside math-verify's
+own, and the speed on the completions of `mini`, where they are. All run here in one process, pair by pair, nothing remembered but what the
+code itself remembers.
 """
 
 import csv
@@ -14,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from bench.record import PACKAGES, record
 from bench.rewriting import rewrite
 from stages.grade import read_golds as read_problems
 from stages.grading.answer import final_answer
@@ -44,6 +46,7 @@ def main(folder: Path) -> None:
     mismatched = draw.sample(pairs, 20_000)
     rewritten = [(gold, form) for gold in golds for form in rewrite(gold, draw)]
     true = draw.sample(rewritten, min(3000, len(rewritten)))
+    first = true[:400]  # math-verify takes minutes for all
     for name, asked in (("different golds", mismatched), ("rewritten golds", true)):
         judged = compare(asked, *LIMITS)
         print(f"{name}: {len(asked)}, {Counter(map(str, judged.values()))}")
@@ -51,10 +54,13 @@ def main(folder: Path) -> None:
         for (gold, answer), verdict in judged.items():
             if verdict is wanted or (not wanted and verdict is None):
                 print(f"    {gold!r} {answer!r} {verdict}")
+    found = {"ours_pairs_per_s": speed(decide, true), "math_verify_pairs_per_s": speed(library(), first), "pairs": len(first)}
+    found["vs_math_verify"] = speed(decide, first) / found["math_verify_pairs_per_s"]
     if completions := sorted(Path("data/mini/completions").glob("*.jsonl.gz")):
         asked = [pair for path in completions for pair in completed(path)]
-        print(f"completions of mini: {speed(graded, asked):.0f} of {len(asked)} gradings/s")
-    print(f"ours: {speed(decide, true):.0f} pairs/s; math-verify: {speed(library(), true[:400]):.0f} pairs/s (of the first 400)")
+        found |= {"completions_of_mini": len(asked), "completions_per_s": speed(graded, asked)}
+    print("\n".join(f"{name}: {value:.4g}" for name, value in found.items()))
+    record("grade", found, packages=(*PACKAGES, "math-verify"))
 
 
 def completed(path: Path) -> list[Pair]:

@@ -1,13 +1,12 @@
-"""What of a run is not compute, and how compute grows: `python -m bench.pipeline`. Writes sections `pipeline` and `growth` of the record.
+"""What of a run is not compute, and how compute grows: `python -m bench.pipeline`. Writes section `pipeline` of the record.
 
-Two parts, both in scratch copies of the tree with a git and a DVC of their own:
+All in scratch copies of the tree, each with a git and a DVC of its own:
 
-- DVC alone: every stage of `mini` is replaced by a hash of its inputs, which takes no time, so that what is left is DVC's: a cold run, one
-  where nothing changed, one where the learning rate changed, by plain `dvc` and by tools/dvc.py, for one, three and five seeds.
-- compute: real stages of a small study (few problems, one year, a small student, few iterations), in the seconds that its cells take by
-  themselves, without DVC; then with twice the problems, twice the arms, twice the seeds.
-
-`python -m bench.pipeline dvc` runs the first alone, `growth` the second.
+- alone: every stage of `mini` is replaced by a hash of its inputs, so that what is left is DVC's: a cold run, one where nothing changed,
+  one where the learning rate changed, by `dvc` and by tools/dvc.py. A cold run of five seeds by plain `dvc`, two minutes, is left out.
+- small: all stages of a small study (few problems, a small student, few iterations) in a cold run, one where nothing changed, and after the
+  change of one parameter of the last stage and of training. Compute is what the stages' own processes take, their imports with it.
+- growth: the same study with twice the problems, twice the arms and twice the seeds; the processor seconds of its stages' processes.
 """
 
 import os
@@ -16,128 +15,150 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from tabulate import tabulate
 
 from bench.record import record
 from tests import tiny
-from tests.pipeline import ROOT, cells
+from tests.pipeline import cells
 
-HEADS = ["", "compute s", "ratio", "DVC s"]
-SEEDS = ([1], [1, 2, 3], [1, 2, 3, 4, 5])
-BASE: dict[str, list[object]] = {"arms": ["r1", "r6"], "seeds": [1, 2]}
-SMALL: dict[str, dict[str, Any]] = {  # sections of the small study, values over those of mini
-    "fetch": {"first_year": 2011, "last_year": 2013, "scanned_years": [2013]},
-    "benchmarks": {"transfer": {"kind": "competition", "n": 60, "seed": 77}},
-    "split": {"train": 80, "valid": 20, "heldout_least": 50, "seen": 30},
+TOOLS = [sys.executable, "-m", "tools.dvc"]
+ALONE = (("dvc", ["dvc"], [1]), ("tools", TOOLS, [1]), ("tools", TOOLS, [1, 2, 3, 4, 5]))
+RATE = ("learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
+BASE: dict[str, list[object]] = {"arms": ["r1", "r6"], "seeds": [1]}
+SMALL: dict[str, dict[str, Any]] = {  # sections of the small study, values over those of mini; the counts of problems by `times`
+    "fetch": {"first_year": 2011, "problems": {"freshman-sophomore": 8, "junior-senior": 8, "two-person": 8}},
     "pretraining": {"problems": 20, "drills": 400},
-    "student": {"steps": 60},
-    "train": {"iterations": 40, "eval_every": 20},
-    "overfit": {"iterations": 40, "eval_every": 20},
-    "sample": {"max_tokens": 160, "batch_size": 32},
+    "student": {"hidden": 64, "layers": 2, "intermediate": 192, "heads": 2, "kv_heads": 1, "batch": 1024, "steps": 20, "warmup": 5},
+    "sample": {"max_tokens": 128, "batch_size": 32},
     "summarise": {"resamples": 1000},
     "claims": {"resamples": 1000},
 }
+GROWN: dict[str, tuple[dict[str, list[object]], int]] = {  # name: (params.yaml, how many times the problems)
+    "problems": (BASE, 2),
+    "arms": (BASE | {"arms": ["r1", "r6", "r3", "answer"]}, 1),
+    "seeds": (BASE | {"seeds": [1, 2]}, 1),
+}
+# Stands in for `python`: runs it and notes module, wall seconds, processor seconds of the process and of those it started.
+TIMED = """#!/bin/bash
+TIMEFORMAT="$2 %3R %3U %3S"
+exec 3>&2
+{{ time "{python}" "$@" 2>&3; }} 2>> "{log}"
+"""
 
 
-def main(*parts: str) -> None:
-    """Run both parts, or the one that is named; print tables and record them."""
+def main() -> None:
+    """Run the three parts; print a table of each and record them."""
     with tempfile.TemporaryDirectory() as scratch:
-        if "growth" not in parts:
-            record("pipeline", overhead(Path(scratch)))
-        if "dvc" not in parts:
-            record("growth", growth(Path(scratch)))
+        folder = Path(scratch)
+        found: dict[str, Any] = {"dvc_alone": {f"{name}, seeds {len(seeds)}": alone(folder, words, seeds) for name, words, seeds in ALONE}}
+        heads = ["DVC alone", *next(iter(found["dvc_alone"].values()))]
+        print(tabulate([[name, *row.values()] for name, row in found["dvc_alone"].items()], headers=heads, floatfmt=".2f"), flush=True)
+        root = small(folder / "base", BASE, 1)
+        found["small"], base = changes(root)
+        print(tabulate([[name, *row.values()] for name, row in found["small"].items()], headers=["small study", *found["small"]["cold"]]))
+        found["growth"] = {"base": _sums(base)}
+        for name, (params, times) in GROWN.items():
+            grown = run(small(folder / name, params, times))
+            found["growth"][name] = _sums(grown) | {"ratio": grown.cpu / base.cpu, "largest_of_a_stage": _largest(grown, base)}
+        print(tabulate([[name, *row.values()] for name, row in found["growth"].items()], headers=["growth", *found["growth"]["arms"]]))
+    record("pipeline", found)
 
 
-def overhead(scratch: Path) -> dict[str, Any]:
-    """Return DVC's own seconds by number of seeds: cold, nothing changed, one parameter changed."""
-    found: dict[str, Any] = {}
-    for seeds in SEEDS:
-        for name, words in (("dvc", ["dvc"]), ("tools.dvc", [sys.executable, "-m", "tools.dvc"])):
-            root = tiny.copy(scratch / f"{name}-{len(seeds)}", {"seeds": list(seeds)})
-            row = {"cells": len(list(cells(root))), "cold": _repro(root, words), "nothing_changed": _repro(root, words)}
-            tiny.edit(root / "studies" / "mini.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
-            found[f"{name}, {len(seeds)} seeds"] = row | {"learning_rate_changed": _repro(root, words)}
-            shutil.rmtree(root)
-    print(tabulate([[name, *row.values()] for name, row in found.items()], headers=["", "cells", "cold s", "no-op s", "one parameter s"]))
+def alone(scratch: Path, words: list[str], seeds: list[object]) -> dict[str, float]:
+    """Return the seconds of runs of `mini` whose stages take no time: cold, nothing changed (by `words` and by plain `dvc`), a new rate."""
+    root = tiny.copy(scratch / "alone", {"seeds": seeds})
+    found: dict[str, float] = {"cells": len(cells(root)), "cold_s": _stubbed(root, words), "nothing_changed_s": _stubbed(root, words)}
+    tiny.edit(root / "studies" / "mini.yaml", *RATE)
+    found["learning_rate_changed_s"] = _stubbed(root, words)
+    found["nothing_changed_by_plain_dvc_s"] = _stubbed(root, ["dvc"])
+    shutil.rmtree(root)
     return found
 
 
-def _repro(root: Path, words: list[str]) -> float:
+def _stubbed(root: Path, words: list[str]) -> float:
     tiny._write_stubs(root)
     start = time.perf_counter()
     tiny.call(root, *words, "repro", "--no-run-cache", stubs=True)
     return time.perf_counter() - start
 
 
-def growth(scratch: Path) -> dict[str, Any]:
-    """Return the seconds of each stage's cells, and of DVC beside them, at the base size and with each of three things doubled."""
-    twice: dict[str, tuple[dict[str, list[object]], int]] = {
-        "base": (BASE, 1),
-        "problems x2": (BASE, 2),
-        "arms x2": (BASE | {"arms": ["r1", "r6", "r3", "answer"]}, 1),
-        "seeds x2": (BASE | {"seeds": [1, 2, 3, 4]}, 1),
-    }
-    found: dict[str, Any] = {}
-    for name, (params, times) in twice.items():
-        root = tiny.copy(scratch / name.replace(" ", "-"), params)
-        _shrink(root / "studies" / "mini.yaml", times)
-        start = time.perf_counter()
-        spent = _compute(root)
-        whole = time.perf_counter() - start
-        compute = sum(spent.values())
-        found[name] = {"compute": compute, "dvc": whole - compute, "stages": spent}
-        found[name]["ratio"] = compute / found["base"]["compute"]
-        shutil.rmtree(root)
-    print(
-        tabulate(
-            [[name, row["compute"], row["ratio"], row["dvc"]] for name, row in found.items()], headers=["", "compute s", "ratio", "DVC s"]
-        )
-    )
-    return found
+class Spent(NamedTuple):
+    """Seconds of one run: of the whole, and of the stages' processes."""
+
+    whole: float
+    wall: float
+    stages: dict[str, float]  # processor seconds by stage
+    cells: int  # that ran
+
+    @property
+    def cpu(self) -> float:
+        return sum(self.stages.values())
 
 
-def _shrink(path: Path, times: int) -> None:
-    """Make a study file small, with `times` as many years, and as many problems to train on and to ask."""
+def changes(root: Path) -> tuple[dict[str, dict[str, float]], Spent]:
+    """Return what runs of the small study take, cold and after changes, and the cold run's seconds."""
+    study, cold = root / "studies" / "mini.yaml", run(root)
+    found = {"cold": cold, "nothing_changed": run(root)}
+    tiny.edit(study, "max_chars: 1500", "max_chars: 1400")
+    found["report_changed"] = run(root)
+    tiny.edit(study, "learning_rate: 0.0001", "learning_rate: 0.0002")
+    found["learning_rate_changed"] = run(root)
+    return {
+        name: {"cells": each.cells, "whole_s": each.whole, "compute_s": each.wall, "not_compute": 1.0 - each.wall / each.whole}
+        for name, each in found.items()
+    }, cold
+
+
+def small(root: Path, params: dict[str, list[object]], times: int) -> Path:
+    """Make a copy of the tree whose `mini` is small, with `times` as many years, and as many problems to train on and to ask."""
+    path = tiny.copy(root, params) / "studies" / "mini.yaml"
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, values in SMALL.items():
         study[name] |= values
-    study["arms"] = {name: arm | {"n": 60 * times} for name, arm in study["arms"].items()}
-    first = study["fetch"]["first_year"]
-    study["fetch"] |= {"last_year": first + 3 * times - 1, "scanned_years": [first + 2 + 3 * number for number in range(times)]}
-    study["benchmarks"]["transfer"]["n"] *= times
-    for key in ("train", "valid", "heldout_least", "seen"):
-        study["split"][key] *= times
-    for section in ("train", "overfit"):  # as many passes over the corpus
-        study[section]["iterations"] *= times
+    study["arms"] = {name: arm | {"n": 24 * times} for name, arm in study["arms"].items()}
+    study["fetch"] |= {"last_year": 2010 + 3 * times, "scanned_years": [2010 + 3 * number for number in range(1, times + 1)]}
+    study["benchmarks"]["transfer"]["n"] = 40 * times
+    study["split"] |= {"train": 36 * times, "valid": 8 * times, "heldout_least": 12 * times, "seen": 12 * times}
+    for section in ("train", "overfit"):  # as many passes over the corpus, and evaluations
+        study[section] |= {"iterations": 40 * times, "eval_every": 20 * times}
     path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    return root
 
 
-def _compute(root: Path) -> dict[str, float]:
-    """Run a copy by DVC; return the seconds of its stages' own processes."""
-    log = root / ".seconds"
-    shim = root / ".timed" / "python"
-    shim.parent.mkdir()
-    shim.write_text(
-        f'#!/bin/bash\nstart=$EPOCHREALTIME\n"{sys.executable}" "$@"\ncode=$?\necho "$2 $start $EPOCHREALTIME" >> "{log}"\nexit $code\n'
-    )
+def run(root: Path) -> Spent:
+    """Run a copy by tools/dvc.py, with its stages' processes timed."""
+    log, shim = root / ".seconds", root / ".timed" / "python"
+    shim.parent.mkdir(exist_ok=True)
+    shim.write_text(TIMED.format(python=sys.executable, log=log))
     shim.chmod(0o755)
-    paths = [str(shim.parent), str(tiny.BIN), os.environ["PATH"]]
-    environment = os.environ | tiny.GIT | {"PATH": os.pathsep.join(paths), "DVC_NO_ANALYTICS": "1"}
-    words = [sys.executable, "-m", "tools.dvc", "repro", "--no-run-cache"]
-    done = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True)
+    log.write_text("")
+    path = os.pathsep.join([str(shim.parent), str(tiny.BIN), os.environ["PATH"]])
+    start = time.perf_counter()
+    done = subprocess.run(
+        [*TOOLS, "repro", "--no-run-cache"], cwd=root, env=os.environ | tiny.GIT | {"PATH": path}, capture_output=True, text=True
+    )
+    whole = time.perf_counter() - start
     if done.returncode:
-        sys.exit(f"{ROOT.name}: the small study failed\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    spent: dict[str, float] = defaultdict(float)
-    for line in log.read_text(encoding="utf-8").split("\n")[:-1]:
-        module, start, end = line.split()
-        spent[module.removeprefix("stages.")] += float(end) - float(start)
-    return dict(spent)
+        sys.exit(f"bench.pipeline: the small study failed\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
+    rows = [line.split() for line in log.read_text(encoding="utf-8").splitlines()]
+    stages = {row[0].removeprefix("stages."): 0.0 for row in rows}
+    for module, _, user, system in rows:
+        stages[module.removeprefix("stages.")] += float(user) + float(system)
+    return Spent(whole, sum(float(row[1]) for row in rows), stages, len(rows))
+
+
+def _sums(spent: Spent) -> dict[str, float]:
+    return {"cells": spent.cells, "processor_s": spent.cpu, "dvc_s": spent.whole - spent.wall}
+
+
+def _largest(grown: Spent, base: Spent, least: float = 1.0) -> float:
+    """Return the largest ratio of one stage, of those that take `least` processor seconds in the base."""
+    return max(grown.stages[name] / seconds for name, seconds in base.stages.items() if seconds >= least)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

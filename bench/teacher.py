@@ -1,6 +1,7 @@
 """Measure the flow of calls against a scripted server on loopback: `python -m bench.teacher [speed | faults | kill | budget | scale]...`
 
-speed   5,000 calls without faults, 200 ms each, 32 at once, beside one call after another with a pause of 0.5 s, on a sample of 20
+speed   5,000 calls without faults, 200 ms each, 32 at once, beside one call after another with a pause of 0.5 s, on a sample of 20;
+        writes section `teacher` of the record
 faults  500 problems, 200 ms, 30 % faults of all kinds: the corpus is that of a run without faults, nothing stored is sent again
 kill    the same, killed with SIGKILL at 20 random moments and started again
 budget  100 random runs under random caps: what the store says was spent never passes the cap, and reaches 90 % of it unless all is done
@@ -21,6 +22,7 @@ from random import Random
 
 from together import Together
 
+from bench.record import record
 from stages.shared.files import Fault
 from stages.teacher import flow
 from stages.teacher.budget import Cap
@@ -51,6 +53,8 @@ def speed(folder: Path, count: int = 5000, latency: float = 0.2, sample: int = 2
         each = (time.perf_counter() - start) / sample
     print(f"{count} calls: {wall:.2f} s, {wall / least:.3f} x the least ({least:.2f} s), {1e3 * cpu / count:.2f} ms of CPU a call")
     print(f"one after another: {each:.3f} s a call ({sample} calls), {each * count / wall:.0f} x as long")
+    ratios = {"vs_sequential": each * count / wall, "wall_over_least": wall / least, "processor_ms_a_call": 1e3 * cpu / count}
+    record("teacher", ratios | {"calls": count, "latency_s": latency, "concurrency": place.concurrency}, packages=("together", "httpx"))
 
 
 def faults(folder: Path, count: int = 500) -> None:

@@ -1,14 +1,20 @@
-"""`python -m tools.dvc ...`: DVC, with a writer of dvc.lock whose time does not grow with the lock.
+"""`python -m tools.dvc ...`: DVC, without three pieces of work that DVC 3.67 does once for each cell.
 
-After each cell DVC 3.67 parses the whole of dvc.lock and prints it again, with a reader of YAML in pure Python that keeps comments: over a
-second at a hundred cells, two minutes of a run. Here the entry of the finished cell alone is printed, by DVC's own printer, and takes its
-place in the text: the same file, byte for byte, replaced in one step, so that a kill leaves the old lock or the new one and no half of one.
-A lock that holds anything but stages goes DVC's way.
+- After a cell it parses the whole of dvc.lock and prints it again, with a reader of YAML in pure Python that keeps comments: over a second
+  at a hundred cells, two minutes of a run. Here the entry of the finished cell alone is printed, by DVC's own printer, and takes its place
+  in the text: the same file, byte for byte, replaced in one step, so that a kill leaves the old lock or the new one and no half of one.
+  A lock that holds anything but stages goes DVC's way.
+- It parses the study file for each cell, and dvc.yaml and dvc.lock twice a run. Here a file is read as often, and its text parsed once.
+- It takes four locks for a cell, one inside the other, on the same paths, and writes its file of locks eight times. Here a lock on paths
+  that this process has locked already is not taken again.
 """
 
 import logging
 import os
+import pickle
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +48,53 @@ def put(path: Path, printed: str) -> bool | None:
     return True
 
 
+def once(parse: Callable[..., Any]) -> Callable[..., Any]:
+    """Return DVC's parser of YAML, which parses no text twice, comments left out; each call returns a copy of its own."""
+    known: dict[str, bytes] = {}
+
+    def parse_yaml(text: str, path: Any, typ: str = "safe") -> Any:
+        if typ != "safe":
+            return parse(text, path, typ=typ)
+        if text not in known:
+            known[text] = pickle.dumps(parse(text, path, typ=typ), pickle.HIGHEST_PROTOCOL)
+        return pickle.loads(known[text])
+
+    return parse_yaml
+
+
+Lock = Callable[..., AbstractContextManager[None]]
+
+
+def nested(take: Lock) -> Lock:
+    """Return DVC's lock of paths, which is not taken where a lock around it, of this process and folder, holds them all; one to write holds
+    one to read."""
+    held: list[tuple[str, set[str], set[str]]] = []
+
+    @contextmanager
+    def rwlock(tmp_dir: str, fs: Any, cmd: str, read: Sequence[str], write: Sequence[str], hardlink: bool) -> Iterator[None]:
+        own = [(reads, writes) for folder, reads, writes in held if folder == tmp_dir]
+        writes = set[str]().union(*(writes for _, writes in own))
+        reads = writes.union(*(reads for reads, _ in own))
+        if writes.issuperset(write) and reads.issuperset(read):
+            yield
+            return
+        with take(tmp_dir, fs, cmd, read, write, hardlink):
+            held.append((tmp_dir, set(read), set(write)))
+            try:
+                yield
+            finally:
+                held.pop()
+
+    return rwlock
+
+
 def main() -> int:
     """Run DVC on the words of the command line."""
-    from dvc import cli
+    from dvc import cli, rwlock
     from dvc.dvcfile import Lockfile
     from dvc.stage.serialize import to_lockfile
-    from dvc.utils.serialize import dumps_yaml
+    from dvc.utils import strictyaml
+    from dvc.utils.serialize import _yaml, dumps_yaml
 
     whole = Lockfile.dump_stages
 
@@ -61,6 +108,8 @@ def main() -> int:
             self.repo.scm_context.track_file(self.relpath)
 
     Lockfile.dump_stages = dump_stages
+    _yaml.parse_yaml = strictyaml.parse_yaml = once(_yaml.parse_yaml)
+    rwlock.rwlock = nested(rwlock.rwlock)
     return int(cli.main())
 
 
