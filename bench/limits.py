@@ -42,7 +42,10 @@ def main(arm: str = "r1", seed: int = 1) -> None:
     kept = sum(len(tokens) for tokens, _ in seen) * (WIDTHS * shape["hidden_size"] + 3 * shape["intermediate_size"])
     bytes_moved = 4 * (2 * kept * shape["num_hidden_layers"] + 2 * weights(shape) * recipe.iterations)
     peak = product()
-    seconds = json.loads(Path(".work/mini/log", f"train-{arm}-{seed}.json").read_text())["seconds"]
+    log = Path(".work/mini/log", f"train-{arm}-{seed}.json")
+    if not log.exists():
+        sys.exit(f"limits: no {log}: the cell was not trained here; `dvc repro --force --single-item train@mini-{arm}-{seed}`")
+    seconds = json.loads(log.read_text())["seconds"]
     figures = {
         "cell": f"{arm}-{seed}",
         "gemm_peak_gflops": peak / 1e9,

@@ -96,7 +96,9 @@ def _same_ratio(gold: Reading, answer: Reading) -> bool | None:
     if len(ratio.items) != 2 or other.kind != "value" or other.value is None or terms != tuple(i.value for i in gold.items if i.value):
         return False
     first, second = (item.value for item in ratio.items)
-    return same(multiply(other.value, second), first) if first and second else None
+    if first is None or second is None:
+        return None
+    return same(multiply(other.value, second), first) if second.top else False  # 0:0 is no number
 
 
 def _same_equation(gold: Reading, answer: Reading) -> bool | None:
