@@ -1,5 +1,7 @@
 """Measure the statistics in simulation: `python -m bench.coverage [STUDIES]`, 2,000 simulated studies a row unless told.
 
+Writes section `coverage` of the record; docs/statistics.md shows it.
+
 How often an interval of 95 % holds the truth, and how often a test at 5 % calls equal arms different. Problems differ in how hard they are
 (beta), in part lie in clusters of duplicates that are equally hard, and are asked once by the base and with each of three seeds by an arm.
 The truth is that of all problems that might have been drawn. Clusters are drawn and signs flipped as the stages do, with fewer resamples.
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from tabulate import tabulate
 
+from bench.record import record
 from stages.shared import statistics as st
 
 RESAMPLES = 800
@@ -55,8 +58,14 @@ def simulate(case: Case, studies: int) -> list[float]:
     return [float(100 * hit / studies) for hit in hits]
 
 
+def named(row: list[float]) -> dict[str, float]:
+    """Return the shares of a row by name, %."""
+    return dict(zip(("accuracy_covered", "gain_covered", "false_alarms"), row[-3:], strict=True))
+
+
 def main(studies: int) -> None:
     rows = [[*case, *simulate(case, studies)] for case in CASES]
+    record("coverage", {"studies": studies} | {f"row_{number}": named(row) for number, row in enumerate(rows, 1)})
     print(f"{studies} studies a row; the error of a share of 95 % is {100 * (0.95 * 0.05 / studies) ** 0.5:.1f} points")
     heads = [*Case._fields, "accuracy covered, %", "gain covered, %", "false alarms, %"]
     print(tabulate(rows, heads, floatfmt=("g", "g", "g", "g", "g", ".1f", ".1f", ".1f")))

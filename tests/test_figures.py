@@ -27,3 +27,11 @@ def test_a_figure_of_another_record_is_seen() -> None:
 def test_markers_that_are_gone_are_named() -> None:
     with pytest.raises(Fault, match="put them back"):
         speed.filled("no marker", "")
+
+
+def test_the_table_of_coverage_is_that_of_the_record() -> None:
+    record = json.loads((ROOT / speed.RECORD).read_bytes())["coverage"]
+    rows = [line.split("|")[4:7] for line in (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8").split("\n") if " % |" in line]
+    shown = [[float(cell.strip().removesuffix(" %")) for cell in row] for row in rows]
+    names = ("accuracy_covered", "gain_covered", "false_alarms")
+    assert shown == [[round(record[f"row_{number}"][name], 1) for name in names] for number in range(1, len(shown) + 1)] != []
