@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -44,6 +45,17 @@ def asking(server: Server, folder: Path, count: int, environment: dict[str, str]
     words = [sys.executable, "-m", "tests.asking", json.dumps(job)]
     with (folder / "stderr").open("ab") as file:
         return subprocess.Popen(words, cwd=ROOT, stderr=file, stdout=file, env=os.environ | (environment or {}))
+
+
+def commands() -> set[str]:
+    """Return the process list, each with its words."""
+    if not Path("/proc/self/cmdline").exists():
+        return set(subprocess.run(["ps", "-Ao", "args"], capture_output=True, text=True, check=True).stdout.split("\n"))
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            found.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def wait(true: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -234,7 +246,13 @@ def test_the_key_shows_nowhere(tmp_path: Path, accepted: str) -> None:
     with serving(script, tmp_path.parent / f"log-{accepted}") as server:
         logs = {"SOME_KEY": KEY, "TOGETHER_LOG": "debug"}
         running = asking(server, tmp_path, 30, logs, key_variable="SOME_KEY", timeout=0.2, attempts=2)
-        assert running.wait(30) != 0
+        listed, end = set[str](), time.monotonic() + 30
+        while running.poll() is None and time.monotonic() < end:
+            listed |= commands()
+            time.sleep(0.02)
+        assert running.returncode
+    assert any("tests.asking" in words for words in listed)
+    assert [words for words in listed if KEY in words and "tests.chatserver" not in words] == []  # the server is told what to accept
     written = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert {"stderr", "calls.sqlite"} <= set(written)
     assert b"HTTP Response" in written["stderr"]
