@@ -1,7 +1,8 @@
 """The numerical engine: call `start()` before the first ``import mlx``.
 
-MLX's Linux CPU wheel carries a reference BLAS (6 GFLOP/s on two cores). Loading MKL into the process first, with its symbols global,
-replaces it without a rebuild. MKL's threads and kernel choice are pinned because both decide the last bits of a product.
+MLX's Linux CPU wheel carries a reference BLAS (6 GFLOP/s on two cores). Loading OpenBLAS into the process first, with its symbols global,
+replaces it without a rebuild. The library is the one that the pinned wheel of OpenCV carries, which reads the exam pages anyway; its
+threads and its kernels are pinned, because both decide the last bits of a product and both would follow the machine.
 """
 
 import ctypes
@@ -21,7 +22,8 @@ from stages.shared.files import Fault
 
 PIN = Path(__file__).parents[2] / "engine.yaml"
 CUDA = ("mlx-cuda-13", "mlx-cuda-12")
-BRANCHES = {"COMPATIBLE": 3, "AVX2": 10, "AVX512": 12}  # MKL's numbers for the kernel sets that engine.yaml may name
+CARRIER = "opencv-python-headless"  # the wheel that OpenBLAS is taken from
+NEEDED = {"avx2", "fma"}  # what the pinned kernels ask of an x86-64 CPU, as Linux names it
 
 
 @cache
@@ -53,11 +55,11 @@ def exact() -> str:
         return f"MLX_BLAS={other} replaces the pinned BLAS"
     if "ng" in zlib.ZLIB_RUNTIME_VERSION:
         return f"Python's zlib here is {zlib.ZLIB_RUNTIME_VERSION}, which compresses the same text to other bytes"
-    library = _mkl()
-    if not library:
-        return "MKL is not installed"
-    name, honoured = _load(library)
-    return "" if honoured else f"MKL ignores MKL_CBWR={name} on this CPU"
+    if not _openblas():
+        return f"{CARRIER} carries no OpenBLAS here"
+    if missing := NEEDED - _abilities():
+        return f"this CPU has no {' and no '.join(sorted(missing))}, which the pinned kernels of OpenBLAS need"
+    return ""
 
 
 def _compiler() -> None:
@@ -76,29 +78,43 @@ def _blas() -> dict[str, str]:
         except OSError as error:
             raise Fault(f"MLX_BLAS={other}: not a library ({error}); give the path of a libopenblas.so, or unset it") from None
         return {"blas": Path(other).name}
-    library = _mkl()
+    library = _openblas()
     if not library:
-        print("engine: no MKL here, MLX's reference BLAS is 10 to 30 times slower; set MLX_BLAS to a libopenblas.so", file=sys.stderr)
+        print("engine: no OpenBLAS here, MLX's reference BLAS is 10 to 30 times slower; set MLX_BLAS to a libopenblas.so", file=sys.stderr)
         return {"blas": "reference"}
-    name, _ = _load(library)
-    return {"blas": "mkl", "MKL_CBWR": name} | _versions("mkl")
+    return _load(library) | _versions(CARRIER)
 
 
-def _load(library: str) -> tuple[str, bool]:
-    """Load MKL with one thread and the pinned kernel set; return the set's name and whether MKL honours it on this CPU."""
-    name = str(_pin()["MKL_CBWR"])
-    if name not in BRANCHES:
-        raise Fault(f"{PIN.name}: MKL_CBWR is {name}; allowed: {', '.join(BRANCHES)}")
-    os.environ.update(MKL_CBWR=name, MKL_THREADING_LAYER="SEQUENTIAL", MKL_NUM_THREADS="1")
-    branch = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL).MKL_CBWR_Get(1)
-    return name, branch == BRANCHES[name]
+def _load(library: str) -> dict[str, str]:
+    """Load OpenBLAS with one thread and, on x86-64, the pinned kernels where the CPU has what they need; return what it says it is."""
+    pinned = str(_pin()["OPENBLAS_CORETYPE"]) if _abilities() >= NEEDED else ""
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    os.environ.update({"OPENBLAS_NUM_THREADS": "1"} | ({"OPENBLAS_CORETYPE": pinned} if pinned else {}))
+    blas = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    blas.openblas_get_config.restype = blas.openblas_get_corename.restype = ctypes.c_char_p
+    name, kernels = " ".join(blas.openblas_get_config().decode().split()[:2]), blas.openblas_get_corename().decode()
+    if pinned and kernels != pinned:
+        raise Fault(
+            f"{PIN.name}: OPENBLAS_CORETYPE is {pinned}, {name} runs {kernels}: it knows no such kernels, or cv2 was imported before"
+        )
+    return {"blas": name, "kernels": kernels}
 
 
-def _mkl() -> str:
-    """Return the path of MKL's run-time library as the wheel installed it; "" where there is none."""
-    if not _installed("mkl"):
+def _abilities() -> set[str]:
+    """Return the names of what this machine's CPU can do, as Linux lists them; none where it does not."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+@cache
+def _openblas() -> str:
+    """Return the path of the library in the wheel that carries it; "" where there is none."""
+    if not _installed(CARRIER):
         return ""
-    found = [file for file in distribution("mkl").files or () if file.name.startswith("libmkl_rt.so")]
+    found = [file for file in distribution(CARRIER).files or () if file.name.startswith("libopenblas")]
     return str(found[0].locate()) if found else ""
 
 
