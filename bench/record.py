@@ -15,7 +15,7 @@ from typing import Any
 from stages.shared.files import write_json
 
 RECORD = Path(__file__).parents[1] / "metrics" / "benchmarks.json"
-PACKAGES = ("mlx", "mlx-lm", "mkl", "numpy", "dvc")
+PACKAGES = ("mlx", "mlx-lm", "opencv-python-headless", "numpy", "dvc")
 
 
 def record(section: str, figures: Mapping[str, Any], device: str = "", path: Path = RECORD, packages: Sequence[str] = PACKAGES) -> None:

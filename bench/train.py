@@ -88,7 +88,7 @@ def prepare(name: str, work: Path) -> None:
 
 def run(side: str, name: str, work: Path, seed: int) -> dict[str, float]:
     """Train in a process of its own; return tokens and steps a second, memory and the validation loss."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "MKL_"))}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "OPENBLAS_"))}
     begin = time.monotonic()
     command = [sys.executable, "-m", "bench.train", "--side", side, name, str(work), str(seed)]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)

@@ -14,9 +14,11 @@ from stages.shared import engine
 ROOT = Path(__file__).parents[1]
 PIN = yaml.safe_load((ROOT / "engine.yaml").read_text(encoding="utf-8"))
 CPU = sys.platform == "linux" and not any(engine._installed(name) for name in engine.CUDA)
-MKL = CPU and bool(engine._mkl())
+BLAS = CPU and bool(engine._openblas())
 on_cpu = pytest.mark.skipif(not CPU, reason="MLX's backend here is not the Linux CPU")
-with_mkl = pytest.mark.skipif(not MKL, reason="MKL is for Linux on x86-64 only")
+with_blas = pytest.mark.skipif(not BLAS, reason="the wheel of OpenCV carries OpenBLAS on Linux only")
+avx2 = pytest.mark.skipif(not engine._abilities() >= engine.NEEDED, reason="the pinned kernels are for x86-64 with AVX2")
+PINNED = ("mlx", "mlx-lm", engine.CARRIER)
 
 
 def _locked(name: str) -> dict[str, str]:
@@ -26,7 +28,7 @@ def _locked(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-cuda.txt"])
 def test_pins_are_those_of_the_lock_files(name: str) -> None:
     locked = _locked(name)
-    assert {key: locked[key] for key in ("mlx", "mlx-lm", "mkl")} == {key: PIN[key] for key in ("mlx", "mlx-lm", "mkl")}
+    assert {key: locked[key] for key in PINNED} == {key: PIN[key] for key in PINNED}
 
 
 def test_every_lock_file_has_the_same_versions() -> None:
@@ -42,24 +44,50 @@ def test_one_version_serves_every_python(name: str) -> None:
 
 
 def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    cleared = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "MKL_"))}
+    cleared = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "OPENBLAS_"))}
     head = "from stages.shared import engine\n"
     return subprocess.run([sys.executable, "-c", head + code], cwd=ROOT, env=cleared | environment, capture_output=True, text=True)
 
 
-@with_mkl
-def test_the_pinned_blas_is_loaded_with_one_thread() -> None:
+@with_blas
+@avx2
+@pytest.mark.parametrize("own", ["", "Prescott"])
+def test_the_pinned_kernels_run_on_one_thread_whatever_the_environment_says(own: str) -> None:
     code = (
-        "import os\nfound = engine.start()\nprint(found['blas'], found['MKL_CBWR'], os.environ['MKL_CBWR'], os.environ['MKL_NUM_THREADS'])"
+        "import ctypes, os\nfound = engine.start()\nthreads = ctypes.CDLL(engine._openblas()).openblas_get_num_threads()\n"
+        "print(found['blas'].split()[0], found['kernels'], threads, repr(engine.exact()))"
     )
-    assert _python(code).stdout == f"mkl {PIN['MKL_CBWR']} {PIN['MKL_CBWR']} 1\n"
+    environment = {"OPENBLAS_CORETYPE": own, "OPENBLAS_NUM_THREADS": "2"} if own else {}
+    assert _python(code, **environment).stdout == f"OpenBLAS {PIN['OPENBLAS_CORETYPE']} 1 ''\n"
 
 
-@with_mkl
+@with_blas
 def test_products_go_through_the_loaded_blas() -> None:
-    product = "engine.start()\nimport mlx.core as mx\na = mx.ones((64, 64))\nmx.eval(a @ a)\n"
-    kernels = "maps = open('/proc/self/maps').read()\nprint('libmkl_def' in maps or 'libmkl_avx' in maps)"
-    assert _python(product + kernels).stdout == "True\n"  # MKL opens its kernels when the first product asks for them
+    code = (  # a pointer of the wheel's own function in place of MLX's: the linker binds what was loaded first
+        "import ctypes\nengine.start()\nimport mlx.core\n"
+        "address = lambda library: ctypes.cast(library.cblas_sgemm, ctypes.c_void_p).value\n"
+        "print(address(ctypes.CDLL(None)) == address(ctypes.CDLL(engine._openblas())))"
+    )
+    assert _python(code).stdout == "True\n"
+
+
+@with_blas
+@avx2
+def test_kernels_that_openblas_does_not_know_are_one_line(tmp_path: Path) -> None:
+    pin = tmp_path / "engine.yaml"
+    pin.write_text((ROOT / "engine.yaml").read_text(encoding="utf-8").replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"), encoding="utf-8")
+    done = _python(f"from pathlib import Path\nengine.PIN = Path({str(pin)!r})\nengine.start()")
+    assert "Fault: engine.yaml: OPENBLAS_CORETYPE is Hazwell, OpenBLAS" in done.stderr.splitlines()[-1]
+
+
+def test_a_cpu_without_the_needed_kernels_is_not_promised_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_abilities", lambda: {"fma"})
+    monkeypatch.setattr(engine, "_openblas", lambda: "/some/libopenblas.so")
+    monkeypatch.setattr(engine, "_installed", lambda name: "")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("zlib.ZLIB_RUNTIME_VERSION", "1.3")
+    assert engine.exact() == "this CPU has no avx2, which the pinned kernels of OpenBLAS need"
 
 
 @on_cpu
@@ -69,11 +97,11 @@ def test_a_blas_that_is_not_there_is_one_line() -> None:
     assert done.returncode == 1
 
 
-@with_mkl
+@with_blas
 def test_another_blas_is_taken_and_said() -> None:
-    done = _python("print(engine.start()['blas'], engine.exact())", MLX_BLAS=engine._mkl())
-    name = Path(engine._mkl()).name
-    assert done.stdout == f"{name} MLX_BLAS={engine._mkl()} replaces the pinned BLAS\n"
+    done = _python("print(engine.start()['blas'], engine.exact())", MLX_BLAS=engine._openblas())
+    name = Path(engine._openblas()).name
+    assert done.stdout == f"{name} MLX_BLAS={engine._openblas()} replaces the pinned BLAS\n"
     assert "instead of the pinned one" in done.stderr
 
 

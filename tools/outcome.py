@@ -76,7 +76,7 @@ def _equality(studies: list[str]) -> list[str]:
     lines = [f"different: {len(differences)} outputs against HEAD's dvc.lock ({len(lock.outputs(ours))} here)"]
     lines += [f"  {difference}" for difference in differences[:SHOWN]]
     lines += [f"  and {len(differences) - SHOWN} more"] if len(differences) > SHOWN else []
-    from stages.shared import engine  # only here: it loads MKL, and an equal run need not know
+    from stages.shared import engine  # only here: an equal run need not know
 
     reason = engine.exact()
     moved = [line for name in studies for line in _moved(name)]

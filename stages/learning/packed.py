@@ -3,7 +3,7 @@
 MLX's CPU backend spends 10 to 17 ns on an exponential and 0.1 to 0.2 ns on an addition, and runs one stream a core. So here
 - a batch is its examples end to end, without padding, cut in two parts of equal length, each on a stream, so a core, of its own;
 - exponentials are polynomials out of additions and multiplications (relative error below 5e-7);
-- attention looks at no block of keys behind the queries, and adapters add to a product in place;
+- attention looks at no block of keys behind the queries;
 - the last block and the vocabulary see only the rows whose next token is trained on.
 Import after `engine.start()`.
 """
@@ -23,7 +23,6 @@ import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 from mlx_lm.models import qwen2
-from mlx_lm.tuner.lora import LoRALinear
 
 QUERIES = 256  # queries of one attention product, at most: their scores stay in a core's cache
 LOGITS = 262144  # logits that are held at once
@@ -151,22 +150,22 @@ def _block(layer: Any, parts: list[Part], hidden: list[mx.array], last: bool) ->
     for part, state, kernels in zip(parts, hidden, _kernels(), strict=False):
         with mx.stream(kernels.stream):
             normed = layer.input_layernorm(state)
-            keys, values = (_heads(_linear(kernels, project, normed), groups) for project in (attention.k_proj, attention.v_proj))
+            keys, values = (_heads(project(normed), groups) for project in (attention.k_proj, attention.v_proj))
             keys = kernels.turn(keys, *part.turn)
             before, here = here, (keys, values)
             chunks = part.ends if last else part.chunks
             if not chunks:
                 out.append(state[:0])
                 continue
-            queries = _heads(_linear(kernels, attention.q_proj, normed), attention.n_heads)
+            queries = _heads(attention.q_proj(normed), attention.n_heads)
             queries = kernels.turn(queries, *part.turn) * (attention.scale * math.log2(math.e))
             seen = mx.concatenate([_attend(kernels, chunk, queries, keys, values, before) for chunk in chunks])
             if last:
                 state = mx.concatenate([state[rows] for rows in part.trained])
-            state = state + _linear(kernels, attention.o_proj, seen)
+            state = state + attention.o_proj(seen)
             normed = layer.post_attention_layernorm(state)
-            gated = kernels.swiglu(_linear(kernels, mlp.gate_proj, normed), _linear(kernels, mlp.up_proj, normed))[0]
-            out.append(state + _linear(kernels, mlp.down_proj, gated))
+            gated = kernels.swiglu(mlp.gate_proj(normed), mlp.up_proj(normed))[0]
+            out.append(state + mlp.down_proj(gated))
     return out
 
 
@@ -184,15 +183,6 @@ def _attend(kernels: "Kernels", chunk: Chunk, queries: mx.array, keys: mx.array,
     asked = queries[:, chunk.rows].reshape(groups, -1, size)  # a group's heads below each other: they share its keys
     found = kernels.attend(asked, keys, values, chunk.mask)[0]
     return found.reshape(heads, -1, size).transpose(1, 0, 2).reshape(-1, heads * size)
-
-
-def _linear(kernels: "Kernels", layer: Any, rows: mx.array) -> mx.array:
-    base = layer.linear if isinstance(layer, LoRALinear) else layer
-    if not isinstance(layer, LoRALinear):
-        product = rows @ base.weight.T
-    else:
-        product = kernels.adapted(layer.scale)(rows, base.weight, layer.lora_a, layer.lora_b)[0]
-    return product + base.bias if "bias" in base else product
 
 
 def _entropy(kernels: "Kernels", model: Any, state: mx.array, targets: mx.array) -> mx.array:
@@ -213,7 +203,6 @@ class Kernels:
         self.attend = self._bound(_attention, _attention_back)
         self.swiglu = self._bound(_swiglu, _swiglu_back)
         self.entropy = self._bound(_cross_entropy, _cross_entropy_back)
-        self.adapted = cache(lambda scale: self._bound(_adapted(scale), _adapted_back(scale)))
 
     def _bound(self, function: Callable[..., Any], gradient: Callable[..., Any]) -> Any:
         bound = mx.custom_function(function)
@@ -308,24 +297,3 @@ def _cross_entropy(state: mx.array, targets: mx.array, words: mx.array) -> tuple
 def _cross_entropy_back(primals: Any, cotangents: Any, outputs: Any) -> Any:
     _, targets, words = primals
     return cotangents[0] * outputs[1], mx.zeros_like(targets), mx.zeros_like(words)
-
-
-def _adapted(scale: float) -> Callable[..., tuple[mx.array, ...]]:
-    """MKL takes three times as long for a product with 8 columns as for one with 8 rows: the narrow ones stand transposed."""
-
-    def forward(rows: mx.array, weight: mx.array, a: mx.array, b: mx.array) -> tuple[mx.array, ...]:
-        narrow = a.T @ rows.T
-        return mx.addmm(rows @ weight.T, narrow.T, b, alpha=scale), narrow
-
-    return forward
-
-
-def _adapted_back(scale: float) -> Callable[..., Any]:
-    def backward(primals: Any, cotangents: Any, outputs: Any) -> Any:
-        rows, weight, a, b = primals
-        given, narrow = cotangents[0], outputs[1]
-        back = (b @ given.T) * scale
-        by_rows = mx.addmm(given @ weight, back.T, a.T)
-        return by_rows, mx.zeros_like(weight), (back @ rows).T, (narrow @ given) * scale
-
-    return backward
