@@ -90,7 +90,7 @@ Answers = tuple[float, Iterable[tuple[str, list[int]]]]
 def _ours(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
     with tempfile.TemporaryDirectory() as kept:
         start = time.perf_counter()
-        found = sample.complete(sample.cut(jobs, params.batch_size), MODELS / "student", adapter, params, Path(kept), sample.workers())
+        found = sample.complete(sample.cut(jobs, params.queue), MODELS / "student", adapter, params, Path(kept), sample.workers())
         seconds = time.perf_counter() - start
     return seconds, [(f"{each.benchmark}/{each.id}", student.tokenizer.encode(each.text, add_special_tokens=False).ids) for each in found]
 
@@ -100,7 +100,7 @@ def _one(jobs: list[sample.Job], student: Student, adapter: Path | None, params:
     from stages.learning import decode
 
     start, found = time.perf_counter(), []
-    for batch in sample.cut(jobs, params.batch_size):
+    for batch in sample.cut(jobs, params.queue):
         rows = decode.decode(model, [job.prompt for job in batch], student.ends, params.max_tokens, decode.greedy)
         found += [(f"{job.benchmark}/{job.id}", row) for job, row in zip(batch, rows, strict=True)]
     return time.perf_counter() - start, found

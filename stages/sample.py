@@ -1,6 +1,6 @@
 """sample: what a student answers to the evaluated competition problems and to the benchmarks; with an adapter, or the base without one.
 
-Prompts of like length are decoded together in batches of fixed composition, so that neither the number of workers nor a killed run
+Prompts of like length are decoded together, from queues of fixed composition, so that neither the number of workers nor a killed run
 changes a byte. A missing or foreign adapter is a fault, never silently the base.
 """
 
@@ -46,6 +46,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     samples: Count
     seed: int
     batch_size: Count
+    queue: Count
     system: str
     benchmarks: list[str]
     float32: bool
@@ -69,7 +70,11 @@ def main(study: str, arm: str, seed: str, problems: str, split: str, benchmarks:
     asked = questions(Path(problems), Path(split), Path(benchmarks), params)
     if params.samples > 1 and not params.temperature:
         raise Fault(f"{study}: section 'sample': {params.samples} samples at temperature 0 are all the same; raise the temperature")
-    batches = cut(jobs(asked, Student(Path(student)), params), params.batch_size)
+    if params.queue < params.batch_size:
+        raise Fault(
+            f"{study}: section 'sample': queue is {params.queue}; it holds a batch or more, at least {params.batch_size} (batch_size)"
+        )
+    batches = cut(jobs(asked, Student(Path(student)), params), params.queue)
     base = digest(Path(student), WEIGHTS)
     facts: dict[str, Any] = {"student": base, "tokenizer": digest(Path(student), VOCABULARY), "engine": engine.start()}
     if adapter is not None:
@@ -195,7 +200,11 @@ def _decode(batch: list[Job], student: Path, adapter: Path | None, params: Param
     if params.temperature:
         seeds = [_seed(params.seed, job) for job in batch]
         pick = decode.sampler(params.temperature, params.top_p, seeds, params.max_tokens)
-    written = decode.decode(model, [job.prompt for job in batch], tongue.ends, params.max_tokens, pick)
+    prompts = [job.prompt for job in batch]
+    if params.queue > params.batch_size:
+        written = decode.refilled(model, prompts, tongue.ends, params.max_tokens, params.batch_size, pick)
+    else:
+        written = decode.decode(model, prompts, tongue.ends, params.max_tokens, pick)
     write_records(file, [_completion(job, tokens, tongue) for job, tokens in zip(batch, written, strict=True)])
     return len(batch)
 

@@ -82,6 +82,40 @@ def test_rows_end_and_leave_without_touching_the_others(model: Any) -> None:
     assert len({len(tokens) for tokens in found}) > 1
 
 
+def test_a_queue_writes_the_same_whatever_the_rows_at_a_time(model: Any) -> None:
+    free = decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
+    ends = frozenset({free[0][4], free[2][9]})
+    whole = decode.decode(model, PROMPTS, ends, 30, decode.greedy)
+    assert len({len(tokens) for tokens in whole}) > 1
+    for rows in (1, 2, 4, 6):
+        assert decode.refilled(model, PROMPTS, ends, 30, rows, decode.greedy) == whole
+    seeds = list(range(len(PROMPTS)))
+    drawn = decode.decode(model, PROMPTS, ends, 12, decode.sampler(1.0, 0.9, seeds, 12))
+    assert decode.refilled(model, PROMPTS, ends, 12, 2, decode.sampler(1.0, 0.9, seeds, 12)) == drawn
+
+
+def test_a_queue_keeps_rows_at_work(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlx.core as mx
+
+    steps: list[int] = []
+    kind = type(model)
+    original = kind.__call__
+
+    def counted(self: Any, inputs: mx.array, *rest: Any, **named: Any) -> mx.array:
+        steps.append(inputs.shape[0] if inputs.shape[1] == 1 else 0)
+        found: mx.array = original(self, inputs, *rest, **named)
+        return found
+
+    free = decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
+    ends = frozenset({free[0][4], free[2][9]})
+    lengths = [len(tokens) for tokens in decode.decode(model, PROMPTS, ends, 30, decode.greedy)]
+    monkeypatch.setattr(kind, "__call__", counted)
+    decode.refilled(model, PROMPTS, ends, 30, 2, decode.greedy)
+    fixed = sum(max(lengths[start : start + 2]) for start in range(0, len(lengths), 2))
+    assert sum(rows > 0 for rows in steps) < fixed
+    assert max(steps) == 2
+
+
 def test_a_draw_belongs_to_its_seed_not_to_its_place(model: Any) -> None:
     def draw(prompts: Sequence[Sequence[int]], seeds: list[int], top_p: float = 0.9) -> list[list[int]]:
         return decode.decode(model, prompts, NEVER, 12, decode.sampler(1.0, top_p, seeds, 12))
@@ -107,9 +141,18 @@ def test_from_split_to_completions_twice(run: Callable[..., list[Completion]], s
     assert [c.text for c in base] != [c.text for c in found]
 
 
+def test_a_longer_queue_writes_the_same(run: Callable[..., list[Completion]]) -> None:
+    assert run(queue=12) == run()
+
+
+def test_a_queue_shorter_than_a_batch_is_one_line(run: Callable[..., list[Completion]]) -> None:
+    with pytest.raises(Fault, match=r"section 'sample': queue is 3; it holds a batch or more, at least 4 \(batch_size\)$"):
+        run(queue=3)
+
+
 def batches(student: Path, count: int = 10) -> list[list[sample.Job]]:
     asked = [toy.problem(number) for number in range(1, count + 1)]
-    return sample.cut(sample.jobs(asked, Student(student), PARAMS), PARAMS.batch_size)
+    return sample.cut(sample.jobs(asked, Student(student), PARAMS), PARAMS.queue)
 
 
 def test_workers_change_nothing(student: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 On a CPU a float32 Qwen2 takes the loss of `packed`, in a loop of our own. Everything else takes mlx-lm's loss and step: `trainer.train`
 is called from one evaluation to the next without a validation set. Left to itself it draws validation batches from the generator of the
-training order, drops every short batch, pads to multiples of 32, truncates, and keeps the last adapter.
+training order, drops every short batch, truncates, and keeps the last adapter.
 Import after `engine.start()`.
 """
 
@@ -32,6 +32,7 @@ from stages.shared.files import Fault
 if TYPE_CHECKING:
     from stages.train import Params
 
+MULTIPLE = 32  # mlx-lm compiles a step for each width that it meets: so they are few
 TOGETHER = 2048  # tokens of the validation set that are evaluated together on a CPU
 
 
@@ -245,8 +246,8 @@ def batch_order(examples: int, size: int, seed: int, start: int = 0) -> Iterator
 
 
 def _padded(rows: Rows) -> tuple[mx.array, mx.array]:
-    """Pad to the longest; mlx-lm's loss takes both bounds as included, so the last is the last token's place."""
-    width = max(len(tokens) for tokens, _ in rows)
+    """Pad all to a width; mlx-lm's loss takes both bounds as included, so the last is the last token's place."""
+    width = 1 + MULTIPLE * math.ceil((max(len(tokens) for tokens, _ in rows) - 1) / MULTIPLE)
     tokens = [tokens + [0] * (width - len(tokens)) for tokens, _ in rows]
     return mx.array(tokens), mx.array([(masked, len(tokens) - 1) for tokens, masked in rows])
 
