@@ -1,49 +1,69 @@
-"""Measure LoRA training and sampling on an accelerator: `python -m bench.gpu [--tiny] [--steps N]`; random weights, nothing is downloaded.
+"""Measure LoRA training and sampling on an accelerator: `python -m bench.gpu [--tiny] [--rounds N]`; random weights, nothing is downloaded.
 
 The shape is Qwen2.5-7B's (28 blocks of hidden 3584, 28 heads of 128, 4 of keys, intermediate 18944, vocabulary 152,064), in bfloat16 and
-with its weights quantised to 4 bits. Training: batch 4 of 512 tokens, rank 8 on 16 blocks, as the paper does; sampling: batch 32, 256
-tokens in, 128 out. The share of the matrix peak is that of a square product in bfloat16 measured here; the share of the bandwidth that of
-a sum over an array, also measured here. Figures enter metrics/benchmarks.json only from a GPU: this command has run on none, on a CPU only
-with --tiny, a shape that says whether it works and nothing about speed.
+with its weights quantised to 4 bits. Sides run in one process on one model, in turn, round after round:
+
+- train: our trainer beside mlx-lm's `trainer.train` with its own batches, both by section `train` of studies/job.yaml (batch 4, LoRA on
+  16 blocks), on examples of 128 to 512 tokens, a quarter of them prompt; a token is one that the loss is taken on;
+- sample: ours (a queue, `ROWS` at a time) beside our decoder in fixed batches and beside one prompt after another, greedily, on prompts of
+  64 to 256 tokens whose answers end at tokens that are one in `END` or at the limit; the loop takes every 16th prompt.
+
+The share of the matrix peak is that of a square product in bfloat16 measured here, counting products with the weights; the share of the
+bandwidth is that of a sum over an array measured here, counting the weights read once a step of one prompt alone. Figures enter
+metrics/benchmarks.json only from a GPU: this command has run on none, on a CPU only with --tiny, a shape that says whether it works and
+nothing about speed.
 """
 
 import argparse
+import io
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from random import Random
+from statistics import median
 from typing import Any
 
+import msgspec
+
 from bench.record import record
-from stages.shared import engine
+from stages import train
+from stages.shared import engine, stage
 
 engine.start()
 
 import mlx.core as mx  # noqa: E402
 import mlx.nn as nn  # noqa: E402
-import mlx.optimizers as optimizers  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
-from mlx_lm.models.cache import make_prompt_cache  # noqa: E402
+from mlx_lm.generate import generate_step  # noqa: E402
 from mlx_lm.models.qwen2 import Model, ModelArgs  # noqa: E402
-from mlx_lm.tuner.trainer import default_loss  # noqa: E402
-from mlx_lm.tuner.utils import linear_to_lora_layers  # noqa: E402
+from mlx_lm.tuner import trainer  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from stages.learning import decode, lora  # noqa: E402
 
 SHAPES = {
-    "7b": {"hidden": 3584, "layers": 28, "intermediate": 18944, "heads": 28, "kv": 4, "vocabulary": 152064, "adapted": 16},
-    "tiny": {"hidden": 128, "layers": 2, "intermediate": 256, "heads": 4, "kv": 2, "vocabulary": 512, "adapted": 2},
+    "7b": {"hidden": 3584, "layers": 28, "intermediate": 18944, "heads": 28, "kv": 4, "vocabulary": 152064},
+    "tiny": {"hidden": 128, "layers": 2, "intermediate": 256, "heads": 4, "kv": 2, "vocabulary": 512},
 }
-WORK = {  # examples and tokens of a training step; prompts, their tokens, and tokens written
-    "7b": {"batch": 4, "length": 512, "prompts": 32, "prompt": 256, "written": 128, "square": 8192, "bytes": 2**31},
-    "tiny": {"batch": 2, "length": 32, "prompts": 4, "prompt": 16, "written": 8, "square": 256, "bytes": 2**20},
+WORK = {  # shortest and longest example, steps a round; prompts, shortest and longest, tokens written at most; the two peaks' sizes
+    "7b": {"example": (128, 512), "steps": 20, "prompts": 128, "prompt": (64, 256), "written": 512, "square": 8192, "bytes": 2**31},
+    "tiny": {"example": (8, 32), "steps": 4, "prompts": 32, "prompt": (4, 16), "written": 24, "square": 256, "bytes": 2**20},
 }
+ROWS, STRIDE, END = 32, 16, 256  # rows decoded together; of the loop's prompts; tokens, of which one ends an answer
+Rows = list[tuple[list[int], int]]
 
 
-def main(size: str, steps: int) -> None:
+def main(size: str, rounds: int) -> None:
     """Measure both formats; print them, and record them where they come from a GPU at 7B's shape."""
-    matrix, bandwidth = peak(WORK[size]["square"]), stream(WORK[size]["bytes"])
-    figures: dict[str, Any] = {"matrix_tflops": matrix / 1e12, "bandwidth_gb_s": bandwidth / 1e9}
+    work = WORK[size]
+    matrix, bandwidth = peak(work["square"]), stream(work["bytes"])
+    figures: dict[str, Any] = {"matrix_tflops": matrix / 1e12, "bandwidth_gb_s": bandwidth / 1e9, "rounds": rounds}
     for bits in (16, 4):
         model = build(SHAPES[size], bits)
-        sampled = sample(model, WORK[size], bandwidth)
-        figures[f"{bits}_bits"] = sampled | train(model, SHAPES[size], WORK[size], steps, matrix)
+        figures[f"{bits}_bits"] = sampling(model, work, rounds, bandwidth) | training(model, SHAPES[size], work, rounds, matrix)
+        print(bits, figures[f"{bits}_bits"], flush=True)
         del model
         mx.clear_cache()
     print(figures)
@@ -64,6 +84,7 @@ def build(shape: dict[str, int], bits: int) -> Model:
         "rms_norm_eps": 1e-6,
         "tie_word_embeddings": False,
     }
+    mx.random.seed(1)
     model = Model(ModelArgs.from_dict(config))
     model.set_dtype(mx.bfloat16)
     if bits == 4:
@@ -72,44 +93,106 @@ def build(shape: dict[str, int], bits: int) -> Model:
     return model
 
 
-def train(model: Model, shape: dict[str, int], work: dict[str, int], steps: int, matrix: float) -> dict[str, float]:
-    """Return LoRA tokens a second and the share of the matrix peak, counting the products with the frozen weights."""
+def texts(count: int, lengths: tuple[int, int], vocabulary: int) -> list[list[int]]:
+    """Return random token sequences of uneven length, the same at every call."""
+    draw = Random(1)
+    return [draw.choices(range(vocabulary), k=draw.randint(*lengths)) for _ in range(count)]
+
+
+def turns(sides: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Run each side once uncounted, then in turn; return the amounts and seconds of each round."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, side in sides.items():
+            begin = time.perf_counter()
+            amount = side()
+            if number:
+                found[name].append((amount, time.perf_counter() - begin))
+    return found
+
+
+def rates(found: dict[str, list[tuple[float, float]]], what: str) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Return the median rate of each side under its key, and the rates."""
+    speeds = {name: [amount / seconds for amount, seconds in rows] for name, rows in found.items()}
+    return {f"{what}_{name}_tokens_s": median(rows) for name, rows in speeds.items()}, speeds
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median over rounds of how many times faster ours is."""
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def training(model: Model, shape: dict[str, int], work: dict[str, Any], rounds: int, matrix: float) -> dict[str, float]:
+    """Return trained tokens a second of both trainers, their ratio, and the share of the matrix peak that ours reaches."""
+    recipe = stage.section("studies/job.yaml", "train", train.Params)
+    recipe = msgspec.structs.replace(recipe, layers=min(recipe.layers, shape["layers"]), iterations=work["steps"])
+    rows: Rows = [(tokens, len(tokens) // 4) for tokens in texts(4 * work["steps"], work["example"], shape["vocabulary"])]
+    lora.attach(model, recipe, 1)
+    run = lora.Run(model, recipe, 10**6)
+
+    with tempfile.TemporaryDirectory() as folder:
+        adapter = Path(folder, "adapters.safetensors")
+
+        def ours() -> float:
+            return lora.advance(run, rows, 1, work["steps"], adapter, tqdm(disable=True))[1]
+
+        found = turns({"ours": ours, "stock": lambda: stock(run, rows, work["steps"], adapter)}, rounds)
+    figures, speeds = rates(found, "train")
     weights = sum(shape["layers"] * size for size in block(shape)) + shape["hidden"] * shape["vocabulary"]
-    model.freeze()
-    linear_to_lora_layers(model, shape["adapted"], {"rank": 8, "scale": 20.0, "dropout": 0.0})
-    optimizer = optimizers.Adam(1e-5)
-    optimizer.init(model.trainable_parameters())
-    tokens = mx.random.randint(0, shape["vocabulary"], (work["batch"], work["length"] + 1))
-    bounds = mx.array([[1, work["length"]]] * work["batch"])
-    gradient = nn.value_and_grad(model, default_loss)
-
-    def step() -> None:
-        (loss, _), found = gradient(model, tokens, bounds)
-        optimizer.update(model, found)
-        mx.eval(loss, model.trainable_parameters(), optimizer.state)
-
-    seconds = timed(step, steps)
-    done = work["batch"] * work["length"]
-    # backwards goes through the vocabulary and the adapted blocks alone
-    back = sum(shape["adapted"] * size for size in block(shape)) + shape["hidden"] * shape["vocabulary"]
-    return {"train_tokens_s": done / seconds, "train_share_of_peak": 2 * (weights + back) * done / seconds / matrix}
+    # backwards goes through the vocabulary and the adapted blocks alone; of four tokens, three are trained on
+    back = sum(recipe.layers * size for size in block(shape)) + shape["hidden"] * shape["vocabulary"]
+    share = 2 * (weights + back) * figures["train_ours_tokens_s"] * 4 / 3 / matrix
+    return figures | {"train_vs_stock": ratio(speeds["ours"], speeds["stock"]), "train_share_of_peak": share}
 
 
-def sample(model: Model, work: dict[str, int], bandwidth: float) -> dict[str, float]:
-    """Return tokens written a second in a batch, greedily, and the share of the bandwidth that reading the weights each step takes."""
+def stock(run: lora.Run, rows: Rows, steps: int, adapter: Path) -> float:
+    """Train by mlx-lm's loop, loss and batches; return the tokens trained on."""
+    done: list[int] = []
+    callback = trainer.TrainingCallback()
+    callback.on_train_loss_report = lambda report: done.append(report["trained_tokens"])
+    args = trainer.TrainingArgs(
+        batch_size=run.recipe.batch_size,
+        iters=steps,
+        val_batches=0,
+        steps_per_report=steps,
+        steps_per_eval=steps + 1,
+        steps_per_save=steps + 1,
+        max_seq_length=run.recipe.max_seq_length,
+        adapter_file=str(adapter),
+    )
+    with redirect_stdout(io.StringIO()):  # its own progress panel
+        trainer.train(run.model, run.optimizer, rows, None, args, training_callback=callback)
+    return float(done[-1])
+
+
+def sampling(model: Model, work: dict[str, Any], rounds: int, bandwidth: float) -> dict[str, float]:
+    """Return tokens written a second, by a queue, in fixed batches and one prompt after another, and their ratios."""
+    prompts = sorted(texts(work["prompts"], work["prompt"], model.args.vocab_size), key=len)
+    ends, limit = frozenset(range(0, model.args.vocab_size, END)), work["written"]
+
+    def ours() -> float:
+        return sum(map(len, decode.refilled(model, prompts, ends, limit, ROWS, decode.greedy)))
+
+    def fixed() -> float:
+        parts = [prompts[start : start + ROWS] for start in range(0, len(prompts), ROWS)]
+        return sum(len(row) for part in parts for row in decode.decode(model, part, ends, limit, decode.greedy))
+
+    def loop() -> float:
+        return sum(_one(model, prompt, ends, limit) for prompt in prompts[STRIDE // 2 :: STRIDE])
+
+    figures, speeds = rates(turns({"ours": ours, "fixed": fixed, "loop": loop}, rounds), "sample")
     size = sum(array.nbytes for _, array in tree_flatten(model.parameters())) - model.model.embed_tokens.weight.nbytes
-    tokens = mx.random.randint(0, model.args.vocab_size, (work["prompts"], work["prompt"]))
-    cache = make_prompt_cache(model)
-    following = mx.argmax(model(tokens, cache=cache)[:, -1], axis=-1)
-    mx.eval(following, [layer.state for layer in cache])
+    ratios = {f"sample_vs_{name}": ratio(speeds["ours"], speeds[name]) for name in ("fixed", "loop")}
+    return figures | ratios | {"loop_share_of_bandwidth": size * figures["sample_loop_tokens_s"] / bandwidth}
 
-    def step() -> None:
-        nonlocal following
-        following = mx.argmax(model(following[:, None], cache=cache)[:, -1], axis=-1)
-        mx.eval(following)
 
-    seconds = timed(step, work["written"])
-    return {"sample_tokens_s": work["prompts"] / seconds, "sample_share_of_bandwidth": size / seconds / bandwidth}
+def _one(model: Model, prompt: list[int], ends: frozenset[int], limit: int) -> int:
+    written = 0
+    for token, _ in generate_step(mx.array(prompt), model, max_tokens=limit):
+        written += 1
+        if int(token) in ends:
+            break
+    return written
 
 
 def block(shape: dict[str, int]) -> tuple[int, ...]:
@@ -145,6 +228,6 @@ def timed(step: Callable[[], None], times: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
     parser.add_argument("--tiny", action="store_true", help="a tiny shape, to try the command on a CPU")
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    main("tiny" if given.tiny else "7b", given.steps)
+    main("tiny" if given.tiny else "7b", given.rounds)
