@@ -22,6 +22,8 @@ def test_a_figure_of_another_record_is_seen() -> None:
     one, two = ({"train": {"vs_stock": ratio, "measured": measured}} for ratio in (8.5, 8.6))
     assert speed.filled(TEXT, speed.block(one)) != speed.filled(TEXT, speed.block(two))
     assert "| `vs_stock` |     8.5 |" in speed.block(one)
+    assert "`mlx_lm.lora` as installed |            8.5 | `train.vs_stock` |" in speed.block(one)
+    assert "train.vs_same_blas" not in speed.block(one)
 
 
 def test_markers_that_are_gone_are_named() -> None:

@@ -10,6 +10,18 @@ from tabulate import tabulate
 
 from stages.shared.files import Fault, write_text
 
+RATIOS = {  # section and key -> ours, and what stands beside it
+    "train.vs_stock": ("training an adapter of mini", "`mlx_lm.lora` as installed"),
+    "train.vs_same_blas": ("training an adapter of mini", "`mlx_lm.lora` on our BLAS"),
+    "train.vs_stock_half": ("training four layers of Qwen2.5-0.5B's shape", "`mlx_lm.lora` as installed"),
+    "train.vs_same_blas_half": ("training four layers of Qwen2.5-0.5B's shape", "`mlx_lm.lora` on our BLAS"),
+    "blas.vs_other": ("training an adapter of mini on the pinned OpenBLAS", "the same on MKL"),
+    "sample.vs_sequential": ("sampling all of mini's questions", "`mlx_lm.generate`, one after another"),
+    "sample.vs_batch": ("sampling all of mini's questions", "`mlx_lm.batch_generate`"),
+    "grade.vs_math_verify": ("grading answers", "math-verify"),
+    "extract.vs_sequential": ("reading exam pages", "the same, one page after another"),
+    "teacher.vs_sequential": ("asking a teacher with 200 ms latency", "one call after another"),
+}
 START, END = "<!-- figures -->", "<!-- /figures -->"
 PAGE, RECORD = Path("docs", "speed.md"), Path("metrics", "benchmarks.json")
 
@@ -29,9 +41,10 @@ def filled(text: str, figures: str) -> str:
 
 
 def block(record: Mapping[str, Any]) -> str:
-    """Return one table a section, under what it was measured on."""
-    parts = []
-    for name, section in record.items():
+    """Return the table of ratios, then one table a section, under what it was measured on."""
+    parts = [ratios(record)]
+    order = [key.split(".")[0] for key in RATIOS]
+    for name, section in sorted(record.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)):
         about = section["measured"]
         versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
         device = f", {about['device']}" if about.get("device") else ""
@@ -39,6 +52,14 @@ def block(record: Mapping[str, Any]) -> str:
         rows = list(flat({key: value for key, value in section.items() if key != "measured"}))
         parts.append(tabulate(rows, headers=["figure", "value"], tablefmt="pipe", disable_numparse=True, colalign=("left", "right")))
     return "\n\n".join(parts)
+
+
+def ratios(record: Mapping[str, Any]) -> str:
+    """Return the table of how many times faster ours is, of what has been measured."""
+    found = {key: record.get(section, {}).get(name) for key in RATIOS for section, name in [key.split(".")]}
+    rows = [(*RATIOS[key], figure(float(value)), f"`{key}`") for key, value in found.items() if value is not None]
+    headers = ["ours", "beside", "times faster", "figure"]
+    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", "right", "left"))
 
 
 def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
