@@ -96,8 +96,9 @@ def _ours(jobs: list[sample.Job], student: Student, adapter: Path | None, params
 
 
 def _one(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
-    model = _model(adapter)
-    from stages.learning import decode
+    from stages.learning import decode, quick
+
+    model = quick.hasten(_model(adapter))
 
     start, found = time.perf_counter(), []
     for batch in sample.cut(jobs, params.queue):

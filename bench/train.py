@@ -1,9 +1,9 @@
 """Measure the trainer against `mlx_lm.lora`: `python -m bench.train [--rounds N]`, after `dvc pull` of a corpus and a student.
 
-Four sides train the same examples with the same hyper-parameters, a process each, one after the other, round by round with the
+Five sides train the same examples with the same hyper-parameters, a process each, one after the other, round by round with the
 round's seed: `stock` is mlx-lm's command as pip installs it (MLX's reference BLAS), `same_blas` the same command on our BLAS (one
-thread, as it is pinned), `ours` this project's trainer (two streams of one thread each). `mini` is the embedded student and its corpus
-r1; `half` four layers of the shape of Qwen2.5-0.5B, random, float32, with mini's vocabulary of 512, one example of 256 tokens a step.
+thread, as it is pinned), `two_threads` the same with two, `ours` this project's trainer (two streams of one thread each). `mini` is the
+embedded student and its corpus r1; `half` four layers of the shape of Qwen2.5-0.5B, random, float32, with mini's vocabulary of 512, one example of 256 tokens a step.
 Speed is that of the steps after the first report, validation and start-up apart; a token is one that the loss is taken on. The
 validation loss after the last step is our evaluation of each side's adapter, over the whole set. mlx-lm also trains on what the chat
 template writes after the end token and on one token of padding a row (its loss takes the bound `length` as included), so `same_tokens`
@@ -28,7 +28,7 @@ import yaml
 from bench.record import record
 
 ROOT = Path(__file__).parents[1]
-SIDES = ("stock", "same_blas", "same_tokens", "ours")
+SIDES = ("stock", "same_blas", "two_threads", "same_tokens", "ours")
 SETTINGS = {  # iterations, of which each report has; the first report is left out
     "mini": {"batch_size": 4, "iterations": 40, "report": 10, "warmup": 10},
     "half": {"batch_size": 1, "iterations": 6, "report": 2, "warmup": 0},
@@ -110,7 +110,7 @@ def summary(name: str, runs: dict[str, list[dict[str, float]]]) -> dict[str, Any
     suffix = "" if name == "mini" else f"_{name}"
     ratios = {
         f"vs_{side}{suffix}": statistics.median(a["tokens"] / b["tokens"] for a, b in zip(runs["ours"], runs[side], strict=True))
-        for side in SIDES[:2]
+        for side in SIDES[:3]
     }
     print({key: round(value, 2) for key, value in ratios.items()})
     losses = {side: [row["validation_loss"] for row in rows] for side, rows in runs.items()}
@@ -138,6 +138,12 @@ def stock(side: str, work: Path, seed: int) -> list[tuple[float, int]]:
     if side != "stock":
         from stages.shared import engine
 
+        if side == "two_threads":
+            os.environ |= {
+                "MLX_BLAS": engine._openblas(),
+                "OPENBLAS_NUM_THREADS": "2",
+                "OPENBLAS_CORETYPE": engine._pin()["OPENBLAS_CORETYPE"],
+            }
         engine.start()
         os.environ.pop("MLX_DISABLE_COMPILE", None)  # mlx-lm's default
     from mlx_lm import lora

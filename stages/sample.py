@@ -211,7 +211,9 @@ def _decode(batch: list[Job], student: Path, adapter: Path | None, params: Param
 
 @cache
 def _open(student: Path, adapter: Path | None, float32: bool) -> tuple[Student, Any]:
-    return Student(student), adapted(student, adapter, float32, fuse=float32)[0]
+    from stages.learning import quick
+
+    return Student(student), quick.hasten(adapted(student, adapter, float32, fuse=float32)[0])
 
 
 def _seed(seed: int, job: Job) -> int:

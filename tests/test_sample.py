@@ -19,7 +19,7 @@ from tests import student as toy
 engine.start()
 from mlx_lm.generate import generate_step  # noqa: E402
 
-from stages.learning import decode  # noqa: E402
+from stages.learning import decode, quick  # noqa: E402
 
 PARAMS = msgspec.convert(toy.SECTIONS["sample"], sample.Params)
 PROMPTS = [[5, 9, 40], [7], list(range(20, 43)), [5, 9, 41], [11, 12, 13, 14, 15, 16], [200, 3, 77, 5]]
@@ -70,6 +70,32 @@ def alone(model: Any, prompt: Sequence[int], limit: int) -> list[int]:
 def test_a_batch_writes_what_mlx_lm_writes_one_by_one(model: Any) -> None:
     together = decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
     assert together == [alone(model, prompt, 30) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_quick_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padded: bool) -> None:
+    import mlx.core as mx
+    from mlx_lm.models import qwen2
+
+    fast = quick.hasten(weights(student, True)[0])
+    assert type(fast.layers[0].self_attn) is quick.Attention
+    assert type(model.layers[0].self_attn) is qwen2.Attention
+    rows = [PROMPTS[0], PROMPTS[2] if padded else PROMPTS[3]]
+    caches = [decode._prefill(each, rows) for each in (model, fast)]
+    for token in ([40, 41], [7, 200]):
+        ours, theirs = (each(mx.array(token)[:, None], cache=cache) for each, cache in zip((fast, model), caches, strict=True))
+        assert mx.abs(ours - theirs).max().item() < 1e-5 * mx.abs(theirs).max().item()
+        assert mx.abs(ours - theirs).max().item() > 0
+    assert decode.decode(fast, PROMPTS, NEVER, 30, decode.greedy) == decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
+
+
+def test_other_formats_keep_mlx_lms_layers(student: Path) -> None:
+    import mlx.core as mx
+    from mlx_lm.models import qwen2
+
+    half = weights(student, True)[0]
+    half.set_dtype(mx.bfloat16)
+    assert type(quick.hasten(half).layers[0].mlp) is qwen2.MLP
 
 
 def test_rows_end_and_leave_without_touching_the_others(model: Any) -> None:
