@@ -3,11 +3,11 @@
 Five sides train the same examples with the same hyper-parameters, a process each, one after the other, round by round with the
 round's seed: `stock` is mlx-lm's command as pip installs it (MLX's reference BLAS), `same_blas` the same command on our BLAS (one
 thread, as it is pinned), `two_threads` the same with two, `ours` this project's trainer (two streams of one thread each). `mini` is the
-embedded student and its corpus r1; `half` four layers of the shape of Qwen2.5-0.5B, random, float32, with mini's vocabulary of 512, one example of 256 tokens a step.
-Speed is that of the steps after the first report, validation and start-up apart; a token is one that the loss is taken on. The
-validation loss after the last step is our evaluation of each side's adapter, over the whole set. mlx-lm also trains on what the chat
-template writes after the end token and on one token of padding a row (its loss takes the bound `length` as included), so `same_tokens`
-is `same_blas` with our tokens and bounds: its loss is ours within noise.
+embedded student and its corpus r1; `half` four layers of the shape of Qwen2.5-0.5B, random, float32, with mini's vocabulary of 512, one
+example of 256 tokens a step. Speed is that of the steps after the first report, validation and start-up apart; a token is one that the
+loss is taken on. The validation loss after the last step is our evaluation of each side's adapter, over the whole set. mlx-lm also
+trains on what the chat template writes after the end token and on one token of padding a row (its loss takes the bound `length` as
+included), so `same_tokens` is `same_blas` with our tokens and bounds: its loss is ours within noise.
 Compilers: mlx-lm's step is compiled where there is a g++, as by default; ours is not.
 """
 
