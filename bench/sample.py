@@ -96,9 +96,10 @@ def _ours(jobs: list[sample.Job], student: Student, adapter: Path | None, params
 
 
 def _one(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
+    model = _model(adapter)
     from stages.learning import decode, quick
 
-    model = quick.hasten(_model(adapter))
+    model = quick.hasten(model)
 
     start, found = time.perf_counter(), []
     for batch in sample.cut(jobs, params.queue):
