@@ -1,6 +1,6 @@
 """Decoding with a float32 Qwen2 on a CPU: mlx-lm's mathematics with exponentials out of additions and multiplications.
 
-MLX's CPU backend spends 10 to 17 ns on an exponential, which is three quarters of a decoding step where the model is small. Import after
+MLX's CPU backend spends 10 to 17 ns on an exponential: about two fifths of a decoding step where the model is small. Import after
 `engine.start()`.
 """
 
