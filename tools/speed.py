@@ -17,7 +17,7 @@ RATIOS = {  # section and key -> ours, and what stands beside it
     "train.vs_stock_half": ("training four layers of Qwen2.5-0.5B's shape", "`mlx_lm.lora` as installed"),
     "train.vs_same_blas_half": ("training four layers of Qwen2.5-0.5B's shape", "`mlx_lm.lora` on our BLAS"),
     "train.vs_two_threads_half": ("training four layers of Qwen2.5-0.5B's shape", "`mlx_lm.lora` on our BLAS with two threads"),
-    "blas.vs_other": ("training an adapter of mini on the pinned OpenBLAS", "the same on MKL"),
+    "blas.vs_other": ("training an adapter of mini on the pinned OpenBLAS", "the same on the BLAS that `blas.library` names"),
     "sample.vs_sequential": ("sampling all of mini's questions", "`mlx_lm.generate`, one after another"),
     "sample.vs_batch": ("sampling all of mini's questions", "`mlx_lm.batch_generate`"),
     "grade.vs_math_verify": ("grading answers", "math-verify"),
