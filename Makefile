@@ -32,16 +32,16 @@ study: setup ## run another study: make study S=job
 	@$(BIN)/python -m tools.study "$(S)"
 
 estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
-	@$(BIN)/python -m stages.teacher.estimate "studies/$(S).yaml" "data/$(S)/problems.jsonl"
+	@$(BIN)/python -m tools.estimate "studies/$(S).yaml" "data/$(S)/problems.jsonl"
 
 report: setup ## bring the report up to date and say where it lies
-	@$(BIN)/python -m tools.dvc repro report && $(BIN)/python -m tools.outcome where
+	@$(BIN)/python -m tools.dvc repro report && $(BIN)/python -m tools.show_results where
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: setup ## ruff, mypy, and what may not be committed
-	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/python -m tools.tidy
+	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/python -m tools.check_repo
 
 lock: ## compile requirements*.in again (needs uv); versions move only with UPGRADE=1
 	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt

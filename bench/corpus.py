@@ -16,11 +16,12 @@ from time import perf_counter
 
 import msgspec
 
-from stages.shared import stage, stream
-from stages.shared.problem import Problem
-from stages.shared.trace import Verified
-from stages.teacher import request, solver
-from stages.teacher.desk import opened
+from distill.core import files, study_file
+from distill.llm import request
+from distill.llm.role_client import opened
+from distill.records.problem import Problem
+from distill.records.verified import Verified
+from distill.teacher import solver
 from tests import teachers
 from tests.chatscript import Script
 from tests.chatserver import serving
@@ -48,7 +49,7 @@ def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[
     root.mkdir()
     # The families have fewer texts than that: a number makes each its own. Not held here: a process starts with its parent's peak.
     numbered = (msgspec.structs.replace(each, statement=f"({each.number}) {each.statement}") for each in teachers.drawn(count))
-    stream.write(root / "problems.jsonl", numbered)
+    files.write_records(root / "problems.jsonl", numbered)
     endpoint = teachers.ENDPOINT | {"concurrency": 32, "timeout": 60.0, "deadline": 120.0}
     study = teachers.study(root, url, endpoints={"here": endpoint}, condense={"attempts": 1, "sampling": teachers.SAMPLING})
     judged = ("problems.jsonl", "-", "traces.jsonl", "verified.jsonl", "teacher.json", "verify.jsonl.gz")
@@ -57,8 +58,8 @@ def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[
         "solve again": run(root, "stages.solve", study, "problems.jsonl", "-", "traces.jsonl", "solve.jsonl.gz"),
         "verify": run(root, "stages.verify", study, *judged),
     }
-    rows = (row for number, row in enumerate(stream.read(root / "verified.jsonl", Verified)) if number < condensed)
-    stream.write(root / "first.jsonl", rows)
+    rows = (row for number, row in enumerate(files.iterate_records(root / "verified.jsonl", Verified)) if number < condensed)
+    files.write_records(root / "first.jsonl", rows)
     words = ("problems.jsonl", "first.jsonl", "-", "levels.jsonl", "levels.json", "condense.jsonl.gz")
     return found | {f"condense ({condensed:,})": run(root, "stages.condense", study, *words)}
 
@@ -66,11 +67,11 @@ def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[
 def resume(root: Path) -> float:
     """Return the seconds that the store takes to open and to look up every call of the solver; keys are made before."""
     os.chdir(root)
-    stage.study.cache_clear()
-    params = stage.section("studies/new.yaml", "solve", solver.Chat)
+    study_file.study.cache_clear()
+    params = study_file.section("studies/new.yaml", "solve", solver.Chat)
     told = solver.prompt(params)
     with opened("studies/new.yaml", "solve", params) as desk:
-        keys = [request.key(solver.asked(desk, told, problem), 0) for problem in stream.read(Path("problems.jsonl"), Problem)]
+        keys = [request.key(solver.asked(desk, told, problem), 0) for problem in files.iterate_records(Path("problems.jsonl"), Problem)]
     began = perf_counter()
     with opened("studies/new.yaml", "solve", params) as desk:
         assert all(desk.store.holds(key) for key in keys)

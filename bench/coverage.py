@@ -14,7 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.record import record
-from stages.shared import statistics as st
+from distill.stats import statistics as st
 
 RESAMPLES = 800
 

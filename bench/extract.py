@@ -14,11 +14,11 @@ from statistics import median
 from typing import Any
 
 from bench.record import record
+from distill.core import study_file
+from distill.extraction import page_reader, worker_pool
+from distill.extraction.page_reader import How
+from distill.extraction.worker_pool import Job
 from stages.extract import Params
-from stages.extraction import opening, readers
-from stages.extraction.opening import How
-from stages.extraction.readers import Job
-from stages.shared import stage
 
 STUDY, RAW = Path("studies/mini.yaml"), Path("data/mini/raw")
 YEARS = ("2012", "2013")
@@ -27,9 +27,12 @@ PACKAGES = ("pypdfium2", "rapidocr", "onnxruntime", "opencv-python-headless", "n
 
 def main(rounds: str = "3") -> None:
     """Read by both in turn, `rounds` times; record the medians."""
-    params = stage.section(STUDY, "extract", Params)
+    params = study_file.section(STUDY, "extract", Params)
     jobs = [
-        Job(path, page) for year in YEARS for path in sorted(RAW.glob(f"{year}*.pdf")) for page in range(opening.count(Job(path, -1), 99))
+        Job(path, page)
+        for year in YEARS
+        for path in sorted(RAW.glob(f"{year}*.pdf"))
+        for page in range(page_reader.count(Job(path, -1), 99))
     ]
     if not jobs:
         sys.exit(f"bench.extract: no PDF of {', '.join(YEARS)} in {RAW}; run `make repro` or `make pull` first")
@@ -40,9 +43,9 @@ def main(rounds: str = "3") -> None:
             with tempfile.TemporaryDirectory() as kept:
                 how, start = How(params.ocr_dpi, params.min_text_chars, Path(kept)), time.perf_counter()
                 if side == "ours":
-                    results[side] = dict(readers.each(opening.page, jobs, (how,), params.limits))
+                    results[side] = dict(worker_pool.each(page_reader.page, jobs, (how,), params.limits))
                 else:
-                    results[side] = {job: opening.page(job, how) for job in jobs}
+                    results[side] = {job: page_reader.page(job, how) for job in jobs}
                 seconds[side].append(time.perf_counter() - start)
         assert results["ours"] == results["one"]
     scanned = sum(page.reader == "ocr" for page in results["ours"].values())

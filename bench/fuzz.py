@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.hostile import by_hypothesis, glued, long_lines, mutated
-from stages.grading import pool
-from stages.grading.answer import final_answer
+from bench.adversarial_answers import by_hypothesis, glued, long_lines, mutated
+from distill.answers import verify_pool
+from distill.answers.final_answer import final_answer
 
 LIMIT, MEMORY, WORKERS, MAX_CHARS = 2.0, 1024, 2, 2000  # processor seconds and MiB of a comparison
 CHUNK = 5_000  # strings between two looks at memory
@@ -67,11 +67,11 @@ def _memory() -> int:
 
 def serve(log: str, *args: Any) -> None:
     """Be a worker of the pool, watched."""
-    pool.math_verify_equal = partial(Watch(Path(log)).around, pool.math_verify_equal)  # type: ignore[assignment]
+    verify_pool.math_verify_equal = partial(Watch(Path(log)).around, verify_pool.math_verify_equal)  # type: ignore[assignment]
     SERVE(*args)
 
 
-SERVE = pool._serve  # the pool's own, before `watched` takes its place
+SERVE = verify_pool._serve  # the pool's own, before `watched` takes its place
 
 
 class Found(NamedTuple):
@@ -82,31 +82,31 @@ class Found(NamedTuple):
     workers: list[dict[str, Any]]  # a line a comparison by math-verify that came to its end
     asked: int  # of math-verify
     memory: list[int]  # KiB of this process, after each chunk
-    equal: list[pool.Pair]  # what was called equal
+    equal: list[verify_pool.Pair]  # what was called equal
 
 
 def run(texts: Iterator[str], log: Path) -> Found:
     """Compare every text, a chunk at a time, in the real pool."""
     watch, outcomes, memory, asked, equal = Watch(log / "parent"), Counter[str](), [], 0, []
-    decide, symbolic = pool.decide, pool.symbolic
-    pool._serve = partial(serve, str(log / "workers"))  # type: ignore[assignment]
+    decide, symbolic = verify_pool.decide, verify_pool.symbolic
+    verify_pool._serve = partial(serve, str(log / "workers"))  # type: ignore[assignment]
 
-    def counted(pairs: list[pool.Pair], *limits: Any) -> Any:
+    def counted(pairs: list[verify_pool.Pair], *limits: Any) -> Any:
         nonlocal asked
         asked += len(pairs)
         return symbolic(pairs, *limits)
 
-    pool.decide, pool.symbolic = partial(watch.around, decide), counted  # type: ignore[assignment]
+    verify_pool.decide, verify_pool.symbolic = partial(watch.around, decide), counted  # type: ignore[assignment]
     try:
         for chunk in _chunks(texts):
             pairs = {pair for number, text in enumerate(chunk) if (pair := _pair(text, number))}
-            verdicts = pool.compare(pairs, LIMIT, MEMORY, WORKERS)
+            verdicts = verify_pool.compare(pairs, LIMIT, MEMORY, WORKERS)
             outcomes += Counter(map(str, verdicts.values()))
             equal += [pair for pair, verdict in verdicts.items() if verdict]
             outcomes["blank or too long"] += len(chunk) - len(pairs)
             memory.append(_memory())
     finally:
-        pool.decide, pool.symbolic, pool._serve = decide, symbolic, SERVE
+        verify_pool.decide, verify_pool.symbolic, verify_pool._serve = decide, symbolic, SERVE
         os.close(watch.file)
     return Found(outcomes, _lines(log / "parent"), _lines(log / "workers"), asked, memory, equal)
 
@@ -122,7 +122,7 @@ def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _pair(text: str, number: int) -> pool.Pair | None:
+def _pair(text: str, number: int) -> verify_pool.Pair | None:
     """Return a text as the answer in a completion to an ordinary gold, every fourth as the gold of an ordinary answer."""
     other = GOLDS[number % len(GOLDS)]
     if number % 4 == 3:

@@ -28,8 +28,9 @@ from typing import Any
 import msgspec
 
 from bench.record import record
+from distill.core import study_file
+from distill.model import engine
 from stages import train
-from stages.shared import engine, stage
 
 engine.start()
 
@@ -41,7 +42,8 @@ from mlx_lm.models.qwen2 import Model, ModelArgs  # noqa: E402
 from mlx_lm.tuner import trainer  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from stages.learning import decode, lora  # noqa: E402
+from distill.sampling import decode  # noqa: E402
+from distill.training import lora  # noqa: E402
 
 SHAPES = {
     "7b": {"hidden": 3584, "layers": 28, "intermediate": 18944, "heads": 28, "kv": 4, "vocabulary": 152064},
@@ -124,7 +126,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def training(model: Model, shape: dict[str, int], work: dict[str, Any], rounds: int, matrix: float) -> dict[str, float]:
     """Return trained tokens a second of both trainers, their ratio, and the share of the matrix peak that ours reaches."""
-    recipe = stage.section("studies/job.yaml", "train", train.Params)
+    recipe = study_file.section("studies/job.yaml", "train", train.Params)
     recipe = msgspec.structs.replace(recipe, layers=min(recipe.layers, shape["layers"]), iterations=work["steps"])
     rows: Rows = [(tokens, len(tokens) // 4) for tokens in texts(4 * work["steps"], work["example"], shape["vocabulary"])]
     lora.attach(model, recipe, 1)

@@ -17,12 +17,12 @@ from random import Random
 
 from bench.record import PACKAGES, record
 from bench.rewriting import rewrite
+from distill.answers.equality import decide
+from distill.answers.final_answer import final_answer
+from distill.answers.verify_pool import Pair, compare
+from distill.core.files import read_records
+from distill.records.completion import Completion
 from stages.grade import read_golds as read_problems
-from stages.grading.answer import final_answer
-from stages.grading.equality import decide
-from stages.grading.pool import Pair, compare
-from stages.shared.completion import Completion
-from stages.shared.files import read_records
 
 LIMITS = (5.0, 1024, 1)  # seconds, MiB, processes
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from stages.extraction import manifest
+from distill.sources import manifest
 
 ROOT = Path(__file__).parents[1]
 

@@ -22,7 +22,7 @@ import yaml
 from tabulate import tabulate
 
 from bench.record import record
-from tests import tiny
+from tests import dvc_sandbox
 from tests.pipeline import cells
 
 TOOLS = [sys.executable, "-m", "tools.dvc"]
@@ -70,9 +70,9 @@ def main() -> None:
 
 def alone(scratch: Path, words: list[str], seeds: list[object]) -> dict[str, float]:
     """Return the seconds of runs of `mini` whose stages take no time: cold, nothing changed (by `words` and by plain `dvc`), a new rate."""
-    root = tiny.copy(scratch / "alone", {"seeds": seeds})
+    root = dvc_sandbox.copy(scratch / "alone", {"seeds": seeds})
     found: dict[str, float] = {"cells": len(cells(root)), "cold_s": _stubbed(root, words), "nothing_changed_s": _stubbed(root, words)}
-    tiny.edit(root / "studies" / "mini.yaml", *RATE)
+    dvc_sandbox.edit(root / "studies" / "mini.yaml", *RATE)
     found["learning_rate_changed_s"] = _stubbed(root, words)
     found["nothing_changed_by_plain_dvc_s"] = _stubbed(root, ["dvc"])
     shutil.rmtree(root)
@@ -80,9 +80,9 @@ def alone(scratch: Path, words: list[str], seeds: list[object]) -> dict[str, flo
 
 
 def _stubbed(root: Path, words: list[str]) -> float:
-    tiny._write_stubs(root)
+    dvc_sandbox._write_stubs(root)
     start = time.perf_counter()
-    tiny.call(root, *words, "repro", "--no-run-cache", stubs=True)
+    dvc_sandbox.call(root, *words, "repro", "--no-run-cache", stubs=True)
     return time.perf_counter() - start
 
 
@@ -103,9 +103,9 @@ def changes(root: Path) -> tuple[dict[str, dict[str, float]], Spent]:
     """Return what runs of the small study take, cold and after changes, and the cold run's seconds."""
     study, cold = root / "studies" / "mini.yaml", run(root)
     found = {"cold": cold, "nothing_changed": run(root)}
-    tiny.edit(study, "max_chars: 1500", "max_chars: 1400")
+    dvc_sandbox.edit(study, "max_chars: 1500", "max_chars: 1400")
     found["report_changed"] = run(root)
-    tiny.edit(study, "learning_rate: 0.0001", "learning_rate: 0.0002")
+    dvc_sandbox.edit(study, "learning_rate: 0.0001", "learning_rate: 0.0002")
     found["learning_rate_changed"] = run(root)
     return {
         name: {"cells": each.cells, "whole_s": each.whole, "compute_s": each.wall, "not_compute": 1.0 - each.wall / each.whole}
@@ -115,7 +115,7 @@ def changes(root: Path) -> tuple[dict[str, dict[str, float]], Spent]:
 
 def small(root: Path, params: dict[str, list[object]], times: int) -> Path:
     """Make a copy of the tree whose `mini` is small, with `times` as many years, and as many problems to train on and to ask."""
-    path = tiny.copy(root, params) / "studies" / "mini.yaml"
+    path = dvc_sandbox.copy(root, params) / "studies" / "mini.yaml"
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, values in SMALL.items():
         study[name] |= values
@@ -136,10 +136,10 @@ def run(root: Path) -> Spent:
     shim.write_text(TIMED.format(python=sys.executable, log=log))
     shim.chmod(0o755)
     log.write_text("")
-    path = os.pathsep.join([str(shim.parent), str(tiny.BIN), os.environ["PATH"]])
+    path = os.pathsep.join([str(shim.parent), str(dvc_sandbox.BIN), os.environ["PATH"]])
     start = time.perf_counter()
     done = subprocess.run(
-        [*TOOLS, "repro", "--no-run-cache"], cwd=root, env=os.environ | tiny.GIT | {"PATH": path}, capture_output=True, text=True
+        [*TOOLS, "repro", "--no-run-cache"], cwd=root, env=os.environ | dvc_sandbox.GIT | {"PATH": path}, capture_output=True, text=True
     )
     whole = time.perf_counter() - start
     if done.returncode:

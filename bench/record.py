@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from stages.shared.files import write_json
+from distill.core.files import write_json
 
 RECORD = Path(__file__).parents[1] / "metrics" / "benchmarks.json"
 PACKAGES = ("mlx", "mlx-lm", "opencv-python-headless", "numpy", "dvc")

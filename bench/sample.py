@@ -23,9 +23,10 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.record import record
+from distill.core import study_file
+from distill.model import engine
+from distill.model.model_io import Student, adapted
 from stages import sample
-from stages.learning.student import Student, adapted
-from stages.shared import engine, stage
 
 STUDY, DATA, MODELS = Path("studies/mini.yaml"), Path("data/mini"), Path("models/mini")
 ARMS = {"r1": MODELS / "r1-1", "base": None}
@@ -76,7 +77,7 @@ def _ratio(ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]]) -> 
 
 def side(name: str, arm: str) -> None:
     """Answer by one side; print the seconds and the tokens of each problem, its end token left out."""
-    params = stage.section(STUDY, "sample", sample.Params)
+    params = study_file.section(STUDY, "sample", sample.Params)
     asked = sample.questions(DATA / "problems.jsonl", DATA / "split.jsonl", DATA / "benchmarks", params)
     student = Student(MODELS / "student")
     jobs = sorted(sample.jobs(asked, student, params), key=lambda job: (len(job.prompt), job.benchmark, job.id))
@@ -97,9 +98,9 @@ def _ours(jobs: list[sample.Job], student: Student, adapter: Path | None, params
 
 def _one(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
     model = _model(adapter)
-    from stages.learning import decode, quick
+    from distill.sampling import decode, fast_decode
 
-    model = quick.hasten(model)
+    model = fast_decode.hasten(model)
 
     start, found = time.perf_counter(), []
     for batch in sample.cut(jobs, params.queue):
@@ -141,7 +142,7 @@ def _tokenizer(student: Student) -> Any:
 
 def compare(arm: str, ours: dict[str, list[int]], theirs: dict[str, list[int]]) -> dict[str, float]:
     """Return how many answers differ, of how many, and the largest gap of logits between the two tokens where they part (0: a tie)."""
-    params = stage.section(STUDY, "sample", sample.Params)
+    params = study_file.section(STUDY, "sample", sample.Params)
     student = Student(MODELS / "student")
     asked = sample.questions(DATA / "problems.jsonl", DATA / "split.jsonl", DATA / "benchmarks", params)
     prompts = {f"{job.benchmark}/{job.id}": job.prompt for job in sample.jobs(asked, student, params)}

@@ -23,13 +23,13 @@ from random import Random
 from together import Together
 
 from bench.record import record
-from stages.shared.files import Fault
-from stages.teacher import flow
-from stages.teacher.budget import Cap
-from stages.teacher.store import Store
-from tests.asking import FREE, corpus, endpoint, problem
+from distill.core.errors import InputError
+from distill.llm import dispatcher
+from distill.llm.budget import BudgetLimit
+from distill.llm.call_store import Store
 from tests.chatscript import FAULTS, Script, body_key
 from tests.chatserver import Event, Server, serving
+from tests.llm_client_helpers import FREE, corpus, endpoint, problem
 
 ROOT = Path(__file__).parents[1]
 FAULTY = Script(latency=0.2, rate=0.3, reasoning="think", hang=5.0)
@@ -40,7 +40,7 @@ def speed(folder: Path, count: int = 5000, latency: float = 0.2, sample: int = 2
     with serving(Script(answers="echo", latency=latency), folder / "log") as server, Store(folder / "calls.sqlite") as store:
         place, calls = endpoint(server.url), ((str(n), problem(n), 0) for n in range(count))
         before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        assert sum(1 for _ in flow.ask(calls, place, store, FREE, count)) == count
+        assert sum(1 for _ in dispatcher.ask(calls, place, store, FREE, count)) == count
         wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         least = count * latency / place.concurrency
@@ -94,7 +94,9 @@ def kill(folder: Path, count: int = 500, kills: int = 20, longest: float = 1.0, 
         job = {"url": server.url, "store": str(path), "count": count, "out": str(folder / "killed.jsonl")}
         for number in range(kills + 1):
             known, mark, hit = stored(path), server.size(), False
-            with subprocess.Popen([sys.executable, "-m", "tests.asking", json.dumps(job)], cwd=ROOT, stderr=subprocess.DEVNULL) as running:
+            with subprocess.Popen(
+                [sys.executable, "-m", "tests.llm_client_helpers", json.dumps(job)], cwd=ROOT, stderr=subprocess.DEVNULL
+            ) as running:
                 if number < kills:
                     while server.size() == mark and running.poll() is None:
                         time.sleep(0.02)
@@ -129,7 +131,7 @@ def budget(folder: Path, runs: int = 100, count: int = 300, seed: int = 1) -> No
         draw = Random(f"{seed} {run}")
         script = Script(latency=draw.choice([0.0, 0.02]), rate=draw.choice([0.0, 0.3]), reasoning="think", hang=0.2, seed=run)
         cap = draw.uniform(0.0085, 0.05)  # dollars: 10 to 60 times the worst case of a call, a fifth to all of what the work costs
-        used = spend(folder / str(run), script, Cap(cap, None), count)
+        used = spend(folder / str(run), script, BudgetLimit(cap, None), count)
         passed += used[0] > cap
         done += used[1]
         shares += [] if used[1] else [used[0] / cap]
@@ -137,13 +139,13 @@ def budget(folder: Path, runs: int = 100, count: int = 300, seed: int = 1) -> No
     print(f"{runs} runs: {passed} passed their cap; {done} finished their work; of the others the least share used: {least}")
 
 
-def spend(folder: Path, script: Script, cap: Cap, count: int) -> tuple[float, bool]:
+def spend(folder: Path, script: Script, cap: BudgetLimit, count: int) -> tuple[float, bool]:
     """Run under a cap; return the dollars that the store says were spent, by its rows, and whether all was answered."""
     folder.mkdir()
     with serving(script, folder / "log") as server, Store(folder / "calls.sqlite") as store:
         try:
             done = len(list(corpus(endpoint(server.url, timeout=0.1), store, cap, count, max_tokens=300))) == count
-        except Fault as fault:
+        except InputError as fault:
             done = "the budget is used up" not in str(fault)
         query = "SELECT sum(nano) AS nano FROM (SELECT nano FROM calls UNION ALL SELECT nano FROM attempts)"
         return (next(iter(store.rows(query)))["nano"] or 0) / 1e9, done
@@ -155,13 +157,13 @@ def scale(folder: Path, count: int = 94_000) -> None:
         with Store(folder / "calls.sqlite") as store:
             calls = ((str(n), problem(n), 0) for n in range(count))
             start = time.perf_counter()
-            for number, _ in enumerate(flow.ask(calls, endpoint(server.url), store, FREE, count), 1):
+            for number, _ in enumerate(dispatcher.ask(calls, endpoint(server.url), store, FREE, count), 1):
                 if number % (count // 10) == 0:
                     print(f"{number} answers: {_rss():.0f} MB, {number / (time.perf_counter() - start):.0f} a second")
         mark, start = server.size(), time.perf_counter()
         with Store(folder / "calls.sqlite") as store:
             calls = ((str(n), problem(n), 0) for n in range(count + 1))
-            answers = flow.ask(calls, endpoint(server.url), store, FREE, count + 1)
+            answers = dispatcher.ask(calls, endpoint(server.url), store, FREE, count + 1)
             next(answers)
             print(f"first answer after {time.perf_counter() - start:.2f} s")
             while server.size() == mark:

@@ -136,7 +136,7 @@ def train(side: str, name: str, work: Path, seed: int) -> None:
 def stock(side: str, work: Path, seed: int) -> list[tuple[float, int]]:
     """Run mlx-lm's own command; return each report's seconds and trained tokens."""
     if side != "stock":
-        from stages.shared import engine
+        from distill.model import engine
 
         if side == "two_threads":
             os.environ |= {
@@ -171,8 +171,8 @@ def _same_tokens(lora: Any) -> None:
     import msgspec
     from mlx_lm.tuner import datasets, trainer
 
-    from stages.learning.student import Student
-    from stages.shared.chat import Message
+    from distill.model.model_io import Student
+    from distill.records.example import Message
 
     def process(self: Any, row: Any) -> tuple[list[int], int]:
         return Student(Path(self.tokenizer.name_or_path)).example(msgspec.convert(row["messages"], list[Message]))
@@ -205,12 +205,12 @@ def ours(name: str, work: Path, seed: int) -> list[tuple[float, int]]:
 def _ours(name: str, work: Path, seed: int, part: str = "train") -> tuple[Any, Any, Any, Any]:
     import msgspec
 
+    from distill.model import engine
+    from distill.model.model_io import Student, weights
     from stages import train
-    from stages.learning.student import Student, weights
-    from stages.shared import engine
 
     engine.start()
-    from stages.learning import lora
+    from distill.training import lora
 
     settings = yaml.safe_load((work / "settings.yaml").read_text())
     recipe = msgspec.convert(yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"], train.Params)
@@ -238,10 +238,10 @@ def half(work: Path, tokenizer: Path) -> None:
     """Write four random layers of Qwen2.5-0.5B's shape, and chats of 256 tokens, a fifth of them prompt."""
     from random import Random
 
-    from stages.learning.student import VOCABULARY, Student
-    from stages.shared import engine
-    from stages.shared.chat import Example, Message
-    from stages.shared.files import write_records
+    from distill.core.files import write_records
+    from distill.model import engine
+    from distill.model.model_io import VOCABULARY, Student
+    from distill.records.example import Example, Message
 
     engine.start()
     import mlx.core as mx

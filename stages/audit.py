@@ -12,14 +12,16 @@ from typing import Any
 
 import msgspec
 
-from stages.extraction.corrections import Correction
-from stages.extraction.reading import Reading
-from stages.reporting.audit import page
-from stages.shared import stage
-from stages.shared.files import Fault, read_json, read_records, write_json, write_text
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
-from stages.teacher.recording import Recording
+from distill.cli import command
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records, write_json, write_text
+from distill.records.assignment import Assignment
+from distill.records.correction import Correction
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.records.recorded_trace import RecordedTrace
+from distill.report.audit_page import page
 
 Row = dict[str, Any]
 
@@ -53,10 +55,10 @@ def main(
     out: str,
 ) -> None:
     """Write the counts and a page that shows them."""
-    own, arms = stage.section(study, "audit", Params), stage.section(params, "arms", list[str])
-    corrections = stage.section(study, "corrections", list[Correction])
+    own, arms = study_file.section(study, "audit", Params), study_file.section(params, "arms", list[str])
+    corrections = study_file.section(study, "corrections", list[Correction])
     asked = read_records(Path(problems), Problem)
-    read, texts = read_records(Path(reading), Reading), read_records(Path(recordings), Recording)
+    read, texts = read_records(Path(reading), ExtractedItem), read_records(Path(recordings), RecordedTrace)
     places = read_records(Path(split), Assignment)
     found: Row = {
         "problems": of_problems(asked, read, places),
@@ -70,10 +72,10 @@ def main(
     found = {name: part for name, part in found.items() if part != {}}
     write_json(Path(metrics), found)
     write_text(Path(out), page(Path(study).stem, found, read, places, corrections))
-    stage.closing("audit", len(asked) + len(texts), len(found))
+    command.closing("audit", len(asked) + len(texts), len(found))
 
 
-def of_problems(problems: Sequence[Problem], reading: Sequence[Reading], places: Sequence[Assignment]) -> Row:
+def of_problems(problems: Sequence[Problem], reading: Sequence[ExtractedItem], places: Sequence[Assignment]) -> Row:
     """Count rows, distinct texts and duplicate clusters; a placeholder is a row without a text."""
     placeholders = {each.id for each in reading if "placeholder" in each.flags}
     real = [problem for problem in problems if problem.id not in placeholders]
@@ -96,7 +98,7 @@ def of_problems(problems: Sequence[Problem], reading: Sequence[Reading], places:
     }
 
 
-def of_reading(reading: Sequence[Reading], similar: Sequence[float]) -> Row:
+def of_reading(reading: Sequence[ExtractedItem], similar: Sequence[float]) -> Row:
     """Count how much of the text of record the pages confirm; placeholders have no text to confirm."""
     items = [each for each in reading if "untranscribed" not in each.flags]
     real = [each for each in items if "placeholder" not in each.flags]
@@ -112,7 +114,7 @@ def of_reading(reading: Sequence[Reading], similar: Sequence[float]) -> Row:
 
 
 def of_published(
-    problems: Sequence[Problem], reading: Sequence[Reading], recordings: Sequence[Recording], places: Sequence[Assignment]
+    problems: Sequence[Problem], reading: Sequence[ExtractedItem], recordings: Sequence[RecordedTrace], places: Sequence[Assignment]
 ) -> Row:
     """Count each published corpus's rows and leaks.
 
@@ -121,7 +123,7 @@ def of_published(
     text = {problem.id: problem.statement for problem in problems}
     home = {place.id: place.cluster for place in places}
     placeholders = {each.id for each in reading if "placeholder" in each.flags}
-    corpora: dict[str, list[Recording]] = defaultdict(list)
+    corpora: dict[str, list[RecordedTrace]] = defaultdict(list)
     for each in recordings:
         corpora[each.level].append(each)
     found: Row = {}
@@ -152,15 +154,15 @@ def denominator(raw: Path, table: Table) -> int:
         with path.open(encoding="utf-8", newline="") as stream:
             cells = [row[table.column] for row in csv.DictReader(stream) if all(row[key] == value for key, value in table.rows.items())]
     except FileNotFoundError:
-        raise Fault(f"{path}: no such file; look at audit.denominators of the study file, or run `dvc repro fetch`") from None
+        raise InputError(f"{path}: no such file; look at audit.denominators of the study file, or run `dvc repro fetch`") from None
     except KeyError as key:
-        raise Fault(f"{path}: no column {key}; look at audit.denominators of the study file") from None
+        raise InputError(f"{path}: no column {key}; look at audit.denominators of the study file") from None
     if not cells:
-        raise Fault(f"{path}: no row has {table.rows}; look at audit.denominators of the study file")
+        raise InputError(f"{path}: no row has {table.rows}; look at audit.denominators of the study file")
     if strange := [cell for cell in cells if not cell.isascii() or not cell.isdigit()]:
-        raise Fault(f"{path}: '{strange[0]}' in column {table.column} is no count; look at audit.denominators of the study file")
+        raise InputError(f"{path}: '{strange[0]}' in column {table.column} is no count; look at audit.denominators of the study file")
     return sum(map(int, cells))
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -8,15 +8,17 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from stages.benchmarking import tables
-from stages.benchmarking.tables import Columns
-from stages.competition.problems import transfer
-from stages.extraction.download import Download, File, download
-from stages.grading.form import Form, read_form
-from stages.shared import stage
-from stages.shared.files import Fault, replacing, write_records
-from stages.shared.hub import snapshot
-from stages.shared.problem import Problem
+from distill.answers.answer_format import Form, read_form
+from distill.cli import command
+from distill.competition.competition_problems import transfer
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import replacing, write_records
+from distill.records.problem import Problem
+from distill.sources import benchmark_tables
+from distill.sources.benchmark_tables import Columns
+from distill.sources.download import Download, File, download
+from distill.sources.hub import snapshot
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -83,13 +85,13 @@ class Place(NamedTuple):
 
 def main(study: str, out: str) -> None:
     """Read section `benchmarks`, write NAME.jsonl for each that section `sample` asks."""
-    for name, keys in stage.section(study, "benchmarks", dict[str, dict[str, Any]]).items():
+    for name, keys in study_file.section(study, "benchmarks", dict[str, dict[str, Any]]).items():
         if keys.get("kind") not in PROVIDERS:
-            raise Fault(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(PROVIDERS)}")
-    sources = stage.section(study, "benchmarks", dict[str, Competition | Repository | Hub | Local])
-    asked = stage.section(study, "sample", Asked).benchmarks
+            raise InputError(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(PROVIDERS)}")
+    sources = study_file.section(study, "benchmarks", dict[str, Competition | Repository | Hub | Local])
+    asked = study_file.section(study, "sample", Asked).benchmarks
     if unknown := [name for name in asked if name not in sources]:
-        raise Fault(f"{study}: section 'sample' asks '{unknown[0]}'; section 'benchmarks' has {', '.join(sources)}")
+        raise InputError(f"{study}: section 'sample' asks '{unknown[0]}'; section 'benchmarks' has {', '.join(sources)}")
     forms = {name: read_form(source.form, f"{study}: section 'benchmarks.{name}'") for name, source in sources.items()}
     wrote = 0
     with replacing(Path(out)) as folder:
@@ -100,7 +102,7 @@ def main(study: str, out: str) -> None:
                 made = write_records(folder / f"{name}.jsonl", PROVIDERS[str(source.__struct_config__.tag)](source, place))
                 print(f"benchmarks: {name}: {made} problems; answers: {source.form}; licence: {source.licence}")
                 wrote += made
-    stage.closing("benchmarks", len(asked), wrote)
+    command.closing("benchmarks", len(asked), wrote)
 
 
 def generated(source: Competition, place: Place) -> list[Problem]:
@@ -124,19 +126,19 @@ def downloaded(source: Repository, place: Place) -> list[Problem]:
 def from_hub(source: Hub, place: Place) -> list[Problem]:
     """Return the problems of a table that lies in a data set on the hub."""
     path = snapshot(source.repository, source.revision, [source.path], "dataset") / source.path
-    tables.check(path, source.sha256)
+    benchmark_tables.check(path, source.sha256)
     return _problems(path, source, place)
 
 
 def local(source: Local, place: Place) -> list[Problem]:
     """Return the problems of a table that lies on this machine."""
-    tables.check(Path(source.path), source.sha256)
+    benchmark_tables.check(Path(source.path), source.sha256)
     return _problems(Path(source.path), source, place)
 
 
 def _problems(path: Path, source: Published, place: Place) -> list[Problem]:
-    table = tables.Table(source.rows, source.first, source.columns)
-    return tables.problems(path, table, place.form, place.name)
+    table = benchmark_tables.Table(source.rows, source.first, source.columns)
+    return benchmark_tables.problems(path, table, place.form, place.name)
 
 
 PROVIDERS: dict[str, Callable[[Any, Place], list[Problem]]] = {
@@ -148,4 +150,4 @@ PROVIDERS: dict[str, Callable[[Any, Place], list[Problem]]] = {
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -1,7 +1,7 @@
 """The claim ledger: each of the paper's claims, judged by its committed rule on the figures of this run.
 
-metrics: CLAIM.{verdict, published, ours, effect, low, high, n, p, p_holm, detectable, deciding, secondary}, see stages/ledger/line.py; p is
-null where there is no test. Holm's correction runs over all claims with a p. grounds: CLAIM.{rule, reason}, in words. Verdicts of a scale
+metrics: CLAIM.{verdict, published, ours, effect, low, high, n, p, p_holm, detectable, deciding, secondary}, see
+distill/records/claim_record.py; p is null where there is no test. Holm's correction runs over all claims with a p. grounds: CLAIM.{rule, reason}, in words. Verdicts of a scale
 model (vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern is there because of how the study was built), not
 run. Of real students (`reproduction`): reproduced, contradicted, inconclusive, by construction, not run; there a figure beyond its
 tolerance contradicts the claim with all of its interval, and leaves it open with a part.
@@ -13,10 +13,13 @@ from typing import Literal
 import msgspec
 from tabulate import tabulate
 
-from stages.ledger.finding import Finding, Judged, NotRun, Terms, judge
-from stages.ledger.measuring import Run
-from stages.ledger.rules import AnyRule
-from stages.shared import files, scores, stage
+from distill.claims.claim_rules import AnyRule
+from distill.claims.rule_inputs import Run
+from distill.claims.verdicts import Finding, Judged, NotRun, Terms, judge
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.stats import score_table
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,9 +61,9 @@ def main(
     table: str,
 ) -> None:
     """Judge every claim of the study file; write the figures and the grounds of the verdicts as JSON, and both as Markdown."""
-    params = stage.section(study, "claims", Params)
+    params = study_file.section(study, "claims", Params)
     run = Run(
-        scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks)),
+        score_table.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks)),
         _keys(summary, "arms"), _keys(teacher, "accuracy", "problems"),
         _keys(overfit, "iterations", "best_iteration", "best_loss", "last_loss"),
         params.confidence, params.power, params.resamples, params.seed,
@@ -69,14 +72,14 @@ def main(
     files.write_json(Path(metrics), {name: msgspec.structs.asdict(found.line) for name, found in judged.items()})
     files.write_json(Path(grounds), {name: msgspec.structs.asdict(found.grounds) for name, found in judged.items()})
     files.write_text(Path(table), markdown(Path(study).stem, params, judged))
-    stage.closing("claims", len(params.ledger), len(judged))
+    command.closing("claims", len(params.ledger), len(judged))
 
 
 def _keys(path: str, *names: str) -> dict[str, object]:
     document = files.read_json(Path(path))
     for name in names:
         if not isinstance(document, dict) or name not in document:
-            raise files.Fault(f"{path}: no key '{name}'; run `dvc repro` for the stage that makes it")
+            raise InputError(f"{path}: no key '{name}'; run `dvc repro` for the stage that makes it")
     return dict(document)
 
 
@@ -124,4 +127,4 @@ def _p(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

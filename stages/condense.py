@@ -13,11 +13,16 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from stages.shared import stage, stream
-from stages.shared.files import Fault, read_records, write_json, write_records
-from stages.shared.trace import ANSWER, LEVELS, Level, Verified
-from stages.teacher import conclusion, desk, distiller, symbolic
-from stages.teacher.recording import ANSWER_LINE, Recording, breaks_off
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records, write_json, write_records
+from distill.llm import role_client
+from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.recorded_trace import ANSWER_LINE, RecordedTrace, breaks_off
+from distill.records.verified import Verified
+from distill.symbolic import symbolic_teacher
+from distill.teacher import chain_verdict, distiller
 
 
 class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
@@ -33,37 +38,37 @@ TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "c
 
 def levels(row: Verified) -> list[Level]:
     """Return the seven texts of one verified chain."""
-    texts = {level: symbolic.condense(row.text, level) for level in (*LEVELS, ANSWER)}
+    texts = {level: symbolic_teacher.condense(row.text, level) for level in (*LEVELS, ANSWER)}
     return [Level(row.id, level, text, len(text.split()), _states(text, row.answer)) for level, text in texts.items()]
 
 
 def _states(text: str, answer: str) -> bool:
-    return text.split("\n")[-1] == symbolic.ANSWER_LINE + answer
+    return text.split("\n")[-1] == symbolic_teacher.ANSWER_LINE + answer
 
 
 def main(study: str, problems: str, verified: str, recordings: str, out: str, metrics: str, transcripts: str) -> None:
     """Read the verified chains, write each level of those found correct; of recorded work, all that there is."""
-    teacher = stage.section(study, "condense", dict[str, Any]).get("teacher")
+    teacher = study_file.section(study, "condense", dict[str, Any]).get("teacher")
     if teacher not in TEACHERS:
-        raise Fault(f"{study}: section 'condense': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
-    params = stage.section(study, "condense", TEACHERS[teacher])
+        raise InputError(f"{study}: section 'condense': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
+    params = study_file.section(study, "condense", TEACHERS[teacher])
     if teacher == "chat":
         by_model(study, params, Path(problems), Path(verified), (out, metrics, transcripts))
         return
     rows = read_records(Path(verified), Verified)
     if teacher == "recorded":
-        texts = read_records(Path(recordings), Recording)
+        texts = read_records(Path(recordings), RecordedTrace)
         made, found = recorded(rows, texts)
         dropped = Counter({"no text recorded": len({row.id for row in rows} - {each.id for each in texts})})
     else:
         made = [level for row in rows if row.verdict == "correct" for level in levels(row)]
         found, dropped = {}, Counter(row.verdict for row in rows if row.verdict != "correct")
     if not made:
-        raise Fault(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
+        raise InputError(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
     write_records(Path(out), made)
     write_json(Path(metrics), {level: figures | found.get(level, {}) for level, figures in audit(made).items()})
-    desk.leave_none(transcripts)
-    stage.closing("condense", len(rows), len(made), dropped)
+    role_client.leave_none(transcripts)
+    command.closing("condense", len(rows), len(made), dropped)
 
 
 def by_model(study: str, params: distiller.Chat, problems: Path, verified: Path, outs: tuple[str, str, str]) -> None:
@@ -75,20 +80,20 @@ def by_model(study: str, params: distiller.Chat, problems: Path, verified: Path,
             sizes[level.level].update(texts=1, words=level.words, states_answer=level.states_answer)
             yield level
 
-    rows = sum(1 for _ in stream.read(verified, Verified))
-    with desk.opened(study, "condense", params) as own:
+    rows = sum(1 for _ in files.iterate_records(verified, Verified))
+    with role_client.opened(study, "condense", params) as own:
         work = distiller.Distiller(own, params, Path(".work", Path(study).stem, "condense"))
-        wrote = stream.write(Path(outs[0]), counted(work.levels(problems, verified)))
+        wrote = files.write_records(Path(outs[0]), counted(work.levels(problems, verified)))
         found = work.metrics()
         for level, size in sizes.items():
             words = {"words": size["words"] / size["texts"]} if size["texts"] else {"words": None}
             found[level] = {"texts": size["texts"]} | words | {"states_answer": size["states_answer"]} | found.get(level, {})
         write_json(Path(outs[1]), {level: found[level] for level in sizes})
         own.leave(outs[2])
-    stage.closing("condense", rows, wrote, work.dropped())
+    command.closing("condense", rows, wrote, work.dropped())
 
 
-def recorded(rows: Sequence[Verified], recordings: Sequence[Recording]) -> tuple[list[Level], dict[str, dict[str, int]]]:
+def recorded(rows: Sequence[Verified], recordings: Sequence[RecordedTrace]) -> tuple[list[Level], dict[str, dict[str, int]]]:
     """Return the recorded texts as levels, and by level: verdicts, texts that break off, texts that never mention the gold answer.
 
     r1 has the verifier's verdict. Its answer line is the level `answer`.
@@ -100,11 +105,11 @@ def recorded(rows: Sequence[Verified], recordings: Sequence[Recording]) -> tuple
         text = texts.get((row.id, level)) if level != ANSWER else _answer_line(row.text)
         if not text:
             continue
-        verdict = row.verdict if level in (LEVELS[0], ANSWER) else conclusion.judge(text, row.gold)
+        verdict = row.verdict if level in (LEVELS[0], ANSWER) else chain_verdict.judge(text, row.gold)
         made.append(Level(row.id, level, text, len(text.split()), verdict == "correct"))
         if level != ANSWER and verdict != "correct":
             found[level][verdict] += 1
-            found[level]["never_mentions"] += not conclusion.mentions(text, row.gold)
+            found[level]["never_mentions"] += not chain_verdict.mentions(text, row.gold)
         if level != ANSWER:
             found[level]["breaks_off"] += breaks_off(text)
     return made, found
@@ -124,4 +129,4 @@ def audit(made: list[Level]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

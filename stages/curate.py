@@ -15,16 +15,18 @@ from typing import Any
 
 import msgspec
 
-from stages.curation.flaws import Corpus, Flaw, inspect, sides
-from stages.extraction.corrections import Correction, correct
-from stages.extraction.reading import Reading
-from stages.shared import stage
-from stages.shared.chat import Example, Message, prompt
-from stages.shared.files import Fault, read_records, replacing, write_json, write_records
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
-from stages.shared.trace import ANSWER, LEVELS, Level
-from stages.teacher.recording import Recording
+from distill.cli import command
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records, replacing, write_json, write_records
+from distill.corpus.corpus_flaws import Corpus, Flaw, inspect, sides
+from distill.records.assignment import Assignment
+from distill.records.correction import Correction, correct
+from distill.records.example import Example, Message, prompt
+from distill.records.extracted_item import ExtractedItem
+from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.problem import Problem
+from distill.records.recorded_trace import RecordedTrace
 
 PARTS = {"train": "train", "valid": "valid", "heldout": "test"}  # split -> the name that mlx-lm gives its file
 
@@ -39,17 +41,17 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, arm: str, problems: str, reading: str, recordings: str, levels: str, split: str, out: str) -> None:
     """Write ARM's train.jsonl, valid.jsonl and test.jsonl, and counts.json."""
-    params, row = stage.section(study, "curate", Params), stage.arm(study, arm)
+    params, row = study_file.section(study, "curate", Params), study_file.arm(study, arm)
     asked = {problem.id: problem for problem in read_records(Path(problems), Problem)}
-    corrections = stage.section(study, "corrections", list[Correction]) if row.corrected else []
+    corrections = study_file.section(study, "corrections", list[Correction]) if row.corrected else []
     texts, assignments = by_problem(read_records(Path(levels), Level)), read_records(Path(split), Assignment)
-    placeholders = {each.id for each in read_records(Path(reading), Reading) if "placeholder" in each.flags}
+    placeholders = {each.id for each in read_records(Path(reading), ExtractedItem) if "placeholder" in each.flags}
     dropped = Counter[str]()
     try:
         _check(row, asked, assignments, corrections)
         printed = correct(asked, corrections)
         if row.protocol == "published" and row.level in params.published:
-            rows = [each for each in read_records(Path(recordings), Recording) if each.level == row.level]
+            rows = [each for each in read_records(Path(recordings), RecordedTrace) if each.level == row.level]
             corpus = rebuild(printed, rows, params.published[row.level])
         else:
             barred = {name: "work that does not state the corrected answer" for name in asked if printed[name].gold != asked[name].gold}
@@ -57,11 +59,13 @@ def main(study: str, arm: str, problems: str, reading: str, recordings: str, lev
             corpus, dropped = build(printed, texts, assignments, params, row, barred)
         _cut(corpus, row, dropped)
     except ValueError as error:
-        raise Fault(f"{study}: arms.{arm}: {error}") from None
+        raise InputError(f"{study}: arms.{arm}: {error}") from None
     found = list(inspect(corpus, printed, sides(corpus, assignments, row), placeholders, texts, row.level))
     if found and row.protocol == "clean":
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise Fault(f"{study}: arms.{arm}: {found[0].kind}: {found[0].where}{more}; mend it, or take protocol published, which counts it")
+        raise InputError(
+            f"{study}: arms.{arm}: {found[0].kind}: {found[0].where}{more}; mend it, or take protocol published, which counts it"
+        )
     counts = tally(corpus, dropped, found)
     if row.corrected:
         changed = {name for name in asked if printed[name] != asked[name]}
@@ -71,7 +75,7 @@ def main(study: str, arm: str, problems: str, reading: str, recordings: str, lev
             write_records(folder / f"{part}.jsonl", examples)
         write_json(folder / "counts.json", counts)
     wrote = sum(map(len, corpus.values()))
-    stage.closing(f"curate {arm}", wrote + dropped.total(), wrote, dropped)
+    command.closing(f"curate {arm}", wrote + dropped.total(), wrote, dropped)
 
 
 def tally(corpus: Corpus, dropped: Counter[str], found: Sequence[Flaw]) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def by_problem(levels: Sequence[Level]) -> dict[str, dict[str, Level]]:
     return texts
 
 
-def rebuild(problems: Mapping[str, Problem], recordings: Sequence[Recording], system: str) -> Corpus:
+def rebuild(problems: Mapping[str, Problem], recordings: Sequence[RecordedTrace], system: str) -> Corpus:
     """Return a published corpus in its own order: question from the problem, work from the recording, nothing else."""
     corpus = Corpus({part: [] for part in PARTS.values()})
     for row in sorted(recordings, key=lambda row: row.place):
@@ -103,7 +107,7 @@ def build(
     texts: Mapping[str, Mapping[str, Level]],
     assignments: Sequence[Assignment],
     params: Params,
-    arm: stage.Arm,
+    arm: study_file.Arm,
     barred: Mapping[str, str],
 ) -> tuple[Corpus, Counter[str]]:
     """Return the arm's examples by part, in an order that all arms share, and what was dropped by reason; `barred` are from clean arms."""
@@ -121,7 +125,7 @@ def build(
     return corpus, dropped
 
 
-def _cut(corpus: Corpus, arm: stage.Arm, dropped: Counter[str]) -> None:
+def _cut(corpus: Corpus, arm: study_file.Arm, dropped: Counter[str]) -> None:
     """Keep the arm's first n training examples; ValueError if there are fewer, or none to validate on."""
     if len(corpus["train"]) < max(arm.n, 1) or not corpus["valid"]:
         left = f"{len(corpus['train'])} training and {len(corpus['valid'])} validation examples are left, {max(arm.n, 1)} and 1 are needed"
@@ -131,7 +135,9 @@ def _cut(corpus: Corpus, arm: stage.Arm, dropped: Counter[str]) -> None:
         corpus["train"] = corpus["train"][: arm.n]
 
 
-def _check(arm: stage.Arm, problems: Mapping[str, Problem], assignments: Sequence[Assignment], corrections: Sequence[Correction]) -> None:
+def _check(
+    arm: study_file.Arm, problems: Mapping[str, Problem], assignments: Sequence[Assignment], corrections: Sequence[Correction]
+) -> None:
     if arm.level not in (*LEVELS, ANSWER):
         raise ValueError(f"no level '{arm.level}'; levels are {', '.join((*LEVELS, ANSWER))}")
     if arm.protocol not in ("clean", "published"):
@@ -142,7 +148,7 @@ def _check(arm: stage.Arm, problems: Mapping[str, Problem], assignments: Sequenc
         raise ValueError(f"problem {min(missing)} stands in only one of the problems and their split; run `dvc repro` for the split")
 
 
-def _unfit(levels: Mapping[str, Level], arm: stage.Arm, barred: str) -> str:
+def _unfit(levels: Mapping[str, Level], arm: study_file.Arm, barred: str) -> str:
     """Return why a problem cannot be used, "" if it can; equal for all clean arms of the same texts."""
     if arm.protocol == "published":
         return "" if arm.level in levels else "no work at this level"
@@ -154,4 +160,4 @@ def _unfit(levels: Mapping[str, Level], arm: stage.Arm, barred: str) -> str:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -12,16 +12,18 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from stages.extraction import given, items, keys, manifest, opening, pages, printed, readers, reconcile, transcription
-from stages.extraction.boxes import Scan
-from stages.extraction.opening import How
-from stages.extraction.readers import Job, Limits
-from stages.extraction.reading import Reading
-from stages.extraction.reconcile import Datafile, Printed
-from stages.extraction.segment import Page, segment
-from stages.shared import files, stage
-from stages.shared.files import Fault
-from stages.shared.problem import Problem
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.extraction import exam_items, join_keys, key_pages, page_reader, reconcile, scan_pages, transcription, worker_pool
+from distill.extraction.boxes import Scan
+from distill.extraction.page_reader import How
+from distill.extraction.reconcile import Datafile, Printed
+from distill.extraction.segment import Page, segment
+from distill.extraction.worker_pool import Job, Limits
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.sources import local_problems, manifest
 
 T = TypeVar("T", Page, Scan)
 Placed = dict[Path, tuple[int, str]]  # each PDF's year and section; "" where it holds several
@@ -41,13 +43,13 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main(study: str, raw: str, problems: str, reading: str, audit: str) -> None:
     """Read every PDF that the folder's manifest lists."""
     entries = manifest.read(Path(raw))
-    if stage.section(study, "extract", dict[str, Any]).get("kind") == "given":
-        own = stage.section(study, "extract", given.Params)
-        records, readings, counts = given.read(Path(raw) / own.file)
+    if study_file.section(study, "extract", dict[str, Any]).get("kind") == "given":
+        own = study_file.section(study, "extract", local_problems.Params)
+        records, readings, counts = local_problems.read(Path(raw) / own.file)
         leave(records, readings, counts, (problems, reading, audit))
-        stage.closing("extract", len(records) + counts["dropped_no_answer"], len(records), {"no_answer": counts["dropped_no_answer"]})
+        command.closing("extract", len(records) + counts["dropped_no_answer"], len(records), {"no_answer": counts["dropped_no_answer"]})
         return
-    params = stage.section(study, "extract", Params)
+    params = study_file.section(study, "extract", Params)
     placed = {Path(raw) / entry.file: _placed(entry.file, params.names) for entry in entries if entry.file.endswith(".pdf")}
     kept = Path(".work", Path(study).stem, "extract")
     kept.mkdir(parents=True, exist_ok=True)
@@ -58,12 +60,12 @@ def main(study: str, raw: str, problems: str, reading: str, audit: str) -> None:
     else:
         expected = {Path(raw) / entry.file: entry.problems for entry in entries}
         records, readings, counts, read = as_printed(placed, expected, how, params.limits)
-        dropped = {reason: counts[f"dropped_{reason}"] for reason in printed.REASONS}
+        dropped = {reason: counts[f"dropped_{reason}"] for reason in join_keys.REASONS}
     leave(records, readings, counts, (problems, reading, audit))
-    stage.closing("extract", read, len(records), dropped)
+    command.closing("extract", read, len(records), dropped)
 
 
-def leave(records: Sequence[Problem], readings: Sequence[Reading], counts: dict[str, int], outs: tuple[str, str, str]) -> None:
+def leave(records: Sequence[Problem], readings: Sequence[ExtractedItem], counts: dict[str, int], outs: tuple[str, str, str]) -> None:
     """Write problems, readings and counts."""
     files.write_records(Path(outs[0]), records)
     files.write_records(Path(outs[1]), readings)
@@ -72,11 +74,11 @@ def leave(records: Sequence[Problem], readings: Sequence[Reading], counts: dict[
 
 def as_printed(
     placed: Placed, expected: dict[Path, int], how: How, limits: Limits
-) -> tuple[list[Problem], list[Reading], dict[str, int], int]:
+) -> tuple[list[Problem], list[ExtractedItem], dict[str, int], int]:
     """Take the PDFs' own text for the text of record; return also how many problems were read."""
-    read: dict[Path, list[Page]] = _pages(list(placed), how, limits, opening.page)
-    tests = {path: printed.Test(*placed[path], segment(read[path])) for path in placed}
-    records, readings, counts = printed.joined(tests)
+    read: dict[Path, list[Page]] = _pages(list(placed), how, limits, page_reader.page)
+    tests = {path: join_keys.Test(*placed[path], segment(read[path])) for path in placed}
+    records, readings, counts = join_keys.joined(tests)
     counts |= _sizes(placed, Counter(page.reader for pages_ in read.values() for page in pages_))
     counts |= {"expected": sum(expected.values())}
     counts |= {"missing": sum(max(expected[path] - len(test.booklet.problems), 0) for path, test in tests.items())}
@@ -85,23 +87,23 @@ def as_printed(
 
 def transcribed(
     placed: Placed, raw: Path, how: How, limits: Limits, params: Datafile
-) -> tuple[list[Problem], list[Reading], dict[str, int]]:
+) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
     """Take the transcription for the text of record, and the PDFs for what it is held against."""
     entries = transcription.read(raw / params.folder, params.sections, params.rounds)
-    read: dict[Path, list[Scan]] = _pages(list(placed), how, limits, opening.scan)
+    read: dict[Path, list[Scan]] = _pages(list(placed), how, limits, page_reader.scan)
     found, kinds = _printed(placed, read, params.rounds)
     _expect(entries, found, placed, params.placeholder)
     closer = msgspec.structs.replace(how, dpi=params.second_dpi)
     paths = {path.name: path for path in placed}
 
-    def again(items_: Sequence[tuple[str, items.Item]]) -> list[str]:
+    def again(items_: Sequence[tuple[str, exam_items.Item]]) -> list[str]:
         jobs = [Job(paths[source], item.page - 1, item.region) for source, item in items_]
-        seen = {job: scan for job, scan in readers.each(opening.scan, jobs, (closer,), limits, "look again")}
-        return [items.unlabelled(seen[job].boxes) for job in jobs]
+        seen = {job: scan for job, scan in worker_pool.each(page_reader.scan, jobs, (closer,), limits, "look again")}
+        return [exam_items.unlabelled(seen[job].boxes) for job in jobs]
 
     records, readings = reconcile.reconcile(entries, found, params, again)
     counts = reconcile.counted(records, readings)
-    counts |= {f"pages_{kind}": kinds[kind] for kind in pages.KINDS}
+    counts |= {f"pages_{kind}": kinds[kind] for kind in scan_pages.KINDS}
     return records, readings, counts | _sizes(placed, Counter(scan.reader for scans in read.values() for scan in scans))
 
 
@@ -112,9 +114,9 @@ def _sizes(placed: Placed, readers_: Counter[str]) -> dict[str, int]:
 def _pages(paths: list[Path], how: How, limits: Limits, function: Callable[[Job, How], T]) -> dict[Path, list[T]]:
     """Read every page of every file, each file's pages in order."""
     whole = [Job(path, -1) for path in paths]
-    sizes = {job.path: size for job, size in readers.each(opening.count, whole, (limits.pages,), limits)}
+    sizes = {job.path: size for job, size in worker_pool.each(page_reader.count, whole, (limits.pages,), limits)}
     jobs = [Job(path, index) for path in paths for index in range(sizes[path])]
-    found = {job: page for job, page in readers.each(function, jobs, (how,), limits, "extract")}
+    found = {job: page for job, page in worker_pool.each(function, jobs, (how,), limits, "extract")}
     return {path: [found[Job(path, index)] for index in range(sizes[path])] for path in paths}
 
 
@@ -123,13 +125,13 @@ def _printed(placed: Placed, read: dict[Path, list[Scan]], rounds: int) -> tuple
     found, kinds = Printed({}, {}), Counter[str]()
     for path in sorted(placed):
         year, section = placed[path]
-        leaves = pages.classed(read[path], section, rounds)
+        leaves = scan_pages.classed(read[path], section, rounds)
         kinds.update(leaf.kind for leaf in leaves)
-        for item in items.items(leaves, rounds):
+        for item in exam_items.items(leaves, rounds):
             found.items.setdefault((year, item.section, item.number), (path.name, item))
         for leaf in leaves:
             if leaf.kind == "key":
-                for number, answer in keys.answers(leaf.scan, rounds if leaf.section == "two-person" else pages.MOST).items():
+                for number, answer in key_pages.answers(leaf.scan, rounds if leaf.section == "two-person" else scan_pages.MOST).items():
                     found.keys.setdefault((year, leaf.section, number), answer)
     return found, kinds
 
@@ -140,7 +142,7 @@ def _expect(entries: list[transcription.Entry], found: Printed, placed: Placed, 
     for year, section in sorted(wanted - {where[:2] for where in found.items}):
         files_ = [str(path) for path, (its, part) in placed.items() if its == year and part in ("", section)]
         where = " or ".join(files_) or f"{year}"
-        raise Fault(f"{where}: no numbered item of {year} {section} found, which is transcribed; replace the file by a readable copy")
+        raise InputError(f"{where}: no numbered item of {year} {section} found, which is transcribed; replace the file by a readable copy")
 
 
 def _placed(name: str, names: dict[str, str]) -> tuple[int, str]:
@@ -148,8 +150,8 @@ def _placed(name: str, names: dict[str, str]) -> tuple[int, str]:
     for section, form in names.items():
         if match := re.fullmatch(form, Path(name).name):
             return int(match[match.lastindex or 0]), "" if section == "several" else section
-    raise Fault(f"{name}: its name says no year and section; rename it, or add its form to extract.names ({', '.join(names)})")
+    raise InputError(f"{name}: its name says no year and section; rename it, or add its form to extract.names ({', '.join(names)})")
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from stages.competition.problems import exams
-from stages.competition.scan import scan
-from stages.competition.typeset import typeset
-from stages.extraction import given, manifest
-from stages.extraction.download import Download, download
-from stages.shared import files, stage
-from stages.shared.files import Fault
+from distill.cli import command
+from distill.competition.competition_problems import exams
+from distill.competition.scan import scan
+from distill.competition.typeset import typeset
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.sources import local_problems, manifest
+from distill.sources.download import Download, download
 
 
 class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="competition"):
@@ -32,23 +33,23 @@ class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 def main(study: str, raw: str) -> None:
     """Fill the raw folder, whole or not at all."""
-    kind = stage.section(study, "fetch", dict[str, Any]).get("kind")
+    kind = study_file.section(study, "fetch", dict[str, Any]).get("kind")
     if kind not in PROVIDERS:
-        raise Fault(f"{study}: section 'fetch': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
+        raise InputError(f"{study}: section 'fetch': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
     schema, provide = PROVIDERS[kind]
-    params = stage.section(study, "fetch", schema)
+    params = study_file.section(study, "fetch", schema)
     with files.replacing(Path(raw)) as folder:
         folder.mkdir()
         entries = provide(params, folder, Path(".work", Path(study).stem, "fetch"))
         manifest.write(folder, entries)
-    stage.closing("fetch", len(entries), len(entries))
+    command.closing("fetch", len(entries), len(entries))
 
 
 def print_competition(params: Competition, folder: Path, _: Path) -> list[manifest.Entry]:
     """Print one PDF a year and section; the scanned years without a text layer."""
     years = range(params.first_year, params.last_year + 1)
     if strange := sorted(set(params.scanned_years) - set(years)):
-        raise Fault(f"fetch.scanned_years: {strange[0]} is not printed; allowed: {params.first_year} to {params.last_year}")
+        raise InputError(f"fetch.scanned_years: {strange[0]} is not printed; allowed: {params.first_year} to {params.last_year}")
     entries = []
     for exam in tqdm(exams(params.seed, years, params.problems), desc="fetch", unit="exam", file=sys.stderr):
         path = folder / f"{exam.year}-{exam.section}.pdf"
@@ -64,9 +65,9 @@ def print_competition(params: Competition, folder: Path, _: Path) -> list[manife
 PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.Entry]]]] = {
     "competition": (Competition, print_competition),
     "download": (Download, download),
-    "given": (given.Source, given.bring),
+    "given": (local_problems.Source, local_problems.bring),
 }
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from stages.extraction.reading import Reading
-from stages.grading import pairs
-from stages.grading.answer import final_answer
-from stages.grading.form import Form, read_form
-from stages.grading.key import noted
-from stages.grading.pairs import outcome
-from stages.grading.pool import compare
-from stages.shared import files, stage
-from stages.shared.completion import Completion, Verdict
-from stages.shared.files import Fault
-from stages.shared.problem import Problem
+from distill.answers import grade_pairs
+from distill.answers.answer_format import Form, read_form
+from distill.answers.answer_key import noted
+from distill.answers.final_answer import final_answer
+from distill.answers.grade_pairs import outcome
+from distill.answers.verify_pool import compare
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.records.completion import Completion
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 
 OUTCOMES = ("correct", "wrong", "no_answer", "truncated", "ungradable")
 
@@ -47,36 +49,38 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 def main(study: str, params: str, problems: str, readings: str, benchmarks: str, completions: str, verdicts: str, metrics: str) -> None:
     """Read the cells that params.yaml names, grade them, write one verdict per completion and the outcomes by arm."""
-    section = stage.section(study, "grade", Params)
-    cells = cell_paths(Path(completions), stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int]))
+    section = study_file.section(study, "grade", Params)
+    cells = cell_paths(Path(completions), study_file.section(params, "arms", list[str]), study_file.section(params, "seeds", list[int]))
     golds, forms = terms(study, Path(problems), Path(readings), Path(benchmarks))
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
     check(answered, golds, Path(completions))
     graded = grade(answered, golds, section, forms)
     wrote = files.write_records(Path(verdicts), graded)
     files.write_json(Path(metrics), outcomes(graded))
-    stage.closing("grade", sum(map(len, answered.values())), wrote)
+    command.closing("grade", sum(map(len, answered.values())), wrote)
 
 
 def cell_paths(folder: Path, arms: list[str], seeds: list[int]) -> dict[Cell, Path]:
-    """Return the file of each cell that params.yaml names; a missing or an unlisted file is a Fault."""
+    """Return the file of each cell that params.yaml names; a missing or an unlisted file is an InputError."""
     cells: dict[Cell, Path] = {("base", 0): folder / "base.jsonl.gz"}
     cells |= {(arm, seed): folder / f"{arm}-{seed}.jsonl.gz" for arm in arms for seed in seeds}
     found = {path for path in folder.glob("*") if not path.name.startswith(".")}
     if unlisted := sorted(found - set(cells.values())):
         names = shlex.join(map(str, unlisted))
-        raise Fault(f"{folder}: {len(unlisted)} of {len(found)} files belong to no arm and seed of params.yaml; remove them: rm -r {names}")
+        raise InputError(
+            f"{folder}: {len(unlisted)} of {len(found)} files belong to no arm and seed of params.yaml; remove them: rm -r {names}"
+        )
     if missing := sorted(set(cells.values()) - found):
-        raise Fault(f"{missing[0]}: {len(missing)} of {len(cells)} cells missing; run `dvc repro`, or mend params.yaml")
+        raise InputError(f"{missing[0]}: {len(missing)} of {len(cells)} cells missing; run `dvc repro`, or mend params.yaml")
     return cells
 
 
 def terms(study: str, problems: Path, readings: Path, benchmarks: Path) -> tuple[dict[Key, str], dict[str, Form]]:
     """Return what answers are held against: the gold answers, with notes on form, and the form of each benchmark's answers."""
-    named = stage.section(study, "benchmarks", dict[str, Benchmark])
+    named = study_file.section(study, "benchmarks", dict[str, Benchmark])
     forms = {name: read_form(benchmark.form, f"{study}: section 'benchmarks.{name}'") for name, benchmark in named.items()}
     golds = read_golds([problems, *sorted(benchmarks.glob("*.jsonl"))])
-    return with_notes(golds, files.read_records(readings, Reading)), forms
+    return with_notes(golds, files.read_records(readings, ExtractedItem)), forms
 
 
 def read_golds(paths: list[Path]) -> dict[Key, str]:
@@ -86,12 +90,12 @@ def read_golds(paths: list[Path]) -> dict[Key, str]:
         for number, problem in enumerate(files.read_records(path, Problem), 1):
             key = (problem.benchmark, problem.id)
             if key in golds:
-                raise Fault(f"{path}:{number}: problem {problem.id} of {problem.benchmark} stands there twice")
+                raise InputError(f"{path}:{number}: problem {problem.id} of {problem.benchmark} stands there twice")
             golds[key] = problem.gold
     return golds
 
 
-def with_notes(golds: dict[Key, str], readings: list[Reading]) -> dict[Key, str]:
+def with_notes(golds: dict[Key, str], readings: list[ExtractedItem]) -> dict[Key, str]:
     """Return the golds, those of the competition with the printed key's note on form, which a transcription leaves out.
 
     A note counts only where the key as read agrees with the gold answer otherwise.
@@ -104,7 +108,7 @@ def with_notes(golds: dict[Key, str], readings: list[Reading]) -> dict[Key, str]
 
 
 def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder: Path) -> None:
-    """Every cell answers the same problems with the same samples, once each, and each problem has a gold answer; else a Fault."""
+    """Every cell answers the same problems with the same samples, once each, and each problem has a gold answer; else an InputError."""
     answers: dict[Path, set[tuple[str, str, int]]] = {}
     for (arm, seed), completions in answered.items():
         where = folder / f"{arm if arm == 'base' else f'{arm}-{seed}'}.jsonl.gz"
@@ -112,18 +116,18 @@ def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder:
         for number, c in enumerate(completions, 1):
             if not golds.get((c.benchmark, c.id), "").strip():
                 what = "has no gold answer" if (c.benchmark, c.id) in golds else "is no problem of this study"
-                raise Fault(f"{where}:{number}: {c.id} of {c.benchmark} {what}; sample again after `dvc repro split`")
+                raise InputError(f"{where}:{number}: {c.id} of {c.benchmark} {what}; sample again after `dvc repro split`")
             if (c.benchmark, c.id, c.sample) in seen:
-                raise Fault(f"{where}:{number}: sample {c.sample} of {c.id} stands there twice; remove the file and sample again")
+                raise InputError(f"{where}:{number}: sample {c.sample} of {c.id} stands there twice; remove the file and sample again")
             seen.add((c.benchmark, c.id, c.sample))
     asked = set().union(*answers.values())
     for where, seen in answers.items():
         if lacking := sorted(asked - seen):
             benchmark, name, sample = lacking[0]
             first = f"first {name} of {benchmark}, sample {sample}"
-            raise Fault(f"{where}: {len(lacking)} of {len(asked)} answers missing, {first}; remove the file and sample again")
+            raise InputError(f"{where}: {len(lacking)} of {len(asked)} answers missing, {first}; remove the file and sample again")
     if not asked:
-        raise Fault(f"{folder}: no completion in any cell; sample again")
+        raise InputError(f"{folder}: no completion in any cell; sample again")
 
 
 def grade(answered: dict[Cell, list[Completion]], golds: dict[Key, str], params: Params, forms: dict[str, Form]) -> list[Verdict]:
@@ -152,4 +156,4 @@ def outcomes(verdicts: list[Verdict]) -> dict[str, dict[str, dict[str, int]]]:
 
 
 if __name__ == "__main__":
-    stage.run(pairs.main if sys.argv[1:2] == ["pairs"] else main)
+    command.run(grade_pairs.main if sys.argv[1:2] == ["pairs"] else main)

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from stages.learning import light
-from stages.shared import stage
-from stages.shared.files import write_json, write_text
+from distill.cli import command
+from distill.core import study_file
+from distill.core.files import write_json, write_text
+from distill.model import light
 from stages.train import Count, curve, learn, manifest, summary
 from stages.train import Params as Recipe
 
@@ -24,8 +25,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, arm: str, corpus: str, student: str, table: str, metrics: str) -> None:
     """Train ARM for long; write the curve as a tidy CSV and its turn as JSON."""
-    params = stage.section(study, "overfit", Params)
-    short = stage.section(study, "train", Recipe)
+    params = study_file.section(study, "overfit", Params)
+    short = study_file.section(study, "train", Recipe)
     recipe = msgspec.structs.replace(short, iterations=params.iterations, eval_every=params.eval_every)
     state = Path(".work", Path(study).stem, "overfit")
     about = manifest(recipe, arm, params.seed, Path(corpus), Path(student))
@@ -49,4 +50,4 @@ def turn(long: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(light.alone(main))
+    command.run(light.alone(main))

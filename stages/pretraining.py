@@ -14,12 +14,13 @@ from random import Random
 import msgspec
 from tqdm import tqdm
 
-from stages.competition.problems import FAMILIES, PRETRAINING, draw
-from stages.shared import stage
-from stages.shared.chat import Example, Message
-from stages.shared.files import write_records
-from stages.teacher import work
-from stages.teacher.symbolic import condense, solve
+from distill.cli import command
+from distill.competition.competition_problems import FAMILIES, PRETRAINING, draw
+from distill.core import study_file
+from distill.core.files import write_records
+from distill.records.example import Example, Message
+from distill.symbolic import arithmetic_steps
+from distill.symbolic.symbolic_teacher import condense, solve
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +61,13 @@ def drills(params: Params, random: Random) -> Iterator[Example]:
     for number in range(params.drills):
         a, b = random.randint(2, 10 ** random.randint(1, 3)), random.randint(2, 10 ** random.randint(1, 3))
         symbol, written = random.choice(
-            (("+", work.add), ("-", work.subtract), ("*", work.multiply), ("/", work.divide), (" mod ", work.modulo))
+            (
+                ("+", arithmetic_steps.add),
+                ("-", arithmetic_steps.subtract),
+                ("*", arithmetic_steps.multiply),
+                ("/", arithmetic_steps.divide),
+                (" mod ", arithmetic_steps.modulo),
+            )
         )
         if symbol == "-":
             a, b = max(a, b), min(a, b)
@@ -80,13 +87,13 @@ def _example(name: str, statement: str, text: str) -> Example:
 
 def main(study: str, out: str) -> None:
     """Read section `pretraining`, write the texts."""
-    params = stage.section(study, "pretraining", Params)
+    params = study_file.section(study, "pretraining", Params)
     random = Random(params.seed)
     total = len(FAMILIES) * params.problems + params.drills
     texts = tqdm(chain(problems(params, random), drills(params, random)), total=total, unit="text", desc="pretraining", file=sys.stderr)
     wrote = write_records(Path(out), texts)
-    stage.closing("pretraining", wrote, wrote)
+    command.closing("pretraining", wrote, wrote)
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
-from stages.ledger.line import Grounds, Line
-from stages.reporting import inputs, page, plots, rationales
-from stages.reporting.inputs import BASE, LongRun
-from stages.reporting.page import Ledger, Places, Run
-from stages.shared import files, stage
-from stages.shared.files import Fault
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.records.assignment import Assignment
+from distill.records.claim_record import ClaimRecord, Rationale
+from distill.records.problem import Problem
+from distill.report import examples, plots, report_inputs, report_page
+from distill.report.report_inputs import BASE, LongRun
+from distill.report.report_page import Ledger, Places, Run
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,33 +39,33 @@ class Intervals(msgspec.Struct, frozen=True):
 
 def main(study: str, params: str, data: str, metrics: str, grounds: str, tidy: str, templates: str, out: str) -> None:
     """Read what a study's run left; write its page, its plots and the table of its training curves."""
-    section = stage.section(study, "report", Params)
+    section = study_file.section(study, "report", Params)
     run = collect(study, params, Path(metrics), Path(grounds), section.limits)
-    drawn = plots.collect(Path(tidy), list(run.arms), run.trainings, inputs.read(Path(metrics, "overfit.json"), LongRun))
+    drawn = plots.collect(Path(tidy), list(run.arms), run.trainings, report_inputs.read(Path(metrics, "overfit.json"), LongRun))
     for name in section.arms:
-        stage.arm(study, name)  # a misspelt name would only be left out
+        study_file.arm(study, name)  # a misspelt name would only be left out
     students = [(BASE, 0), *((arm, run.seeds[0]) for arm in section.arms if arm in run.arms)]
     examples = sample(section, students, Path(data))
-    text = page.write(run, drawn, examples, Places(study, params, data, metrics, grounds, tidy).seen_from(Path(out)))
+    text = report_page.write(run, drawn, examples, Places(study, params, data, metrics, grounds, tidy).seen_from(Path(out)))
     plots.draw(drawn, Path(templates), run.study, Path(tidy, "svg"))
     files.write_text(Path(tidy, "curves.csv"), as_csv(plots.curves(Path(tidy, "train"), run.trainings)))
     files.write_text(Path(out), text)
-    stage.closing("report", len(run.trainings), len(drawn) + 2)
+    command.closing("report", len(run.trainings), len(drawn) + 2)
 
 
 def collect(study: str, params: str, metrics: Path, grounds: Path, limits: list[str]) -> Run:
     """Read the metrics of the arms and seeds that params.yaml names."""
-    names, seeds = stage.section(params, "arms", list[str]), stage.section(params, "seeds", list[int])
-    said = stage.section(study, "claims", Ledger)
-    claims, reasons = inputs.read(metrics / "claims.json", dict[str, Line]), inputs.read(grounds, dict[str, Grounds])
+    names, seeds = study_file.section(params, "arms", list[str]), study_file.section(params, "seeds", list[int])
+    said = study_file.section(study, "claims", Ledger)
+    claims, reasons = report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord]), report_inputs.read(grounds, dict[str, Rationale])
     for path, found in ((metrics / "claims.json", claims.keys()), (grounds, reasons.keys())):
         if unlike := sorted(found ^ said.ledger.keys()):
-            raise Fault(f"{path}: claim '{unlike[0]}' stands in only one of it and {study}; run `dvc repro claims`")
+            raise InputError(f"{path}: claim '{unlike[0]}' stands in only one of it and {study}; run `dvc repro claims`")
     return Run(
-        study=Path(study).stem, arms={name: stage.arm(study, name) for name in names}, seeds=seeds,
-        confidence=stage.section(study, "summarise", Intervals).confidence, limits=limits, said=said, claims=claims, grounds=reasons,
-        summary=inputs.summary(metrics / "summary.json", names), trainings=inputs.trainings(metrics / "train", names, seeds),
-        **{key: inputs.read(metrics / f"{name}.json", dict[str, Any]) for key, name in AUDITS.items()},
+        study=Path(study).stem, arms={name: study_file.arm(study, name) for name in names}, seeds=seeds,
+        confidence=study_file.section(study, "summarise", Intervals).confidence, limits=limits, said=said, claims=claims, grounds=reasons,
+        summary=report_inputs.summary(metrics / "summary.json", names), trainings=report_inputs.trainings(metrics / "train", names, seeds),
+        **{key: report_inputs.read(metrics / f"{name}.json", dict[str, Any]) for key, name in AUDITS.items()},
     )  # fmt: skip
 
 
@@ -74,9 +75,9 @@ AUDITS = {"teacher": "teacher", "levels": "levels", "extraction": "extract", "ju
 def sample(section: Params, students: list[tuple[str, int]], data: Path) -> str:
     """Return the rationales of these students on a fixed sample of the held-out problems."""
     problems, split = files.read_records(data / "problems.jsonl", Problem), files.read_records(data / "split.jsonl", Assignment)
-    chosen = rationales.choose(problems, split, section.examples, section.seed)
-    found = rationales.answers(chosen, students, data / "completions", data / "verdicts.jsonl.gz")
-    return rationales.page(chosen, found, section.max_chars)
+    chosen = examples.choose(problems, split, section.examples, section.seed)
+    found = examples.answers(chosen, students, data / "completions", data / "verdicts.jsonl.gz")
+    return examples.page(chosen, found, section.max_chars)
 
 
 def as_csv(rows: plots.Rows) -> str:
@@ -89,4 +90,4 @@ def as_csv(rows: plots.Rows) -> str:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -25,14 +25,16 @@ import msgspec
 from msgspec import Meta
 from tqdm import tqdm
 
-from stages.learning import light
-from stages.learning.student import VOCABULARY, WEIGHTS, Student, adapted, digest
-from stages.shared import engine, stage
-from stages.shared.chat import prompt
-from stages.shared.completion import Completion
-from stages.shared.files import Fault, read_json, read_records, write_json, write_records
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
+from distill.cli import command
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records, write_json, write_records
+from distill.model import engine, light
+from distill.model.model_io import VOCABULARY, WEIGHTS, Student, adapted, digest
+from distill.records.assignment import Assignment
+from distill.records.completion import Completion
+from distill.records.example import prompt
+from distill.records.problem import Problem
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -63,15 +65,15 @@ class Job(NamedTuple):
 
 def main(study: str, arm: str, seed: str, problems: str, split: str, benchmarks: str, student: str, *adapter_out: str) -> None:
     """Write ARM-SEED's completions; the words after STUDENT are ADAPTER OUT, or OUT alone where ARM is `base`."""
-    params = stage.section(study, "sample", Params)
+    params = study_file.section(study, "sample", Params)
     adapter, out = _paths(arm, adapter_out)
     name = f"{arm}-{seed}" if adapter else arm
     work, started = Path(".work", Path(study).stem), time.monotonic()
     asked = questions(Path(problems), Path(split), Path(benchmarks), params)
     if params.samples > 1 and not params.temperature:
-        raise Fault(f"{study}: section 'sample': {params.samples} samples at temperature 0 are all the same; raise the temperature")
+        raise InputError(f"{study}: section 'sample': {params.samples} samples at temperature 0 are all the same; raise the temperature")
     if params.queue < params.batch_size:
-        raise Fault(
+        raise InputError(
             f"{study}: section 'sample': queue is {params.queue}; it holds a batch or more, at least {params.batch_size} (batch_size)"
         )
     batches = cut(jobs(asked, Student(Path(student)), params), params.queue)
@@ -86,14 +88,14 @@ def main(study: str, arm: str, seed: str, problems: str, split: str, benchmarks:
     shutil.rmtree(work / "sample" / name)
     spent = {"seconds": time.monotonic() - started, "tokens": sum(completion.tokens for completion in completions)}
     write_json(work / "log" / f"sample-{name}.json", spent)
-    stage.closing(f"sample {name}", sum(map(len, batches)), wrote)
+    command.closing(f"sample {name}", sum(map(len, batches)), wrote)
 
 
 def _paths(arm: str, adapter_out: Sequence[str]) -> tuple[Path | None, Path]:
     """Read the last words of the command line: the base, and it alone, has no adapter."""
     expected = ["OUT"] if arm == "base" else ["ADAPTER", "OUT"]
     if len(adapter_out) != len(expected):
-        raise Fault(f"expected {' '.join(expected)} after STUDENT for arm '{arm}', got {' '.join(adapter_out) or 'nothing'}")
+        raise InputError(f"expected {' '.join(expected)} after STUDENT for arm '{arm}', got {' '.join(adapter_out) or 'nothing'}")
     return (None if arm == "base" else Path(adapter_out[0])), Path(adapter_out[-1])
 
 
@@ -102,7 +104,9 @@ def questions(problems: Path, split: Path, benchmarks: Path, params: Params) -> 
     evaluated = {assignment.id for assignment in read_records(split, Assignment) if assignment.evaluate}
     competition = [problem for problem in read_records(problems, Problem) if problem.id in evaluated]
     if len(competition) < len(evaluated):
-        raise Fault(f"{split}: {len(evaluated)} problems are to be asked, {len(competition)} of them stand in {problems}; run `dvc repro`")
+        raise InputError(
+            f"{split}: {len(evaluated)} problems are to be asked, {len(competition)} of them stand in {problems}; run `dvc repro`"
+        )
     return [*competition, *chain.from_iterable(read_records(benchmarks / f"{name}.jsonl", Problem) for name in params.benchmarks)]
 
 
@@ -122,15 +126,15 @@ def cut(jobs: Sequence[Job], size: int) -> list[list[Job]]:
 
 
 def check(adapter: Path, arm: str, seed: str, base: str, float32: bool) -> None:
-    """Raise a Fault unless the adapter is there and was trained for this arm, seed, student and number format."""
+    """Raise an InputError unless the adapter is there and was trained for this arm, seed, student and number format."""
     if not (adapter / "adapters.safetensors").exists():
-        raise Fault(f"{adapter}: no adapters.safetensors; run `dvc repro` for the train stage, or `dvc pull`")
+        raise InputError(f"{adapter}: no adapters.safetensors; run `dvc repro` for the train stage, or `dvc pull`")
     about = read_json(adapter / "manifest.json")
     made = (about["arm"], str(about["seed"]), about["student"][:12], about["train"]["float32"])
     wanted = (arm, seed, base[:12], float32)
     for what, is_, should in zip(("arm", "seed", "student", "float32"), made, wanted, strict=True):
         if is_ != should:
-            raise Fault(f"{adapter}: the adapter's {what} is {is_}, wanted is {should}; run `dvc repro` for the train stage")
+            raise InputError(f"{adapter}: the adapter's {what} is {is_}, wanted is {should}; run `dvc repro` for the train stage")
 
 
 def keep(folder: Path, facts: dict[str, Any], batches: list[list[Job]], params: Params) -> Path:
@@ -170,7 +174,7 @@ def _spread(tasks: list[Any], processes: int, bar: Any) -> None:
         for future in as_completed([pool.submit(_decode, *task) for task in longest_first]):
             bar.update(future.result())
     except BrokenProcessPool:
-        raise Fault("a worker died, out of memory perhaps: run it again to go on from the batches that are kept") from None
+        raise InputError("a worker died, out of memory perhaps: run it again to go on from the batches that are kept") from None
     finally:
         pool.shutdown(cancel_futures=True)  # what runs ends its batch, and keeps it
 
@@ -193,7 +197,7 @@ def _follow() -> None:
 def _decode(batch: list[Job], student: Path, adapter: Path | None, params: Params, file: Path) -> int:
     """Decode one batch into its file; return its size."""
     engine.start()
-    from stages.learning import decode
+    from distill.sampling import decode
 
     tongue, model = _open(student, adapter, params.float32)
     pick: decode.Pick = decode.greedy
@@ -211,9 +215,9 @@ def _decode(batch: list[Job], student: Path, adapter: Path | None, params: Param
 
 @cache
 def _open(student: Path, adapter: Path | None, float32: bool) -> tuple[Student, Any]:
-    from stages.learning import quick
+    from distill.sampling import fast_decode
 
-    return Student(student), quick.hasten(adapted(student, adapter, float32, fuse=float32)[0])
+    return Student(student), fast_decode.hasten(adapted(student, adapter, float32, fuse=float32)[0])
 
 
 def _seed(seed: int, job: Job) -> int:
@@ -227,4 +231,4 @@ def _completion(job: Job, tokens: list[int], student: Student) -> Completion:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

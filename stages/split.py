@@ -16,11 +16,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from stages.extraction.reading import Reading
-from stages.shared import stage
-from stages.shared.files import Fault, read_records, write_records
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
+from distill.cli import command
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records, write_records
+from distill.records.assignment import Assignment
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
 
 Size = Annotated[int, Meta(ge=0)]
 DASHES = str.maketrans("−–—", "---")
@@ -44,19 +46,19 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, problems: str, reading: str, out: str) -> None:
     """Assign every problem; one without statement or gold, or with a flag of `exclude`, is neither trained on nor asked."""
-    params = stage.section(study, "split", Params)
+    params = study_file.section(study, "split", Params)
     records = read_records(Path(problems), Problem)
-    excluded = {each.id for each in read_records(Path(reading), Reading) if not set(params.exclude).isdisjoint(each.flags)}
+    excluded = {each.id for each in read_records(Path(reading), ExtractedItem) if not set(params.exclude).isdisjoint(each.flags)}
     try:
         assignments = assign(records, params, excluded)
     except ValueError as error:
-        raise Fault(f"{study}: section 'split': {error}") from None
+        raise InputError(f"{study}: section 'split': {error}") from None
     wrote = write_records(Path(out), assignments)
     sizes = Counter(assignment.split for assignment in assignments)
     asked = Counter(assignment.split for assignment in assignments if assignment.evaluate)
     found = [f"{side} {sizes[side]} ({asked[side]} asked)" for side in ("train", "valid", "heldout")]
     print(f"split: {', '.join(found)}", file=sys.stderr)
-    stage.closing("split", len(records), wrote)
+    command.closing("split", len(records), wrote)
 
 
 def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = frozenset()) -> list[Assignment]:
@@ -168,4 +170,4 @@ def tokens(statement: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

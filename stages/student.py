@@ -15,11 +15,13 @@ import msgspec
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from stages.learning import hub
-from stages.shared import engine, stage
-from stages.shared.chat import Example
-from stages.shared.files import Fault, read_records, replacing
-from stages.shared.hub import snapshot
+from distill.cli import command
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records, replacing
+from distill.model import engine, hub_student
+from distill.records.example import Example
+from distill.sources.hub import snapshot
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = (
@@ -113,7 +115,7 @@ def pretrain(params: Params, texts: list[Example], work: Path) -> Tokenizer:
     np.savez(work / "tokens.npz", **store)
     (work / "hosts.json").write_text(json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports(params.ranks)]))
     environment = os.environ | {"MLX_HOSTFILE": str(work / "hosts.json")}
-    command = [sys.executable, "-m", "stages.learning.pretrain", str(work)]
+    command = [sys.executable, "-m", "distill.pretraining.pretrain_worker", str(work)]
     ranks = [subprocess.Popen(command, env=environment | {"MLX_RANK": str(rank)}) for rank in range(params.ranks)]
     try:
         codes = [rank.wait() for rank in ranks]
@@ -121,7 +123,7 @@ def pretrain(params: Params, texts: list[Example], work: Path) -> Tokenizer:
         for rank in ranks:
             rank.kill()
     if any(codes):
-        raise Fault(f"{work}: pretraining ended with exit codes {codes}; run it again to go on from the last checkpoint")
+        raise InputError(f"{work}: pretraining ended with exit codes {codes}; run it again to go on from the last checkpoint")
     return bpe
 
 
@@ -168,11 +170,11 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, texts: str, out: str) -> None:
     """Read section `student` and the pretraining texts, write the student."""
-    kind = stage.section(study, "student", dict[str, Any]).get("kind")
+    kind = study_file.section(study, "student", dict[str, Any]).get("kind")
     if kind not in PROVIDERS:
-        raise Fault(f"{study}: section 'student': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
+        raise InputError(f"{study}: section 'student': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
     schema, provide = PROVIDERS[kind]
-    stage.closing("student", provide(stage.section(study, "student", schema), Path(study), Path(texts), Path(out)), 1)
+    command.closing("student", provide(study_file.section(study, "student", schema), Path(study), Path(texts), Path(out)), 1)
 
 
 def scratch(params: Params, study: Path, texts: Path, out: Path) -> int:
@@ -190,11 +192,13 @@ def scratch(params: Params, study: Path, texts: Path, out: Path) -> int:
 def download(params: Hub, study: Path, texts: Path, out: Path) -> int:
     """Publish a pinned revision of a student that others pretrained; return how many files it has."""
     if count := len(read_records(texts, Example)):
-        raise Fault(f"{study}: section 'pretraining' makes {count} texts, a student from the hub reads none: set problems and drills to 0")
-    source = snapshot(params.repository, params.revision, hub.FILES)
+        raise InputError(
+            f"{study}: section 'pretraining' makes {count} texts, a student from the hub reads none: set problems and drills to 0"
+        )
+    source = snapshot(params.repository, params.revision, hub_student.FILES)
     with replacing(out) as folder:
         folder.mkdir()
-        count = hub.copy(source, folder)
+        count = hub_student.copy(source, folder)
         _write(folder / "manifest.json", {"params": msgspec.to_builtins(params), "engine": engine.start()})
     return count
 
@@ -203,4 +207,4 @@ PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path, Path], int]]] =
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -17,9 +17,12 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from stages.shared import files, scores, stage
-from stages.shared.scores import COMPETITION
-from stages.shared.statistics import interval, pass_at, rate_interval
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.stats import score_table
+from distill.stats.score_table import COMPETITION
+from distill.stats.statistics import interval, pass_at, rate_interval
 
 BASE = "base"
 SPLITS = ("all", "seen", "near", "heldout")
@@ -38,22 +41,22 @@ def main(
     study: str, verdicts: str, problems: str, split: str, corpus: str, benchmarks: str, teacher: str, metrics: str, plots: str
 ) -> None:
     """Read verdicts, write the summary and one CSV a table into the plots folder."""
-    params = stage.section(study, "summarise", Params)
-    table = scores.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks))
+    params = study_file.section(study, "summarise", Params)
+    table = score_table.read(Path(verdicts), Path(problems), Path(split), Path(corpus), Path(benchmarks))
     found = files.read_json(Path(teacher))
     if "accuracy" not in found:
-        raise files.Fault(f"{teacher}: no key 'accuracy'; keys here: {', '.join(found)}; run `dvc repro verify`")
+        raise InputError(f"{teacher}: no key 'accuracy'; keys here: {', '.join(found)}; run `dvc repro verify`")
     files.write_json(Path(metrics), {"arms": summary(table, params), "teacher": {"accuracy": found["accuracy"]}})
     wrote = 0
     for name, frame in tables(table, params).items():
         files.write_text(Path(plots) / f"{name}.csv", frame.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
         wrote += len(frame)
-    stage.closing("summarise", len(table), wrote)
+    command.closing("summarise", len(table), wrote)
 
 
 def estimate(rows: pd.DataFrame, label: str, params: Params) -> Row:
     """Return accuracy, low, high, n and sd; the label seeds the bootstrap, so that an arm's interval depends on no other arm."""
-    _, values, clusters = scores.by_problem(rows)
+    _, values, clusters = score_table.by_problem(rows)
     seed = params.seed + zlib.crc32(label.encode())
     low, high = rate_interval(values, clusters, params.confidence, params.resamples, seed)
     seeds = rows.groupby("seed")["correct"].mean()
@@ -69,7 +72,7 @@ def several(rows: pd.DataFrame, label: str, params: Params) -> Row:
     for k in sorted({2**power for power in range(1, least.bit_length()) if 2**power <= least} | ({least} if least > 1 else set())):
         shares = [pass_at(int(n), int(right), k) for n, right in zip(cells["size"], cells["sum"], strict=True)]
         passed = cells.assign(passed=shares).reset_index().merge(rows[["id", "cluster"]].drop_duplicates("id"), on="id")
-        _, values, clusters = scores.by_problem(passed, "passed")
+        _, values, clusters = score_table.by_problem(passed, "passed")
         low, high = rate_interval(values, clusters, params.confidence, params.resamples, params.seed + zlib.crc32(f"{label}/{k}".encode()))
         found |= {f"pass_at_{k}": float(values.mean()), f"pass_at_{k}_low": low, f"pass_at_{k}_high": high}
     return found
@@ -77,8 +80,8 @@ def several(rows: pd.DataFrame, label: str, params: Params) -> Row:
 
 def gain(rows: pd.DataFrame, base: pd.DataFrame, label: str, params: Params) -> Row:
     """Return the mean paired difference to the base on the same problems, and its interval; {} where they share fewer than two."""
-    ids, values, clusters = scores.by_problem(rows)
-    known = dict(zip(*scores.by_problem(base)[:2], strict=True)) if len(base) else {}
+    ids, values, clusters = score_table.by_problem(rows)
+    known = dict(zip(*score_table.by_problem(base)[:2], strict=True)) if len(base) else {}
     shared = np.array([name in known for name in ids], dtype=bool)
     if len(set(clusters[shared])) < 2:
         return {}
@@ -101,8 +104,10 @@ def summary(table: pd.DataFrame, params: Params) -> Row:
         own = table[table["arm"] == arm]
         figures: Row = {}
         for benchmark in sorted(set(own["benchmark"])):
-            parts = {split: scores.part(table, arm, benchmark, split) for split in (SPLITS if benchmark == COMPETITION else SPLITS[:1])}
-            base = scores.part(table, BASE, benchmark, "all") if arm != BASE else table[:0]
+            parts = {
+                split: score_table.part(table, arm, benchmark, split) for split in (SPLITS if benchmark == COMPETITION else SPLITS[:1])
+            }
+            base = score_table.part(table, BASE, benchmark, "all") if arm != BASE else table[:0]
             figures[benchmark] = {}
             for split, rows in parts.items():
                 label = f"{arm}/{benchmark}/{split}"
@@ -169,4 +174,4 @@ def _tidy(figures: Row) -> Row:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -18,11 +18,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from stages.learning import light
-from stages.learning.student import VOCABULARY, WEIGHTS, Student, adapted, digest, weights
-from stages.shared import engine, stage
-from stages.shared.chat import Example
-from stages.shared.files import Fault, read_records, replacing, write_json, write_text
+from distill.cli import command
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records, replacing, write_json, write_text
+from distill.model import engine, light
+from distill.model.model_io import VOCABULARY, WEIGHTS, Student, adapted, digest, weights
+from distill.records.example import Example
 
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -57,15 +59,15 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, arm: str, seed: str, corpus: str, student: str, out: str, table: str, metrics: str) -> None:
     """Train ARM with SEED; write the adapter's folder, its curve as a tidy CSV and its metrics as JSON."""
-    params = stage.section(study, "train", Params)
-    stage.arm(study, arm)
+    params = study_file.section(study, "train", Params)
+    study_file.arm(study, arm)
     if not seed.isdigit():
-        raise Fault(f"seed '{seed}': expected a whole number; mend `seeds` in params.yaml")
+        raise InputError(f"seed '{seed}': expected a whole number; mend `seeds` in params.yaml")
     started, work = time.monotonic(), Path(".work", Path(study).stem)
     state = work / "train" / f"{arm}-{seed}"
     about = manifest(params, arm, int(seed), Path(corpus), Path(student))
     run, config = learn(params, about, Path(corpus), Path(student), state)
-    from stages.learning import lora
+    from distill.training import lora
 
     with replacing(Path(out)) as folder:
         lora.write_adapter(folder, run.best, config)
@@ -92,7 +94,7 @@ def learn(params: Params, about: dict[str, Any], corpus: Path, student: Path, st
     tongue = Student(student)
     train, valid = (examples(corpus / f"{part}.jsonl", tongue, params) for part in ("train", "valid"))
     engine.start()
-    from stages.learning import lora
+    from distill.training import lora
 
     model, _ = weights(student, params.float32)
     config = lora.attach(model, params, about["seed"])
@@ -108,13 +110,13 @@ def examples(file: Path, student: Student, params: Params) -> list[tuple[list[in
     for example in read_records(file, Example):
         tokens, prompt = student.example(example.messages)
         if len(tokens) > params.max_seq_length:
-            raise Fault(
+            raise InputError(
                 f"{file}: problem {example.id} has {len(tokens)} tokens, allowed are {params.max_seq_length}: "
                 "raise train.max_seq_length, or leave the example out of the corpus"
             )
         rows.append((tokens, prompt if params.mask_prompt else 0))
     if not rows:
-        raise Fault(f"{file}: no examples; see what curate dropped")
+        raise InputError(f"{file}: no examples; see what curate dropped")
     return rows
 
 
@@ -159,4 +161,4 @@ def merge(student: Path, folder: Path, float32: bool) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(light.alone(main))
+    command.run(light.alone(main))

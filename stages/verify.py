@@ -10,12 +10,16 @@ from typing import Any
 
 import msgspec
 
-from stages.extraction.reading import Reading
-from stages.shared import stage, stream
-from stages.shared.files import Fault, read_records, write_json, write_records
-from stages.shared.problem import Problem
-from stages.shared.trace import Trace, Verified
-from stages.teacher import conclusion, desk, verifier
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records, write_json, write_records
+from distill.llm import role_client
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.records.trace import Trace
+from distill.records.verified import Verified
+from distill.teacher import chain_verdict, verifier
 
 
 class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
@@ -45,7 +49,7 @@ def judge_recorded(problem: Problem, trace: Trace, placeholders: Container[str])
     """Judge a recorded chain by its own conclusion."""
     if trace.text and problem.id in placeholders:
         return Verified(problem.id, trace.text, trace.answer, problem.gold, "undecided", "none")
-    verdict = conclusion.judge(trace.text, problem.gold)
+    verdict = chain_verdict.judge(trace.text, problem.gold)
     by = "symbolic" if verdict in ("correct", "incorrect") else "none"
     return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
 
@@ -57,7 +61,7 @@ def _plain(answer: str) -> str:
 def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]) -> dict[str, Any]:
     """Count the verdicts and the reasons of what was not solved; accuracy is over all problems."""
     if not problems:
-        raise Fault("verify: no problems, so the teacher has no accuracy; look at the extract stage")
+        raise InputError("verify: no problems, so the teacher has no accuracy; look at the extract stage")
     verdicts = Counter(row.verdict for row in verified)
     reader = {problem.id: problem.reader for problem in problems}
     right: Counter[str] = Counter(reader[row.id] for row in verified if row.verdict == "correct")
@@ -74,43 +78,43 @@ def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]
 
 def main(study: str, problems: str, reading: str, traces: str, out: str, metrics: str, transcripts: str) -> None:
     """Read problems and traces, write the verdicts and the teacher's metrics."""
-    teacher = stage.section(study, "verify", dict[str, Any]).get("teacher")
+    teacher = study_file.section(study, "verify", dict[str, Any]).get("teacher")
     if teacher not in TEACHERS:
-        raise Fault(f"{study}: section 'verify': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
-    params = stage.section(study, "verify", TEACHERS[teacher])
+        raise InputError(f"{study}: section 'verify': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
+    params = study_file.section(study, "verify", TEACHERS[teacher])
     if teacher == "chat":
         by_model(study, params, Path(problems), Path(traces), (out, metrics, transcripts))
         return
     asked = read_records(Path(problems), Problem)
     work = {trace.id: trace for trace in read_records(Path(traces), Trace)}
     if missing := [problem.id for problem in asked if problem.id not in work]:
-        raise Fault(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
+        raise InputError(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
     if teacher == "recorded":
-        placeholders = {each.id for each in read_records(Path(reading), Reading) if "placeholder" in each.flags}
+        placeholders = {each.id for each in read_records(Path(reading), ExtractedItem) if "placeholder" in each.flags}
         verified = [judge_recorded(problem, work[problem.id], placeholders) for problem in asked]
     else:
         verified = [judge(problem, work[problem.id]) for problem in asked]
     write_records(Path(out), verified)
     write_json(Path(metrics), audit(asked, list(work.values()), verified))
-    desk.leave_none(transcripts)
-    stage.closing("verify", len(asked), len(verified))
+    role_client.leave_none(transcripts)
+    command.closing("verify", len(asked), len(verified))
 
 
 def by_model(study: str, params: verifier.Chat, problems: Path, traces: Path, outs: tuple[str, str, str]) -> None:
     """Write (verdicts, metrics, transcripts) of a study whose verifier is a model."""
     tally = verifier.Tally()
 
-    def counted(own: desk.Desk) -> Iterator[Verified]:
+    def counted(own: role_client.Desk) -> Iterator[Verified]:
         for problem, work, rows in verifier.verified(own, params, problems, traces):
             tally.add(problem, work, rows)
             yield from rows
 
-    with desk.opened(study, "verify", params) as own:
-        wrote = stream.write(Path(outs[0]), counted(own))
+    with role_client.opened(study, "verify", params) as own:
+        wrote = files.write_records(Path(outs[0]), counted(own))
         write_json(Path(outs[1]), tally.document())
         own.leave(outs[2])
-    stage.closing("verify", wrote, wrote)
+    command.closing("verify", wrote, wrote)
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

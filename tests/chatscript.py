@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stages.teacher import symbolic
+from distill.symbolic import symbolic_teacher
 
 Body = dict[str, Any]  # of a request to /v1/chat/completions
 
@@ -96,8 +96,8 @@ def echo(body: Body) -> Answer:
 def solve(body: Body) -> Answer:
     """Answer as the symbolic teacher does, to the first statement that it can read in the last message."""
     try:
-        text, _ = symbolic.solve(str(body["messages"][-1]["content"]))
-    except symbolic.Unsolved as unsolved:
+        text, _ = symbolic_teacher.solve(str(body["messages"][-1]["content"]))
+    except symbolic_teacher.Unsolved as unsolved:
         return Answer(f"I cannot solve this: {unsolved}.")
     return Answer(text, "A known kind of problem.")
 

@@ -1,5 +1,5 @@
 """What all tests share."""
 
-from stages.shared import engine
+from distill.model import engine
 
 engine.start()  # before any test module imports mlx, which binds its BLAS then

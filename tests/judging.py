@@ -2,7 +2,7 @@
 
 import re
 
-from stages.grading.equality import decide
+from distill.answers.equality import decide
 from tests.chatscript import Answer, Body
 
 

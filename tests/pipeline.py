@@ -102,7 +102,7 @@ def closure(module: str, root: Path = ROOT) -> set[str]:
         if found and found not in files:
             files.add(found)
             queue += imports(root / found, root)
-    pins = {"engine.yaml"} if "stages/shared/engine.py" in files else set()
+    pins = {"engine.yaml"} if "distill/model/engine.py" in files else set()
     return pins | {file for file in files if (root / file).read_text(encoding="utf-8").strip() or not file.endswith("__init__.py")}
 
 

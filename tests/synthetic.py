@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.shared import files
-from stages.shared.chat import Example, Message
-from stages.shared.completion import Verdict
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
+from distill.core import files
+from distill.records.assignment import Assignment
+from distill.records.example import Example, Message
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 
 SECTIONS = ("freshman-sophomore", "junior-senior", "two-person")
 Right = Callable[[str, int, str, int], bool]  # (arm, seed, benchmark, number of the problem) -> answered correctly?

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from stages.competition.problems import EXAMS, FAMILIES, draw
-from stages.shared import stage, stream
-from stages.shared.problem import Problem
-from stages.teacher import symbolic
+from distill.competition.competition_problems import EXAMS, FAMILIES, draw
+from distill.core import files, study_file
+from distill.records.problem import Problem
+from distill.symbolic import symbolic_teacher
 from tests.chatscript import Answer, Body
 from tests.chatscript import draw as lot
 from tests.pipeline import ROOT
@@ -52,8 +52,8 @@ def _answer(body: Body, share: float) -> Answer:
 
 def _solved(statement: str, spoilt: bool) -> tuple[str, str]:
     try:
-        chain, result = symbolic.solve(statement)
-    except symbolic.Unsolved as unsolved:
+        chain, result = symbolic_teacher.solve(statement)
+    except symbolic_teacher.Unsolved as unsolved:
         return f"I cannot solve this: {unsolved}.", ""
     if spoilt:
         chain = chain.removesuffix(result) + "-1"
@@ -70,7 +70,7 @@ def _shortened(work: str, spoilt: bool) -> str:
 def problems(path: Path, count: int) -> list[Problem]:
     """Write problems of the invented competition's families, in turn."""
     found = list(drawn(count))
-    stream.write(path, found)
+    files.write_records(path, found)
     return found
 
 
@@ -114,5 +114,5 @@ def study(root: Path, url: str, **changes: Any) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(sections))
     shutil.copytree(ROOT / "prompts", root / "prompts", dirs_exist_ok=True)
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     return "studies/new.yaml"

@@ -5,10 +5,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bench.hostile import glued
-from stages.grading.answer import final_answer
-from stages.grading.equality import decide
-from stages.grading.pool import Pair, compare
+from bench.adversarial_answers import glued
+from distill.answers.equality import decide
+from distill.answers.final_answer import final_answer
+from distill.answers.verify_pool import Pair, compare
 
 SIGNS = {"≡": True, "≠": False, "≟": None}
 

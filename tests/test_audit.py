@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import yaml
 
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json, write_json, write_records
+from distill.records.assignment import Assignment
+from distill.records.extracted_item import ExtractedItem
+from distill.records.recorded_trace import RecordedTrace
 from stages import audit
-from stages.extraction.reading import Reading
-from stages.shared import stage
-from stages.shared.files import Fault, read_json, write_json, write_records
-from stages.shared.split import Assignment
-from stages.teacher.recording import Recording
-from tests import student as toy
+from tests import tiny_model as toy
 
 TABLE = "verdict,group,Count\nCORRECT,all,5\nINCORRECT,all,3\nCORRECT,one,2\n"
 COUNTS = {"train": 3, "valid": 1, "test": 1, "dropped": {"no verified work at every level": 2}, "flaws": {"a placeholder": 1}}
@@ -36,10 +37,10 @@ class Bench:
         self.reading = [self.read(names[n], 1.0 - n / 10, agrees=n != 4) for n in range(1, 8)]
         self.reading.append(self.read(names[8], 0.0, "placeholder"))
         parts = [("train", 1), ("train", 4), ("train", 8), ("valid", 2), ("test", 3)]
-        self.recordings = [Recording(names[n], "r1", part, 0, "one two three") for part, n in parts]
+        self.recordings = [RecordedTrace(names[n], "r1", part, 0, "one two three") for part, n in parts]
 
-    def read(self, name: str, similarity: float, *flags: str, agrees: bool | None = None, rank: int = 0) -> Reading:
-        return Reading(
+    def read(self, name: str, similarity: float, *flags: str, agrees: bool | None = None, rank: int = 0) -> ExtractedItem:
+        return ExtractedItem(
             name, "2015 FS.pdf", 2, (0.0, 0.0, 9.0, 9.0), "secret words", "7|8", similarity, ["-15", "+51"], agrees, name, rank, list(flags)
         )
 
@@ -55,7 +56,7 @@ class Bench:
         sections = {"audit": {"similar": [0.9, 0.6], "denominators": self.denominators}, "corrections": self.corrections}
         study.write_text(yaml.safe_dump(sections))
         params.write_text("arms: [r1]\n")
-        stage.study.cache_clear()
+        study_file.study.cache_clear()
         names = [
             "raw",
             "problems.jsonl",
@@ -134,5 +135,5 @@ WRONG = {  # name: (the table asked for, part of the message)
 @pytest.mark.parametrize(("table", "message"), WRONG.values(), ids=WRONG)
 def test_a_published_table_that_does_not_fit(bench: Bench, table: dict[str, Any], message: str) -> None:
     bench.denominators = {"r1": table}
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         bench.run()

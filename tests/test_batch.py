@@ -12,20 +12,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stages.shared.chat import Message
-from stages.shared.files import Fault
-from stages.teacher import batch
-from stages.teacher.backlog import rebuild
-from stages.teacher.budget import Cap, cost, worst
-from stages.teacher.endpoint import Endpoint, Price
-from stages.teacher.request import Failure, Request, Response, Sampling, body, key
-from stages.teacher.store import Store
+from distill.core.errors import InputError
+from distill.llm import batch_runner
+from distill.llm.batch_queue import rebuild
+from distill.llm.budget import BudgetLimit, cost, worst
+from distill.llm.call_store import Store
+from distill.llm.endpoint_config import Endpoint, Price
+from distill.llm.request import Failure, Request, Response, Sampling, body, key
+from distill.records.example import Message
 from tests.chatscript import Script, body_key
 from tests.chatserver import Server, serving
 
 PRICE = Price(prompt=3.0, completion=7.0, batch=0.5, dated=date(2026, 1, 2))
-FREE = Cap(dollars=None, tokens=None)
-LIMITS = batch.Limits(lines=8, megabytes=1, poll=0.0, rounds=5)
+FREE = BudgetLimit(dollars=None, tokens=None)
+LIMITS = batch_runner.Limits(lines=8, megabytes=1, poll=0.0, rounds=5)
 ECHO = Script(answers="echo", polls=0, seed=3)
 
 
@@ -44,12 +44,14 @@ def calls(count: int, word: str = "text") -> list[tuple[str, Request, int]]:
     return [call(f"{word} {number}") for number in range(count)]
 
 
-def asked(path: Path, url: str, them: list[tuple[str, Request, int]], cap: Cap = FREE, limits: batch.Limits = LIMITS) -> dict[str, str]:
+def asked(
+    path: Path, url: str, them: list[tuple[str, Request, int]], cap: BudgetLimit = FREE, limits: batch_runner.Limits = LIMITS
+) -> dict[str, str]:
     """Return {name: text, or the reason of its failure}."""
     with Store(path) as store:
         return {
             name: answer.text if isinstance(answer, Response) else f"! {answer.reason}"
-            for name, answer in batch.ask(them, endpoint(url), store, cap, limits)
+            for name, answer in batch_runner.ask(them, endpoint(url), store, cap, limits)
         }
 
 
@@ -136,7 +138,7 @@ def test_batches_that_always_fail_end_in_one_line_that_says_why(tmp_path: Path) 
     script = msgspec.structs.replace(ECHO, batches=("FAILED",) * 99)
     with (
         serving(script, tmp_path / "log") as server,
-        pytest.raises(Fault, match=r"fail as a whole: the input file could not be .*chat route"),
+        pytest.raises(InputError, match=r"fail as a whole: the input file could not be .*chat route"),
     ):
         asked(tmp_path / "store", server.url, calls(4))
     with Store(tmp_path / "store") as store:
@@ -156,7 +158,7 @@ def test_a_refused_step_ends_in_one_line_and_a_new_run_goes_on_there(tmp_path: P
     files, says = REFUSED[step]
     them = calls(5)
     with serving(msgspec.structs.replace(ECHO, files=(files,)), tmp_path / "log") as server:
-        with pytest.raises(Fault, match=says) as caught:
+        with pytest.raises(InputError, match=says) as caught:
             asked(tmp_path / "store", server.url, them)
         assert "\n" not in str(caught.value)
         if step != "down":
@@ -197,7 +199,7 @@ def test_a_kill_between_any_two_transactions_loses_and_repeats_nothing(tmp_path:
         start = lasting.size()
         with Mortal(path, moment) as store:
             try:
-                list(batch.ask(them, endpoint(lasting.url), store, FREE, LIMITS))
+                list(batch_runner.ask(them, endpoint(lasting.url), store, FREE, LIMITS))
                 break
             except Killed:
                 pass
@@ -225,8 +227,8 @@ def test_a_real_kill_while_a_batch_is_in_work(tmp_path: Path) -> None:
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
             while not lines(server):
                 assert process.poll() is None
-            with Store(tmp_path / "store") as store, pytest.raises(Fault, match="another process"):
-                list(batch.ask(calls(1, "other"), endpoint(server.url), store, FREE, LIMITS))
+            with Store(tmp_path / "store") as store, pytest.raises(InputError, match="another process"):
+                list(batch_runner.ask(calls(1, "other"), endpoint(server.url), store, FREE, LIMITS))
             process.send_signal(signal.SIGKILL)
         assert asked(tmp_path / "store", server.url, calls(20)) == texts(calls(20))
         assert set(lines(server).values()) == {1}
@@ -236,9 +238,9 @@ def test_a_real_kill_while_a_batch_is_in_work(tmp_path: Path) -> None:
 def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_path: Path, share: float) -> None:
     them = calls(20)
     most = sum(worst(PRICE, request, batch=True).nano for _, request, _ in them)
-    cap = Cap(dollars=share * most / 1e9, tokens=None)
+    cap = BudgetLimit(dollars=share * most / 1e9, tokens=None)
     with serving(ECHO, tmp_path / "log") as server:
-        with pytest.raises(Fault, match="the budget is used up") if share < 0.4 else nullcontext():
+        with pytest.raises(InputError, match="the budget is used up") if share < 0.4 else nullcontext():
             assert asked(tmp_path / "store", server.url, them, cap) == texts(them)
         done = sum(lines(server).values())
     with Store(tmp_path / "store") as store:
@@ -250,11 +252,11 @@ def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_pat
 
 def test_answers_stored_before_the_budget_ended_are_handed_out(tmp_path: Path) -> None:
     them = calls(20)
-    cap = Cap(dollars=0.075 * sum(worst(PRICE, request, batch=True).nano for _, request, _ in them) / 1e9, tokens=None)
+    cap = BudgetLimit(dollars=0.075 * sum(worst(PRICE, request, batch=True).nano for _, request, _ in them) / 1e9, tokens=None)
     got: list[str] = []
     with serving(ECHO, tmp_path / "log") as server, Store(tmp_path / "store") as store:
-        with pytest.raises(Fault):
-            got.extend(name for name, _ in batch.ask(them, endpoint(server.url), store, cap, LIMITS))
+        with pytest.raises(InputError):
+            got.extend(name for name, _ in batch_runner.ask(them, endpoint(server.url), store, cap, LIMITS))
         assert 0 < len(got) == sum(lines(server).values()) < 20
 
 
@@ -262,8 +264,8 @@ def test_without_a_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("A_KEY", raising=False)
     with serving(ECHO, tmp_path / "log") as server, Store(tmp_path / "store") as store:
         keyed = endpoint(server.url, key_variable="A_KEY", key_page="the key page")
-        with pytest.raises(Fault, match=r"A_KEY is not set.*the key page"):
-            list(batch.ask(calls(3), keyed, store, FREE, LIMITS))
+        with pytest.raises(InputError, match=r"A_KEY is not set.*the key page"):
+            list(batch_runner.ask(calls(3), keyed, store, FREE, LIMITS))
         assert not server.events()
         assert store.spent().nano == 0
 
@@ -275,9 +277,9 @@ def test_the_key_stands_in_no_file_and_no_message(
     script = msgspec.structs.replace(ECHO, key="sesame-open-0123456789", lines=0.5, files=(("poll", ("500", "401")),))
     with serving(script, tmp_path / "log") as server, Store(tmp_path / "store") as store:
         keyed = endpoint(server.url, key_variable="A_KEY", key_page="the key page")
-        with pytest.raises(Fault) as caught:
-            list(batch.ask(calls(9), keyed, store, FREE, LIMITS))
-        list(batch.ask(calls(9), keyed, store, FREE, LIMITS))
+        with pytest.raises(InputError) as caught:
+            list(batch_runner.ask(calls(9), keyed, store, FREE, LIMITS))
+        list(batch_runner.ask(calls(9), keyed, store, FREE, LIMITS))
         printed = "".join(capfd.readouterr())
         assert "sesame" not in str(caught.value) + printed
         assert all(b"sesame" not in file.read_bytes() for file in tmp_path.iterdir())
@@ -292,5 +294,5 @@ def test_a_request_is_rebuilt_from_its_body(sample: int, seed: int | None) -> No
 def test_failures_of_the_batch_route_are_failures(tmp_path: Path) -> None:
     script = msgspec.structs.replace(ECHO, lines=1.0, most=99, line_faults=("500",))
     with serving(script, tmp_path / "log") as server, Store(tmp_path / "store") as store:
-        ((name, answer),) = batch.ask(calls(1), endpoint(server.url), store, FREE, LIMITS)
+        ((name, answer),) = batch_runner.ask(calls(1), endpoint(server.url), store, FREE, LIMITS)
     assert (name, answer) == ("text 0#0", Failure("status-500", "500 scripted 500"))

@@ -14,11 +14,12 @@ import pandas
 import pytest
 import yaml
 
+from distill.answers.answer_format import read_form
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_records
+from distill.records.problem import Problem
 from stages import benchmarks
-from stages.grading.form import read_form
-from stages.shared import stage
-from stages.shared.files import Fault, read_records
-from stages.shared.problem import Problem
 from tests.pipeline import ROOT
 
 REVISION = "6" * 40
@@ -71,7 +72,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         rest = {"hub": {"revision": REVISION}, "file": {}}.get(kind, pins) | ({} if kind == "file" else {"repository": "owner/set"})
         section = every | rest | {"sha256": hashlib.sha256(body).hexdigest()} | keys
         (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"benchmarks": {"toy": section}, "sample": {"benchmarks": ["toy"], "n": 1}}))
-        stage.study.cache_clear()
+        study_file.study.cache_clear()
         benchmarks.main("toy.yaml", "out")
         return read_records(tmp_path / "out" / "toy.jsonl", Problem)
 
@@ -122,7 +123,7 @@ def test_only_what_is_asked_is_made_and_its_licence_is_said(tmp_path: Path, monk
     job = yaml.safe_load((ROOT / "studies" / "job.yaml").read_text(encoding="utf-8"))
     both = {"benchmarks": sections["benchmarks"] | job["benchmarks"], "sample": sections["sample"]}
     Path("toy.yaml").write_text(yaml.safe_dump(both))
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     benchmarks.main("toy.yaml", "out")
     assert [path.name for path in Path("out").iterdir()] == ["transfer.jsonl"]
     assert "transfer: 300 problems; answers: expression; licence: MIT" in capfd.readouterr().out
@@ -167,14 +168,14 @@ UNFIT: dict[str, tuple[str, bytes | list[dict[str, Any]], dict[str, Any], str]] 
 def test_what_is_unfit_is_one_line(kind: str, body: bytes, keys: dict[str, Any], line: str, run: Run, monkeypatch: Any) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(Fault, match=line) as fault:
+    with pytest.raises(InputError, match=line) as fault:
         run(kind, "test.jsonl", body, **keys)
     assert "\n" not in str(fault.value)
     assert not Path("out").exists()
 
 
 def test_a_cut_parquet_file_is_one_line(run: Run) -> None:
-    with pytest.raises(Fault, match=r"test\.parquet: not a table: no Parquet file, or one cut off"):
+    with pytest.raises(InputError, match=r"test\.parquet: not a table: no Parquet file, or one cut off"):
         run("hub", "test.parquet", _parquet(ROWS)[:-9])
 
 
@@ -182,8 +183,8 @@ def test_a_benchmark_that_is_asked_and_not_known_is_one_line(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     known = {"toy": {"kind": "competition", "n": 1, "seed": 1, "form": "expression", "licence": "MIT"}}
     Path("toy.yaml").write_text(yaml.safe_dump({"benchmarks": known, "sample": {"benchmarks": ["toi"]}}))
-    stage.study.cache_clear()
-    with pytest.raises(Fault, match="section 'sample' asks 'toi'; section 'benchmarks' has toy"):
+    study_file.study.cache_clear()
+    with pytest.raises(InputError, match="section 'sample' asks 'toi'; section 'benchmarks' has toy"):
         benchmarks.main("toy.yaml", "out")
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.shared.files import Fault
-from stages.teacher.budget import Cost
-from stages.teacher.request import key
-from stages.teacher.store import Store
-from tests.asking import FREE, problem
+from distill.core.errors import InputError
+from distill.llm.budget import Cost
+from distill.llm.call_store import Store
+from distill.llm.request import key
+from tests.llm_client_helpers import FREE, problem
 from tests.test_store import response
 from tools import calls
 
@@ -106,5 +106,5 @@ def test_all_but_some_transcripts_can_be_removed(store: Store, tmp_path: Path) -
     ],
 )
 def test_a_slip_of_the_command_is_one_line(store: Store, tmp_path: Path, words: list[str], fault: str) -> None:
-    with pytest.raises(Fault, match=fault):
+    with pytest.raises(InputError, match=fault):
         calls.main(words[0], str(tmp_path / words[1]), *words[2:])

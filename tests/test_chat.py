@@ -11,14 +11,17 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records, write_records
+from distill.llm.budget import BudgetLimit
+from distill.llm.call_store import Store
+from distill.llm.endpoint_config import Endpoint
+from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.trace import Trace
+from distill.records.verified import Verified
+from distill.teacher import distiller, solver, verifier
 from stages import condense, solve, verify
-from stages.shared import stage, stream
-from stages.shared.files import Fault, read_json, read_records, write_records
-from stages.shared.trace import ANSWER, LEVELS, Level, Trace, Verified
-from stages.teacher import distiller, solver, verifier
-from stages.teacher.budget import Cap
-from stages.teacher.endpoint import Endpoint
-from stages.teacher.store import Store
 from tests import teachers
 from tests.chatscript import Script
 from tests.chatserver import Server, serving
@@ -197,7 +200,7 @@ CHOICES = {
 
 @pytest.mark.parametrize("case", CHOICES.values(), ids=CHOICES)
 def test_of_several_samples_one_is_used(case: Case, run: Run) -> None:
-    problem = msgspec.structs.replace(next(stream.read(run.root / "problems.jsonl", teachers.Problem)), gold=GOLD)
+    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold=GOLD)
     write_records(run.root / "problems.jsonl", [problem])
     rows = [("length" if answer == "cut" else "stop", "" if answer == "cut" else answer) for answer in case.answers]
     write_records(
@@ -243,7 +246,7 @@ SAYS: dict[str, str] = {}
 def test_symbolic_first_then_the_model(
     gold: str, answer: str, asks: str, says: str, verdict: str, judge: str, counted: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem = msgspec.structs.replace(next(stream.read(run.root / "problems.jsonl", teachers.Problem)), gold=gold)
+    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold=gold)
     write_records(run.root / "problems.jsonl", [problem])
     write_records(run.root / "traces.jsonl", [Trace(problem.id, "r1", f"So {answer}.", answer, "stop", "")])
     scripted(monkeypatch, [says])
@@ -256,9 +259,9 @@ def test_symbolic_first_then_the_model(
 
 def scripted(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> list[Any]:
     """Have the flow answer with these texts in turn, stored as it does; return the requests, as they come."""
-    from stages.teacher import flow
-    from stages.teacher.budget import Cost
-    from stages.teacher.request import parse
+    from distill.llm import dispatcher
+    from distill.llm.budget import Cost
+    from distill.llm.request import parse
 
     asked: list[Any] = []
 
@@ -270,7 +273,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> list[Any]:
             store.put(None, request, sample, parse(raw), Cost(0, 0), 0.0, 1, "chat")
             yield name, parse(raw)
 
-    monkeypatch.setattr(flow, "ask", ask)
+    monkeypatch.setattr(dispatcher, "ask", ask)
     return asked
 
 
@@ -295,7 +298,7 @@ SHORTENED = {  # name: (answers of the model in turn, levels made beside r1 and 
 def test_a_level_that_fails_a_check_is_asked_again_then_counted(
     texts: list[str], made: int, counts: dict[str, int], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem = msgspec.structs.replace(next(stream.read(run.root / "problems.jsonl", teachers.Problem)), gold="8")
+    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold="8")
     write_records(run.root / "problems.jsonl", [problem])
     row = Verified(problem.id, f"{LONG}\nAnswer: 8", "8", "8", "correct", "symbolic")
     write_records(run.root / "verified.jsonl", [row, msgspec.structs.replace(row, sample=1, rejected="another sample is used")])
@@ -309,7 +312,7 @@ def test_a_level_that_fails_a_check_is_asked_again_then_counted(
 
 
 def test_the_distiller_is_told_the_answer_only_where_the_study_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = msgspec.structs.replace(next(stream.read(run.root / "problems.jsonl", teachers.Problem)), gold="4/8")
+    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold="4/8")
     write_records(run.root / "problems.jsonl", [problem])
     write_records(run.root / "verified.jsonl", [Verified(problem.id, f"{LONG}\nAnswer: 1/2", "1/2", "4/8", "correct", "symbolic")])
     for told, name in ((False, "1.md"), (True, "told-1.md")):
@@ -322,7 +325,7 @@ def test_the_distiller_is_told_the_answer_only_where_the_study_says_so(run: Run,
 
 def test_nothing_verified_is_nothing_to_condense(run: Run) -> None:
     write_records(run.root / "verified.jsonl", [Verified("p-000000", "It is 9.", "9", "8", "incorrect", "symbolic")])
-    with pytest.raises(Fault, match=r"verified.jsonl: no chain is verified correct, so there is nothing to condense"):
+    with pytest.raises(InputError, match=r"verified.jsonl: no chain is verified correct, so there is nothing to condense"):
         run.condense(teachers.study(run.root, "http://127.0.0.1:9"))
 
 
@@ -369,33 +372,33 @@ def test_a_fault_of_the_study_is_one_line(name: str, changes: dict[str, Any], sp
     write_records(run.root / "verified.jsonl", [])
     study = teachers.study(run.root, "http://127.0.0.1:9", **changes)
     spoiling(run.root)
-    with pytest.raises(Fault, match=message) as fault:
+    with pytest.raises(InputError, match=message) as fault:
         getattr(run, name)(study)
     assert "\n" not in str(fault.value)
 
 
 def test_the_template_for_a_new_study_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    stage.study.cache_clear()  # of another file with this relative path
+    study_file.study.cache_clear()  # of another file with this relative path
     template = "studies/new.yaml"
-    endpoints = stage.section(template, "endpoints", dict[str, Endpoint])
+    endpoints = study_file.section(template, "endpoints", dict[str, Endpoint])
     for role, kind, module in (
         ("solve", solver.Chat, solver),
         ("verify", verifier.Chat, verifier),
         ("condense", distiller.Chat, distiller),
     ):
-        params = stage.section(template, role, kind)
+        params = study_file.section(template, role, kind)
         endpoints[params.endpoint].price(params.model)
         assert module.prompt(params).parts["user"]
-    assert stage.section(template, "budget", Cap).dollars
-    json.dumps(stage.study(Path(template)))  # as DVC keeps it
+    assert study_file.section(template, "budget", BudgetLimit).dollars
+    json.dumps(study_file.study(Path(template)))  # as DVC keeps it
 
 
 def test_no_key_is_said_before_anything_is_spent(server: Server, run: Run) -> None:
     """The solver's endpoint asks for no key, the verifier's does: the solver already says so."""
     endpoints = {"here": teachers.ENDPOINT, "there": teachers.ENDPOINT | {"key_variable": "OTHER_KEY", "key_page": "https://keys.example"}}
     mark = server.size()
-    with pytest.raises(Fault, match=r"^OTHER_KEY is not set.*make a key at https://keys.example.*nothing was spent$"):
+    with pytest.raises(InputError, match=r"^OTHER_KEY is not set.*make a key at https://keys.example.*nothing was spent$"):
         run.solve(teachers.study(run.root, server.url, endpoints=endpoints))
     assert not server.asked(mark)
 
@@ -404,7 +407,7 @@ def test_no_key_is_said_before_anything_is_spent(server: Server, run: Run) -> No
 def test_other_teachers_ask_nothing(teacher: str, run: Run) -> None:
     (run.root / "recordings.jsonl").write_text("")
     run.solve(teachers.study(run.root, "", endpoints={}, solve={}) if False else plain(run.root, teacher))
-    assert list(stream.read(run.root / "solve.jsonl.gz", Trace)) == []
+    assert list(files.iterate_records(run.root / "solve.jsonl.gz", Trace)) == []
     assert not (run.root / ".work").exists()
 
 
@@ -415,10 +418,10 @@ def plain(root: Path, teacher: str) -> str:
 
 
 def test_calls_without_an_answer_stop_the_stage_unless_allowed(run: Run, tmp_path: Path) -> None:
-    problems = list(stream.read(run.root / "problems.jsonl", teachers.Problem))
+    problems = list(files.iterate_records(run.root / "problems.jsonl", teachers.Problem))
     plan = [(problems[3].statement, ["400"] * 99)]
     with serving(Script(answers="tests.teachers:answer", plan=plan), tmp_path / "log") as server:
-        with pytest.raises(Fault, match=r"solve: 1 calls stay without an answer \(refused: 1\), allowed are 0; run it again"):
+        with pytest.raises(InputError, match=r"solve: 1 calls stay without an answer \(refused: 1\), allowed are 0; run it again"):
             run.solve(teachers.study(run.root, server.url))
         mark = server.size()
         run.solve(teachers.study(run.root, server.url, solve={"unanswered": 1}))
@@ -431,13 +434,13 @@ def test_a_changed_transcript_is_refused(server: Server, run: Run) -> None:
     run.solve(teachers.study(run.root, server.url))
     path = run.root / "solve.jsonl.gz"
     given = {"solve": {"path": "solve.jsonl.gz", "sha256": "0" * 64}}
-    with pytest.raises(Fault, match=r"solve.jsonl.gz: expected sha256 0{12}, got"):
+    with pytest.raises(InputError, match=r"solve.jsonl.gz: expected sha256 0{12}, got"):
         run.solve(teachers.study(run.root, server.url, transcripts=given))
-    from stages.teacher.transcripts import Call, write
+    from distill.llm.transcripts import Call, write
 
-    calls = list(stream.read(path, Call))
+    calls = list(files.iterate_records(path, Call))
     changed = msgspec.structs.replace(calls[0], request=msgspec.Raw(bytes(calls[0].request).replace(b"0.6", b"0.7")))
     write(path, [changed, *calls[1:]])
     given["solve"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(Fault, match=r"solve.jsonl.gz:1: its key is not the hash of its request"):
+    with pytest.raises(InputError, match=r"solve.jsonl.gz:1: its key is not the hash of its request"):
         run.solve(teachers.study(run.root, server.url, transcripts=given))

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from distill.claims.verdicts import Finding, TestSettings, conclude, power_figures
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.stats.statistics import Interval
 from stages import claims, summarise
-from stages.ledger.finding import Bar, Finding, conclude, power_figures
-from stages.shared import stage
-from stages.shared.files import Fault
-from stages.shared.statistics import Interval
 from tests import synthetic
 
 MINI = Path(__file__).parents[1] / "studies" / "mini.yaml"
@@ -45,7 +45,7 @@ def run(folder: Path, right: synthetic.Right = expected, overfit: dict[str, obje
     (folder / "overfit.json").write_text(json.dumps(overfit))
     names = ("study.yaml", "teacher.json", "summary.json", "plots", "overfit.json", "claims.json", "grounds.json", "claims.md")
     word = [str(folder / name) for name in names]
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     summarise.main(word[0], *shared, *word[1:4])
     claims.main(word[0], *shared, word[1], word[4], word[2], *word[5:])
     return json.loads((folder / "claims.json").read_text()), (folder / "claims.md").read_text()
@@ -167,7 +167,7 @@ CONCLUSIONS = {  # (vocabulary, sign, Holm p) -> verdict
 def test_conclusions(case: tuple[str, int, float], verdict: str) -> None:
     vocabulary, sign, p = case
     finding = Finding(0.1 * sign, "found", effect=0.1 * sign, n=100, p=p, sign=sign, deviation=1.0)
-    found, reason = conclude(finding, p, Bar(vocabulary, 0.05, 0.8, 1), None, None, "")
+    found, reason = conclude(finding, p, TestSettings(vocabulary, 0.05, 0.8, 1), None, None, "")
     assert found == verdict
     assert ("785 problem clusters (here 100)" in reason) == (p == 0.2)
 
@@ -186,15 +186,15 @@ SIZES = {  # ours, its interval, Holm p -> verdict against 0.0476 with tolerance
 def test_the_size_of_a_real_students_effect(ours: float, span: tuple[float, float], p: float, verdict: str, says: str) -> None:
     sign = (ours > 0) - (ours < 0)
     finding = Finding(ours, "found", effect=ours, n=651, p=p, sign=sign, deviation=0.6, span=Interval(*span))
-    found, reason = conclude(finding, p, Bar("reproduction", 0.05, 0.8, 1), 0.0476, 0.035, "")
+    found, reason = conclude(finding, p, TestSettings("reproduction", 0.05, 0.8, 1), 0.0476, 0.035, "")
     assert (found, says in reason) == (verdict, True), reason
-    assert conclude(finding, p, Bar("pattern", 0.05, 0.8, 1), 0.0476, 0.035, "")[0] in ("holds", "fails", "inconclusive")
+    assert conclude(finding, p, TestSettings("pattern", 0.05, 0.8, 1), 0.0476, 0.035, "")[0] in ("holds", "fails", "inconclusive")
 
 
 def test_what_has_no_test_says_what_would_decide() -> None:
     finding = Finding(0.2, "found", n=3, state="undecided", needed=5, unit="seeds")
-    assert conclude(finding, None, Bar("pattern", 0.05, 0.8, 1), None, None, "")[1].endswith("about 5 seeds would decide (here 3)")
-    assert power_figures(finding, Bar("pattern", 0.05, 0.8, 1)) == (None, 5)
+    assert conclude(finding, None, TestSettings("pattern", 0.05, 0.8, 1), None, None, "")[1].endswith("about 5 seeds would decide (here 3)")
+    assert power_figures(finding, TestSettings("pattern", 0.05, 0.8, 1)) == (None, 5)
 
 
 def test_a_fall_is_tested_as_ranks_and_step_by_step_too(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_fall_is_tested_as_ranks_and_step_by_step_too(tmp_path: Path) -> None:
 
 
 def test_design_claims_nothing_that_did_not_show() -> None:
-    bar = Bar("pattern", 0.05, 0.8, 1)
+    bar = TestSettings("pattern", 0.05, 0.8, 1)
     assert conclude(Finding(1.0, "x", state="shown"), None, bar, None, None, "we built it so")[0] == "by construction"
     assert conclude(Finding(1.0, "x", state="opposite"), None, bar, None, None, "we built it so")[0] == "fails"
 
@@ -233,12 +233,12 @@ BAD = {
 
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD.keys())
 def test_a_bad_claim_is_a_fault(change: dict[str, object], message: str, tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=message) as fault:
+    with pytest.raises(InputError, match=message) as fault:
         run(tmp_path, transfer=change)
     assert "section 'claims'" in str(fault.value)
     assert not (tmp_path / "claims.json").exists()
 
 
 def test_a_bad_overfit_file_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"overfit.json: no key 'best_loss'"):
+    with pytest.raises(InputError, match=r"overfit.json: no key 'best_loss'"):
         run(tmp_path, overfit={"iterations": 1, "best_iteration": 1})

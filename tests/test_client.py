@@ -9,13 +9,13 @@ from threading import Thread
 import msgspec
 import pytest
 
-from stages.shared.chat import Message
-from stages.teacher.client import Client, Trouble, _seconds
-from stages.teacher.endpoint import Endpoint
-from stages.teacher.request import Response
-from tests.asking import endpoint, problem
+from distill.llm.client import Client, RequestError, _seconds
+from distill.llm.endpoint_config import Endpoint
+from distill.llm.request import Response
+from distill.records.example import Message
 from tests.chatscript import FAULTS, REFUSALS, Script
 from tests.chatserver import Server, serving
+from tests.llm_client_helpers import endpoint, problem
 
 ALL = sorted({*FAULTS, *REFUSALS})
 KEY = "sk-hidden-0123456789"
@@ -79,7 +79,7 @@ def test_a_base_url_may_end_in_v1(server: Server) -> None:
     ],
 )
 def test_a_fault_is_named(server: Server, fault: str, reason: str, kind: str, paid: bool) -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(RequestError) as caught:
         call(endpoint(server.url, timeout=0.3), f"<{fault}> and seven words are enough")
     trouble = caught.value
     assert (trouble.reason, trouble.kind, trouble.paid) == (reason, kind, paid)
@@ -94,13 +94,13 @@ def test_a_text_cut_at_max_tokens_is_a_response(server: Server) -> None:
 
 
 def test_a_closed_port_costs_nothing() -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(RequestError) as caught:
         call(endpoint("http://127.0.0.1:9"), "12")
     assert (caught.value.reason, caught.value.paid) == ("no connection", False)
 
 
 def test_a_slow_stream_ends_at_the_deadline(tmp_path: Path) -> None:
-    with serving(Script(answers="echo", latency=3.0, chunks=30), tmp_path / "log") as slow, pytest.raises(Trouble) as caught:
+    with serving(Script(answers="echo", latency=3.0, chunks=30), tmp_path / "log") as slow, pytest.raises(RequestError) as caught:
         call(endpoint(slow.url, deadline=0.7), "thirty pieces of a text that comes too slowly")
     assert (caught.value.reason, caught.value.partial != "") == ("timeout", True)
 
@@ -129,7 +129,7 @@ def test_a_key_that_a_server_repeats_is_taken_out(monkeypatch: pytest.MonkeyPatc
     Thread(target=parrot.serve_forever, args=(0.01,), daemon=True).start()
     try:
         found = call(endpoint(f"http://127.0.0.1:{parrot.server_port}{path}", key_variable="SOME_KEY"), "12").raw
-    except Trouble as trouble:
+    except RequestError as trouble:
         found = trouble.detail
     parrot.shutdown()
     parrot.server_close()

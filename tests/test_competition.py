@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from stages.competition.problems import EXAMS, FAMILIES, PRETRAINING, TRANSFER, TUNING, draw, exams, pool, transfer
+from distill.competition.competition_problems import EXAMS, FAMILIES, PRETRAINING, TRANSFER, TUNING, draw, exams, pool, transfer
 from stages.pretraining import Params, problems
 
 COUNTS = {"freshman-sophomore": 22, "junior-senior": 22, "two-person": 18}

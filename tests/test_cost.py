@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from stages import condense, cost, solve, verify
-from stages.shared import stage
-from stages.shared.files import Fault
-from stages.teacher import desk
-from stages.teacher.endpoint import Price
-from stages.teacher.request import Response
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.llm import role_client
+from distill.llm.endpoint_config import Price
+from distill.llm.request import Response
+from stages import condense, llm_cost, solve, verify
 from tests import teachers
 from tests.chatscript import Script
 from tests.chatserver import serving
@@ -32,7 +32,7 @@ def corpus(study: str) -> None:
 
 
 def ledger(study: str) -> dict[str, dict[str, float]]:
-    cost.main(study, *OUTS, "cost.json")
+    llm_cost.main(study, *OUTS, "cost.json")
     found: dict[str, dict[str, float]] = json.loads(Path("cost.json").read_text())
     return found
 
@@ -72,9 +72,9 @@ def test_calls_in_a_batch_are_not_sent_by_the_chat_route(root: Path) -> None:
     teachers.problems(root / "problems.jsonl", 9)
     limits = {"lines": 50, "megabytes": 1, "poll": 0.0, "rounds": 3}
     with serving(Script(answers="tests.teachers:answer", files=(("poll", ("401",)),)), root / "log") as server:
-        with pytest.raises(Fault, match="cannot ask about a batch"):
+        with pytest.raises(InputError, match="cannot ask about a batch"):
             solve.main(teachers.study(root, server.url, solve={"batch": limits}), "problems.jsonl", "", "traces.jsonl", OUTS[0])
-        with pytest.raises(Fault, match=r"9 calls are in batches .* set solve\.batch"):
+        with pytest.raises(InputError, match=r"9 calls are in batches .* set solve\.batch"):
             solve.main(teachers.study(root, server.url), "problems.jsonl", "", "traces.jsonl", OUTS[0])
         assert not server.asked()
         solve.main(teachers.study(root, server.url, solve={"batch": limits}), "problems.jsonl", "", "traces.jsonl", OUTS[0])
@@ -90,18 +90,18 @@ def test_failures_and_answers_without_usage_are_counted() -> None:
         Response("a", "", "length", "m", 10, 20, ""),
         Response("a", "", "stop", "m", None, None, ""),
     ]
-    row = cost.ledger(rows, price, False)
+    row = llm_cost.ledger(rows, price, False)
     assert (row.calls, row.failed, row.uncounted) == (4, {"blank": 1, "length": 1}, 1)
     assert (row.prompt_tokens, row.completion_tokens, row.dollars) == (30, 60, pytest.approx((30 * 3.0 + 60 * 7.0) / 1e6))
-    assert cost.together([row])["failed"] == 2
+    assert llm_cost.together([row])["failed"] == 2
 
 
 def test_a_study_without_a_model_costs_nothing_and_strange_transcripts_are_a_fault(root: Path) -> None:
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     mini = str(teachers.ROOT / "studies/mini.yaml")
     for path in OUTS:
-        desk.leave_none(path)
+        role_client.leave_none(path)
     counts = ("calls", "failed", "prompt_tokens", "completion_tokens", "uncounted", "dollars")
     assert ledger(mini) == {"together": dict.fromkeys(counts, 0)}
-    with pytest.raises(Fault, match="asks no model"):
-        cost.ledger([Response("a", "", "stop", "m", 1, 1, "")], None, False)
+    with pytest.raises(InputError, match="asks no model"):
+        llm_cost.ledger([Response("a", "", "stop", "m", 1, 1, "")], None, False)

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records, write_records
+from distill.model.model_io import Student
+from distill.records.assignment import Assignment
+from distill.records.example import Example, Message
+from distill.records.extracted_item import ExtractedItem
+from distill.records.level import Level
+from distill.records.recorded_trace import RecordedTrace
 from stages import curate
-from stages.extraction.reading import Reading
-from stages.learning.student import Student
-from stages.shared.chat import Example, Message
-from stages.shared.files import Fault, read_json, read_records, write_records
-from stages.shared.split import Assignment
-from stages.shared.trace import Level
-from stages.teacher.recording import Recording
-from tests import student as toy
+from tests import tiny_model as toy
 
 NUMBERS = range(1, 21)
 
@@ -28,8 +29,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.reading: list[Reading] = []
-        self.recordings: list[Recording] = []
+        self.reading: list[ExtractedItem] = []
+        self.recordings: list[RecordedTrace] = []
         self.problems = [toy.problem(number) for number in NUMBERS]
         self.levels = [level for problem in self.problems for level in toy.levels(problem)]
         sides = ["train"] * 12 + ["valid"] * 4 + ["heldout"] * 4
@@ -105,7 +106,7 @@ FLAWS = {  # name: (what spoils the study, the message of the clean protocol, th
 @pytest.mark.parametrize(("spoil", "message", "kind"), FLAWS.values(), ids=FLAWS)
 def test_clean_refuses_what_published_counts(bench: Bench, spoil: Any, message: str, kind: str) -> None:
     spoil(bench)
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         bench.run()
     assert not (bench.folder / "corpus" / "r1").exists()
     out = bench.run(arms={"r1": toy.ARM | {"protocol": "published"}})
@@ -113,8 +114,8 @@ def test_clean_refuses_what_published_counts(bench: Bench, spoil: Any, message: 
     assert len(ids(out)) == 12
 
 
-def reading(name: str, *flags: str) -> Reading:
-    return Reading(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, list(flags))
+def reading(name: str, *flags: str) -> ExtractedItem:
+    return ExtractedItem(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, list(flags))
 
 
 def test_a_placeholder_is_left_out_of_clean_and_counted_in_published(bench: Bench) -> None:
@@ -130,7 +131,7 @@ def recorded(bench: Bench) -> None:
     places = [("train", 1, 1), ("train", 0, 2), ("train", 2, 3), ("valid", 0, 4), ("test", 0, 5)]
     for part, place, number in places:
         text = "so 3 + 21 =" if number == 3 else f"add: \\(= {number * 8}\\)."
-        bench.recordings.append(Recording(f"competition-{number:02d}", "r2", part, place, text))
+        bench.recordings.append(RecordedTrace(f"competition-{number:02d}", "r2", part, place, text))
 
 
 def test_a_published_corpus_is_rebuilt_as_it_was(bench: Bench) -> None:
@@ -179,7 +180,7 @@ MISFITS = {  # name: (change of the correction, part of the message)
 
 @pytest.mark.parametrize(("change", "message"), MISFITS.values(), ids=MISFITS)
 def test_a_correction_that_does_not_fit(bench: Bench, change: dict[str, Any], message: str) -> None:
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         bench.run(arms=CORRECTED, corrections=[MEND | change])
 
 
@@ -193,16 +194,16 @@ WRONG = {  # name: (the arm, the message)
 
 @pytest.mark.parametrize(("arm", "message"), WRONG.values(), ids=WRONG)
 def test_arms_that_cannot_be(bench: Bench, arm: dict[str, Any], message: str) -> None:
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         bench.run(arms={"r1": arm})
 
 
 def test_an_empty_corpus_and_a_stale_split(bench: Bench) -> None:
     levels, bench.levels = bench.levels, []
-    with pytest.raises(Fault, match=r"0 training and 0 validation examples are left.*'no verified work at every level': 20"):
+    with pytest.raises(InputError, match=r"0 training and 0 validation examples are left.*'no verified work at every level': 20"):
         bench.run()
     bench.levels, bench.split = levels, bench.split[:-1]
-    with pytest.raises(Fault, match="problem competition-20 stands in only one of the problems and their split"):
+    with pytest.raises(InputError, match="problem competition-20 stands in only one of the problems and their split"):
         bench.run()
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.tiny import ROOT
+from tests.dvc_sandbox import ROOT
 
 DESIGN = {"60", "33", "65"}  # a setting (section `pretraining`), a figure rounded once more, and the aim for the base
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.shared import engine
+from distill.model import engine
 
 ROOT = Path(__file__).parents[1]
 PIN = yaml.safe_load((ROOT / "engine.yaml").read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ def test_kernels_that_openblas_does_not_know_are_one_line(tmp_path: Path) -> Non
     pin = tmp_path / "engine.yaml"
     pin.write_text((ROOT / "engine.yaml").read_text(encoding="utf-8").replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"), encoding="utf-8")
     done = _python(f"from pathlib import Path\nengine.PIN = Path({str(pin)!r})\nengine.start()")
-    assert "Fault: engine.yaml: OPENBLAS_CORETYPE is Hazwell, OpenBLAS" in done.stderr.splitlines()[-1]
+    assert "InputError: engine.yaml: OPENBLAS_CORETYPE is Hazwell, OpenBLAS" in done.stderr.splitlines()[-1]
 
 
 def test_a_cpu_without_the_needed_kernels_is_not_promised_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,14 +132,14 @@ def test_starting_too_late_is_refused() -> None:
 
 def test_another_version_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_installed", lambda name: "0.1")
-    with pytest.raises(engine.Fault, match=rf"engine.yaml: mlx is pinned to {PIN['mlx']}, installed is 0.1; run `make setup`"):
+    with pytest.raises(engine.InputError, match=rf"engine.yaml: mlx is pinned to {PIN['mlx']}, installed is 0.1; run `make setup`"):
         engine._versions("mlx")
 
 
 def test_two_backends_over_each_other_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_installed", lambda name: PIN.get(name, "0.32.4"))
     monkeypatch.setattr(sys, "platform", "linux")
-    with pytest.raises(engine.Fault, match="installed over each other"):
+    with pytest.raises(engine.InputError, match="installed over each other"):
         engine.start.__wrapped__()
 
 

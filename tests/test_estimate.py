@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
+from distill.core import study_file
+from distill.core.errors import InputError
 from stages import condense, solve, verify
-from stages.shared import stage
-from stages.shared.files import Fault
-from stages.teacher import estimate
 from tests import teachers
 from tests.chatscript import Script
 from tests.chatserver import serving
+from tools import estimate
 
 ASSUMED = {
     "characters": 4.0,
@@ -30,7 +30,7 @@ def planned(root: Path, url: str = "http://127.0.0.1:9", assumed: dict[str, Any]
     path = teachers.study(root, url, **changes)
     document = yaml.safe_load((root / path).read_text())
     (root / path).write_text(yaml.safe_dump(document | {"estimate": assumed}))
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     return path
 
 
@@ -108,17 +108,17 @@ def test_after_a_run_everything_is_stored_and_nothing_is_left_to_pay(root: Path,
 )
 def test_a_bad_assumption_is_one_line(root: Path, change: dict[str, Any], says: str) -> None:
     teachers.problems(root / "problems.jsonl", 2)
-    with pytest.raises(Fault, match=says):
+    with pytest.raises(InputError, match=says):
         estimate.main(planned(root, assumed=ASSUMED | change), "problems.jsonl")
 
 
 def test_a_model_without_a_price_is_named(root: Path) -> None:
     teachers.problems(root / "problems.jsonl", 2)
-    with pytest.raises(Fault, match="no price of model 'other'"):
+    with pytest.raises(InputError, match="no price of model 'other'"):
         estimate.main(planned(root, solve={"model": "other"}), "problems.jsonl")
 
 
 def test_a_study_that_asks_no_model_costs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     estimate.main(str(teachers.ROOT / "studies/mini.yaml"), "none.jsonl")
     assert "nothing to pay" in capsys.readouterr().out

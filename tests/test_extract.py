@@ -1,4 +1,4 @@
-"""Reading PDFs back: golden pages to problems, bad files, bad keys, kept OCR results."""
+"""ExtractedItem PDFs back: golden pages to problems, bad files, bad keys, kept OCR results."""
 
 import json
 import shutil
@@ -11,17 +11,19 @@ import pytest
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
+from distill.competition.exam import Exam, Item
+from distill.competition.typeset import typeset
+from distill.core.errors import InputError
+from distill.core.files import read_records
+from distill.extraction import glyph_strips, join_keys, ocr, page_reader, worker_pool
+from distill.extraction.page_reader import How
+from distill.extraction.segment import Booklet, Page, Read, segment
+from distill.extraction.text_layer import Line, Piece
+from distill.extraction.worker_pool import Job, Limits
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.sources import manifest
 from stages import extract
-from stages.competition.exam import Exam, Item
-from stages.competition.typeset import typeset
-from stages.extraction import ink, manifest, ocr, opening, printed, readers
-from stages.extraction.layout import Line, Piece
-from stages.extraction.opening import How
-from stages.extraction.readers import Job, Limits
-from stages.extraction.reading import Reading
-from stages.extraction.segment import Booklet, Page, Read, segment
-from stages.shared.files import Fault, read_records
-from stages.shared.problem import Problem
 from tests.golden.exams import HERE, SCAN, TEXT
 
 LIMITS = Limits(pages=20, page_seconds=60.0, file_seconds=600.0, memory_gb=1.8)
@@ -37,7 +39,7 @@ STUDY = r"""extract:
 
 def _read(path: Path, folder: Path) -> Booklet:
     how = How(200, 1, folder)
-    return segment([opening.page(Job(path, index), how) for index in range(opening.count(Job(path, -1), 20))])
+    return segment([page_reader.page(Job(path, index), how) for index in range(page_reader.count(Job(path, -1), 20))])
 
 
 def _run(folder: Path, *pdfs: Path) -> tuple[list[Problem], dict[str, int]]:
@@ -65,7 +67,7 @@ def test_a_text_layer_is_recovered_exactly(tmp_path: Path) -> None:
 
 def test_a_scan_is_read_by_ocr_and_its_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(readers, "cores", lambda: 1)
+    monkeypatch.setattr(worker_pool, "cores", lambda: 1)
     printed = tmp_path / "2015-freshman-sophomore.pdf"
     typeset(TEXT, printed)
     problems, audit = _run(tmp_path, HERE / "2013-two-person.pdf", printed)
@@ -126,13 +128,13 @@ def test_normalised(read: str, expected: str) -> None:
 
 
 def test_an_empty_page_has_no_strips() -> None:
-    assert ink.strips(np.full((400, 300), 255, np.uint8), 100) == []
+    assert glyph_strips.strips(np.full((400, 300), 255, np.uint8), 100) == []
 
 
 def test_noise_alone_is_no_print() -> None:
     page = np.full((400, 300), 255, np.uint8)
     page[::20, ::20] = 0
-    assert ink.strips(page, 100) == []
+    assert glyph_strips.strips(page, 100) == []
 
 
 def _page(*lines: tuple[float, float, str]) -> Page:
@@ -186,8 +188,8 @@ def _test(problems: str, answers: dict[str, str], key_pages: int = 1) -> Booklet
     return Booklet(tuple(Read(number, "Find it.", 1, "text", (0, 0, 9, 9)) for number in problems), answers, key_pages, Counter())
 
 
-def _joined(test: Booklet) -> tuple[list[Problem], list[Reading], dict[str, int]]:
-    return printed.joined({Path("2011-two-person.pdf"): printed.Test(2011, "two-person", test)})
+def _joined(test: Booklet) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
+    return join_keys.joined({Path("2011-two-person.pdf"): join_keys.Test(2011, "two-person", test)})
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,7 @@ def _essay(path: Path) -> None:
 def test_a_bad_pdf_is_one_line_that_names_it(tmp_path: Path, make: Callable[[Path], None], name: str, message: str) -> None:
     (tmp_path / "bad").mkdir()
     make(tmp_path / "bad" / name)
-    with pytest.raises(Fault, match=message) as fault:
+    with pytest.raises(InputError, match=message) as fault:
         _run(tmp_path, tmp_path / "bad" / name)
     assert name in str(fault.value)
     assert "\n" not in str(fault.value)
@@ -286,7 +288,7 @@ def test_a_raw_folder_that_is_not_as_fetched(tmp_path: Path, spoil: Callable[[Pa
     typeset(Exam(2011, "two-person", (Item("1", "Add 1 and 2.", "3"), Item("2", "Add 2 and 2.", "4"))), tmp_path / "2011-two-person.pdf")
     manifest.write(tmp_path, [manifest.entry(tmp_path / "2011-two-person.pdf")])
     spoil(tmp_path)
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         manifest.read(tmp_path)
 
 
@@ -294,5 +296,5 @@ def test_a_huge_page_is_refused(tmp_path: Path) -> None:
     canvas = Canvas(str(tmp_path / "2011-two-person.pdf"), pagesize=(14000, 14000))
     canvas.rect(0, 0, 10, 10)
     canvas.save()
-    with pytest.raises(Fault, match=r"page 1 is 14000 x 14000 points, too large at 200 dpi; lower extract.ocr_dpi"):
+    with pytest.raises(InputError, match=r"page 1 is 14000 x 14000 points, too large at 200 dpi; lower extract.ocr_dpi"):
         ocr.read(tmp_path / "2011-two-person.pdf", 0, 200, tmp_path)

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.sources import manifest
 from stages import fetch
-from stages.extraction import manifest
-from stages.shared import stage
-from stages.shared.files import Fault
 from tests.pipeline import ROOT
 
 REPOSITORY, COMMIT = "owner/repo.name", "7" * 40
@@ -82,7 +82,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def call(**keys: Any) -> Path:
         (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"fetch": base | {"files": rows} | keys}))
-        stage.study.cache_clear()
+        study_file.study.cache_clear()
         fetch.main("toy.yaml", "raw")
         return tmp_path / "raw"
 
@@ -144,7 +144,7 @@ SPOILED: dict[str, tuple[tuple[int, bytes, int], str]] = {
 @pytest.mark.parametrize(("answer", "line"), SPOILED.values(), ids=SPOILED)
 def test_what_stays_wrong_is_one_line_and_the_next_run_goes_on(answer: tuple[int, bytes, int], line: str, server: Server, run: Run) -> None:
     server.spoil = lambda path, _: answer if path == LAST else None
-    with pytest.raises(Fault) as fault:
+    with pytest.raises(InputError) as fault:
         run(url=server.address)
     said = str(fault.value)
     assert line in said
@@ -159,7 +159,9 @@ def test_what_stays_wrong_is_one_line_and_the_next_run_goes_on(answer: tuple[int
 
 
 def test_no_network_and_no_mirror(run: Run) -> None:
-    with pytest.raises(Fault, match=r"^http://127.0.0.1:1/owner/.*Connection refused.*; connect and run it again .* or set JOB_MIRROR to"):
+    with pytest.raises(
+        InputError, match=r"^http://127.0.0.1:1/owner/.*Connection refused.*; connect and run it again .* or set JOB_MIRROR to"
+    ):
         run()
     assert sorted(path.name for path in Path().iterdir()) == [".work", "toy.yaml"]
 
@@ -185,7 +187,7 @@ def test_a_mirror_folder_is_checked_as_a_server_is(
 ) -> None:
     spoil(mirror)
     monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
-    with pytest.raises(Fault, match=line):
+    with pytest.raises(InputError, match=line):
         run()
     assert not Path("raw").exists()
 
@@ -204,7 +206,7 @@ SECTIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("keys", "line"), SECTIONS.values(), ids=SECTIONS)
 def test_a_section_that_asks_for_what_cannot_be(keys: dict[str, Any], line: str, run: Run) -> None:
-    with pytest.raises(Fault, match=line):
+    with pytest.raises(InputError, match=line):
         run(**keys)
 
 

@@ -4,35 +4,35 @@ import json
 
 import pytest
 
-from stages.shared.files import Fault
-from tests.tiny import ROOT
-from tools import speed
+from distill.core.errors import InputError
+from tests.dvc_sandbox import ROOT
+from tools import render_benchmarks
 
-TEXT = (ROOT / speed.PAGE).read_text(encoding="utf-8")
+TEXT = (ROOT / render_benchmarks.PAGE).read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(not (ROOT / speed.RECORD).exists(), reason="nothing measured yet: metrics/benchmarks.json is not there")
+@pytest.mark.skipif(not (ROOT / render_benchmarks.RECORD).exists(), reason="nothing measured yet: metrics/benchmarks.json is not there")
 def test_the_figures_are_those_of_the_record() -> None:
-    record = json.loads((ROOT / speed.RECORD).read_bytes())
-    assert speed.filled(TEXT, speed.block(record)) == TEXT, "run: python -m tools.speed"
+    record = json.loads((ROOT / render_benchmarks.RECORD).read_bytes())
+    assert render_benchmarks.filled(TEXT, render_benchmarks.block(record)) == TEXT, "run: python -m tools.render_benchmarks"
 
 
 def test_a_figure_of_another_record_is_seen() -> None:
     measured = {"machine": "m", "cores": 2, "versions": {"mlx": "1"}, "date": "2000-01-01"}
     one, two = ({"train": {"vs_stock": ratio, "measured": measured}} for ratio in (8.5, 8.6))
-    assert speed.filled(TEXT, speed.block(one)) != speed.filled(TEXT, speed.block(two))
-    assert "| `vs_stock` |     8.5 |" in speed.block(one)
-    assert "`mlx_lm.lora` as installed |            8.5 | `train.vs_stock` |" in speed.block(one)
-    assert "train.vs_same_blas" not in speed.block(one)
+    assert render_benchmarks.filled(TEXT, render_benchmarks.block(one)) != render_benchmarks.filled(TEXT, render_benchmarks.block(two))
+    assert "| `vs_stock` |     8.5 |" in render_benchmarks.block(one)
+    assert "`mlx_lm.lora` as installed |            8.5 | `train.vs_stock` |" in render_benchmarks.block(one)
+    assert "train.vs_same_blas" not in render_benchmarks.block(one)
 
 
 def test_markers_that_are_gone_are_named() -> None:
-    with pytest.raises(Fault, match="put them back"):
-        speed.filled("no marker", "")
+    with pytest.raises(InputError, match="put them back"):
+        render_benchmarks.filled("no marker", "")
 
 
 def test_the_table_of_coverage_is_that_of_the_record() -> None:
-    record = json.loads((ROOT / speed.RECORD).read_bytes())["coverage"]
+    record = json.loads((ROOT / render_benchmarks.RECORD).read_bytes())["coverage"]
     rows = [line.split("|")[4:7] for line in (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8").split("\n") if " % |" in line]
     shown = [[float(cell.strip().removesuffix(" %")) for cell in row] for row in rows]
     names = ("accuracy_covered", "gain_covered", "false_alarms")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.shared import files
+from distill.core import files
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +104,7 @@ BAD_LINES = {
 def test_a_bad_line_is_named(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(text)
-    with pytest.raises(files.Fault) as fault:
+    with pytest.raises(files.InputError) as fault:
         files.read_records(path, Row)
     assert str(fault.value).startswith(f"{path}{message}")
     assert "\n" not in str(fault.value)
@@ -126,14 +126,14 @@ def _damage(path: Path, what: str) -> None:
 def test_a_damaged_gzip_file_is_a_fault(what: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
     _damage(path, what)
-    with pytest.raises(files.Fault, match="damaged gzip file"):
+    with pytest.raises(files.InputError, match="damaged gzip file"):
         files.read_records(path, Row)
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(files.Fault, match=r"no such file; run `dvc repro` .* or `dvc pull`"):
+    with pytest.raises(files.InputError, match=r"no such file; run `dvc repro` .* or `dvc pull`"):
         files.read_records(tmp_path / "rows.jsonl", Row)
-    with pytest.raises(files.Fault, match="no such file"):
+    with pytest.raises(files.InputError, match="no such file"):
         files.read_json(tmp_path / "metrics.json")
 
 
@@ -145,5 +145,5 @@ def test_floats_are_rounded_and_zero_has_no_sign(tmp_path: Path) -> None:
 
 def test_a_bad_document_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text("{")
-    with pytest.raises(files.Fault, match=r"m\.json: not JSON"):
+    with pytest.raises(files.InputError, match=r"m\.json: not JSON"):
         files.read_json(tmp_path / "m.json")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import fuzz
-from bench.hostile import HOSTILE
+from bench.adversarial_answers import HOSTILE
 
 
 def test_hostile_strings_cost_their_limit_at_most_and_touch_nothing(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records, write_records
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
 from stages import extract, fetch
-from stages.extraction.reading import Reading
-from stages.shared import stage, stream
-from stages.shared.files import Fault, read_json, read_records, write_records
-from stages.shared.problem import Problem
 
 LINES = [
     '{"id": "b-2", "statement": "Find 3 + 4.", "gold": "7", "year": 2020, "section": "first"}',
@@ -27,7 +28,7 @@ def run(root: Path, lines: list[str], **changes: Any) -> list[Problem]:
     source = {"kind": "given", "path": str(root / "mine.jsonl"), "sha256": digest} | changes
     study = root / "new.yaml"
     study.write_text(yaml.safe_dump({"fetch": source, "extract": {"kind": "given", "file": "mine.jsonl"}}))
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     fetch.main(str(study), str(root / "raw"))
     outs = [str(root / name) for name in ("problems.jsonl", "reading.jsonl", "extract.json")]
     extract.main(str(study), str(root / "raw"), *outs)
@@ -38,7 +39,7 @@ def test_problems_come_as_they_are_given(tmp_path: Path) -> None:
     first, second = run(tmp_path, LINES)
     assert (first.id, first.statement, first.gold, first.year, first.section) == ("a.1", "Find \\frac{1}{2} + 1.", "3/2", 0, "")
     assert (second.id, second.year, second.section, second.reader, second.source) == ("b-2", 2020, "first", "given", "mine.jsonl")
-    assert [each.id for each in read_records(tmp_path / "reading.jsonl", Reading)] == ["a.1", "b-2"]
+    assert [each.id for each in read_records(tmp_path / "reading.jsonl", ExtractedItem)] == ["a.1", "b-2"]
     assert read_json(tmp_path / "extract.json") == {"dropped_no_answer": 1, "problems": 2}
 
 
@@ -55,7 +56,7 @@ BROKEN = {  # name: (lines, changes of the section, the message)
 
 @pytest.mark.parametrize(("lines", "changes", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_fault_names_file_and_line(lines: list[str], changes: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=message) as fault:
+    with pytest.raises(InputError, match=message) as fault:
         run(tmp_path, lines, **changes)
     assert "\n" not in str(fault.value)
 
@@ -64,23 +65,25 @@ def test_a_fault_names_file_and_line(lines: list[str], changes: dict[str, Any], 
 def test_a_stream_is_the_file_that_is_written_at_once(name: str, tmp_path: Path) -> None:
     problems = [Problem(f"p-{number}", "b", "", 0, str(number), "x" * number, "1", "", 0, "given") for number in range(300)]
     write_records(tmp_path / f"once-{name}", problems)
-    assert stream.write(tmp_path / name, iter(problems)) == 300
+    assert files.write_records(tmp_path / name, iter(problems)) == 300
     assert (tmp_path / name).read_bytes() == (tmp_path / f"once-{name}").read_bytes()
-    assert list(stream.read(tmp_path / name, Problem)) == problems
+    assert list(files.iterate_records(tmp_path / name, Problem)) == problems
 
 
 def test_a_stream_that_breaks_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        stream.write(tmp_path / "a.jsonl", (Problem("p", "b", "", 0, str(1 // number), "x", "1", "", 0, "given") for number in (1, 0)))
+        files.write_records(
+            tmp_path / "a.jsonl", (Problem("p", "b", "", 0, str(1 // number), "x", "1", "", 0, "given") for number in (1, 0))
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stream_names_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
-    with pytest.raises(Fault, match=r"a.jsonl:1: not a Problem record"):
-        list(stream.read(tmp_path / "a.jsonl", Problem))
-    with pytest.raises(Fault, match=r"b.jsonl: no such file"):
-        list(stream.read(tmp_path / "b.jsonl", Problem))
+    with pytest.raises(InputError, match=r"a.jsonl:1: not a Problem record"):
+        list(files.iterate_records(tmp_path / "a.jsonl", Problem))
+    with pytest.raises(InputError, match=r"b.jsonl: no such file"):
+        list(files.iterate_records(tmp_path / "b.jsonl", Problem))
     (tmp_path / "a.jsonl.gz").write_bytes(b"\x1f\x8b\x08")
-    with pytest.raises(Fault, match=r"a.jsonl.gz: damaged gzip file"):
-        list(stream.read(tmp_path / "a.jsonl.gz", Problem))
+    with pytest.raises(InputError, match=r"a.jsonl.gz: damaged gzip file"):
+        list(files.iterate_records(tmp_path / "a.jsonl.gz", Problem))

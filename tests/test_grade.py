@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from distill.answers import answer_ast, grade_pairs, verify_pool
+from distill.answers.answer_format import read_form
+from distill.answers.ast_equality import equal
+from distill.answers.equality import decide
+from distill.answers.final_answer import final_answer, plain
+from distill.answers.verify_pool import compare
+from distill.core import files
+from distill.core.errors import InputError
+from distill.records.completion import Completion
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 from stages import grade
-from stages.extraction.reading import Reading
-from stages.grading import pairs, pool, reading
-from stages.grading.agreement import equal
-from stages.grading.answer import final_answer, plain
-from stages.grading.equality import decide
-from stages.grading.form import read_form
-from stages.grading.pool import compare
-from stages.shared import files
-from stages.shared.completion import Completion, Verdict
-from stages.shared.files import Fault
-from stages.shared.problem import Problem
 
 FINAL = {
     "boxed": (r"so \boxed{42}.", "stop", "42"),
@@ -57,10 +58,10 @@ def test_a_megabyte_of_open_boxes_is_read_at_once() -> None:
 @given(some.integers(-999, 999), some.integers(1, 99), some.integers(1, 50), some.integers(0, 2))
 def test_exact_reading_agrees_with_arithmetic(p: int, q: int, n: int, k: int) -> None:
     pi = ["", "π", "π^2"][k]
-    found = reading.read(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
+    found = answer_ast.read(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
     assert found is not None
-    assert reading.number(found) == pytest.approx(p / q * n**0.5 * 3.141592653589793**k)
-    again = reading.read(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
+    assert answer_ast.number(found) == pytest.approx(p / q * n**0.5 * 3.141592653589793**k)
+    again = answer_ast.read(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
     assert again is not None
     assert equal(found, again)
 
@@ -81,7 +82,7 @@ def test_math_verify_decides_what_the_grammar_does_not_and_is_killed_over_its_li
 
 
 def test_easy_pairs_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_Worker", None)
+    monkeypatch.setattr(verify_pool, "_Worker", None)
     assert compare([("3/4", "4/3"), ("7", "7")], 1.0, 1024, 2) == {("3/4", "4/3"): False, ("7", "7"): True}
 
 
@@ -151,14 +152,14 @@ BAD = {
 
 @pytest.mark.parametrize(("cells", "message"), BAD.values(), ids=BAD.keys())
 def test_a_wrong_set_of_cells_is_a_fault_in_one_line(cells: dict[str, list[Completion]], message: str, tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=message) as fault:
+    with pytest.raises(InputError, match=message) as fault:
         run(tmp_path, cells)
     assert "\n" not in str(fault.value)
     assert not (tmp_path / "verdicts.jsonl.gz").exists()
 
 
 def test_a_problem_without_gold_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"base.jsonl.gz:3: c of competition has no gold answer"):
+    with pytest.raises(InputError, match=r"base.jsonl.gz:3: c of competition has no gold answer"):
         run(tmp_path, {"base": cell(), "r1-1": cell()}, GOLDS | {"c": " "})
 
 
@@ -180,7 +181,7 @@ LINES = """
 
 def test_pairs_of_any_origin_are_graded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.jsonl").write_text(LINES)
-    pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+    grade_pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     expected = ["correct", "wrong", "no_answer", "truncated", "ungradable"]
     assert [(row["id"], row["outcome"]) for row in rows] == list(enumerate(expected, 1))
@@ -203,8 +204,8 @@ BAD_LINES = {
 @pytest.mark.parametrize(("line", "message"), BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_a_bad_line_of_pairs_is_a_fault_that_names_it(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"id": 1, "gold": "1", "answer": "1"}\n' + line + "\n")
-    with pytest.raises(Fault, match=message):
-        pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+    with pytest.raises(InputError, match=message):
+        grade_pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -247,7 +248,7 @@ def test_a_gold_answer_has_its_form_or_not(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["", "letter", "number 1..2", "integer 5..1", "integer 0-999"])
 def test_an_unknown_form_is_a_fault_that_names_the_allowed_ones(form: str) -> None:
-    with pytest.raises(Fault, match=r"study: form is '.*'; allowed: expression, number, integer, integer LEAST..MOST, choice"):
+    with pytest.raises(InputError, match=r"study: form is '.*'; allowed: expression, number, integer, integer LEAST..MOST, choice"):
         read_form(form, "study")
 
 
@@ -276,7 +277,7 @@ NOTED = {  # gold, the key as read, whether both agree, answer, correct
 
 @pytest.mark.parametrize(("gold", "key", "agrees", "answer", "correct"), NOTED.values(), ids=NOTED)
 def test_the_printed_keys_note_on_form_counts(gold: str, key: str, agrees: bool, answer: str, correct: bool) -> None:
-    reading = Reading("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
+    reading = ExtractedItem("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
     golds = grade.with_notes({("competition", "a"): gold, ("toy", "a"): gold}, [reading])
     assert decide(golds["competition", "a"], answer) is correct
     assert golds["toy", "a"] == gold

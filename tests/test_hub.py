@@ -16,11 +16,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from stages.learning import hub
-from stages.learning.student import Student, weights
-from stages.shared.chat import Example
-from stages.shared.files import Fault, read_json, write_records
-from tests import student
+from distill.core.errors import InputError
+from distill.core.files import read_json, write_records
+from distill.model import hub_student
+from distill.model.model_io import Student, weights
+from distill.records.example import Example
+from tests import tiny_model
 from tests.pipeline import ROOT
 
 REPOSITORY, REVISION = "owner/Tiny-Model-4bit", "c" * 40
@@ -30,7 +31,7 @@ LISTED = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_confi
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository's folder, with files that must not be brought."""
-    folder = student.make(tmp_path_factory.mktemp("hub") / REPOSITORY / REVISION)
+    folder = tiny_model.make(tmp_path_factory.mktemp("hub") / REPOSITORY / REVISION)
     (folder / "modeling_tiny.py").write_text("raise SystemExit('this must never run')")
     (folder / "pytorch_model.bin").write_bytes(b"a pickle")
     return folder
@@ -202,6 +203,6 @@ def test_a_snapshot_that_is_no_whole_student_is_refused(spoil: Callable[[Path], 
     shutil.copytree(source, broken)
     spoil(broken)
     (tmp_path / "out").mkdir()
-    with pytest.raises(Fault, match=re.escape(line)):
-        hub.copy(broken, tmp_path / "out")
+    with pytest.raises(InputError, match=re.escape(line)):
+        hub_student.copy(broken, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())

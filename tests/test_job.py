@@ -13,16 +13,18 @@ import msgspec
 import pytest
 import yaml
 
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records
+from distill.model import engine
+from distill.model.model_io import adapted, weights
+from distill.records.assignment import Assignment
+from distill.records.completion import Completion
+from distill.records.example import Example
+from distill.records.problem import Problem
 from stages import sample
-from stages.learning.student import adapted, weights
-from stages.shared import engine, stage
-from stages.shared.chat import Example
-from stages.shared.completion import Completion
-from stages.shared.files import Fault, read_json, read_records
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
-from tests import authors
-from tests import student as toy
+from tests import tiny_model as toy
+from tests import upstream_fixture
 from tests.pipeline import ROOT, Cell, cells
 
 engine.start()
@@ -55,7 +57,7 @@ def quantised(folder: Path) -> None:
 
 def study(mirror: Path) -> dict[str, Any]:
     """Return the study file with another source, a smaller student and smaller sizes; everything else is as committed."""
-    pinned = authors.write(mirror / EXAMS / COMMIT)
+    pinned = upstream_fixture.write(mirror / EXAMS / COMMIT)
     quantised(mirror / STUDENT / REVISION)
     table = next(row for row in pinned if row["path"] == "math500_output.csv")
     source = {"url": "http://127.0.0.1:1", "repository": EXAMS, "commit": COMMIT}
@@ -69,7 +71,9 @@ def study(mirror: Path) -> dict[str, Any]:
     sections["sample"] |= {"max_tokens": 6}
     sections["summarise"] |= {"resamples": 200}
     sections["claims"] |= {"resamples": 200}
-    sections["curate"]["published"] = {level: authors.SYSTEM["r1" if level == "r1" else "r2"] for level in sections["curate"]["published"]}
+    sections["curate"]["published"] = {
+        level: upstream_fixture.SYSTEM["r1" if level == "r1" else "r2"] for level in sections["curate"]["published"]
+    }
     sections["corrections"] = []  # they name the real problems
     return sections
 
@@ -94,11 +98,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(root)
         patch.setenv("JOB_MIRROR", str(mirror))
         patch.setattr(sample, "workers", lambda: 1)
-        stage.study.cache_clear()
+        study_file.study.cache_clear()
         for cell in cells(root):
             run(cell)
         yield root
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
 
 
 def test_every_declared_output_is_there(tree: Path) -> None:
@@ -109,7 +113,7 @@ def test_every_declared_output_is_there(tree: Path) -> None:
 
 def test_the_transcription_is_the_text_of_record_and_its_questions_are_found_in_print(tree: Path) -> None:
     problems = read_records(tree / "data/job/problems.jsonl", Problem)
-    rows = authors.rows()
+    rows = upstream_fixture.rows()
     assert sorted((p.statement, p.gold) for p in problems) == sorted((row.question, row.answer) for row in rows)
     assert {p.benchmark for p in problems} == {"competition"}
 
@@ -123,7 +127,7 @@ def test_the_published_corpus_is_the_authors(tree: Path) -> None:
 
 def test_every_student_answers_every_real_problem_and_the_benchmark(tree: Path) -> None:
     asked = {each.id for each in read_records(tree / "data/job/split.jsonl", Assignment) if each.evaluate}
-    assert len(asked) == len([row for row in authors.rows() if row.question != authors.PLACEHOLDER])
+    assert len(asked) == len([row for row in upstream_fixture.rows() if row.question != upstream_fixture.PLACEHOLDER])
     for name in ("base", *(f"{arm}-{SEED}" for arm in ARMS)):
         found = read_records(tree / f"data/job/completions/{name}.jsonl.gz", Completion)
         assert {each.id for each in found if each.benchmark == "competition"} == asked
@@ -154,13 +158,13 @@ def test_the_student_stays_in_four_bits_and_float32_is_one_switch(tree: Path, tm
         sections[name]["float32"] = True
     (wide / "studies" / "job.yaml").write_text(yaml.safe_dump(sections, sort_keys=False))
     monkeypatch.chdir(wide)
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     by_name = {cell.name: cell for cell in cells(wide)}
-    with pytest.raises(Fault, match="the adapter's float32 is False, wanted is True"):
+    with pytest.raises(InputError, match="the adapter's float32 is False, wanted is True"):
         run(by_name[f"sample@job-r1-{SEED}"])
     run(by_name[f"train@job-r1-{SEED}"])
     run(by_name[f"sample@job-r1-{SEED}"])
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     losses = [_losses(root / f"plots/job/train/r1-{SEED}.csv") for root in (tree, wide)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     for root, float32, kind in ((tree, False, nn.QuantizedLinear), (wide, True, nn.Linear)):

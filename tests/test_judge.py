@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from stages import judge
-from stages.grading import probes
-from stages.grading.equality import decide
-from stages.grading.judged import Judged, decision, resolve
-from stages.grading.reliability import figures, kappa
-from stages.reporting import judging
-from stages.shared import files, stage
-from stages.shared.completion import Verdict
-from stages.shared.files import Fault
-from stages.shared.problem import Problem
-from stages.teacher import prompts
-from stages.teacher.transcripts import Call
+from distill.answers.equality import decide
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.judging import probes
+from distill.judging.judge_metrics import figures, kappa
+from distill.judging.judgement import Judged, decision, resolve
+from distill.llm import prompts
+from distill.llm.transcripts import Call
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
+from distill.report import judge_section
+from stages import llm_judge
 from tests.chatscript import Script
 from tests.chatserver import serving
 from tests.judging import fenced
@@ -205,7 +205,7 @@ def test_the_figures_are_those_of_the_decisions() -> None:
     assert found["false_positive_rate"] == {"blank": 0.0, "claim": 0.25, "all": 0.125}
     assert found["false_positive_high"]["blank"] == pytest.approx(1.959964**2 / (8 + 1.959964**2), abs=1e-6)  # Wilson's at 0 of 8
     assert found["false_negative_rate"] == 0.25
-    page = judging.section(found | {"judge": "m", "ungradable": 3, "settled": 1, "left_out": 0}, "judge.json")
+    page = judge_section.section(found | {"judge": "m", "ungradable": 3, "settled": 1, "left_out": 0}, "judge.json")
     assert "Of the 50 that it decided it agrees on 70.0 %; Cohen's kappa is 0.400." in page
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
     assert ["the grader says wrong", "10", "15", "1"] in cells
@@ -215,7 +215,7 @@ def test_the_figures_are_those_of_the_decisions() -> None:
 
 def test_nothing_asked_gives_no_rate() -> None:
     found = figures([], 0.95)
-    assert "|" not in judging.section(found | {"judge": "m", "ungradable": 0, "settled": 0, "left_out": 0}, "judge.json")
+    assert "|" not in judge_section.section(found | {"judge": "m", "ungradable": 0, "settled": 0, "left_out": 0}, "judge.json")
     assert found == {
         "asked": 0, "decided": {"correct": 0, "wrong": 0, "undecided": 0}, "undecided": {}, "probes": {}, "false_positive_rate": {},
         "false_positive_high": {},
@@ -255,10 +255,10 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(study: Path, **sections: object) -> tuple[dict[str, Any], list[Judged], list[str]]:
     """Run the stage; return its metric, its decisions and the outcomes that count."""
-    stage.study.cache_clear()
+    study_file.study.cache_clear()
     (study / "s.yaml").write_text(json.dumps(STUDY | sections))
     outs = ["judged.jsonl", "resolved.jsonl.gz", "calls.jsonl.gz", "judge.json"]
-    judge.main("s.yaml", "verdicts.jsonl.gz", "problems.jsonl", "reading.jsonl", "benchmarks", *outs)
+    llm_judge.main("s.yaml", "verdicts.jsonl.gz", "problems.jsonl", "reading.jsonl", "benchmarks", *outs)
     counted = files.read_records(study / "resolved.jsonl.gz", Verdict)
     return files.read_json(study / "judge.json"), files.read_records(study / "judged.jsonl", Judged), [row.outcome for row in counted]
 
@@ -322,7 +322,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("sections", "message"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_one_line_and_leaves_no_output(sections: dict[str, object], message: str, study: Path) -> None:
-    with pytest.raises(Fault, match=message) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         run(study, **sections)
     assert "\n" not in str(raised.value)
     assert not (study / "judge.json").exists()

@@ -4,18 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import student as toy
+from tests import tiny_model as toy
 from tests.pipeline import ROOT
 
 CHECK = """
 import sys
 from pathlib import Path
-from stages.shared import engine
-from stages.learning import light
+from distill.model import engine
+from distill.model import light
 engine.start()
 light.start()
-from stages.learning import decode, lora
-from stages.learning.student import Student, adapted
+from distill.sampling import decode
+from distill.training import lora
+from distill.model.model_io import Student, adapted
 model, config = adapted(Path(sys.argv[1]), None, True, fuse=True)
 print(len(decode.decode(model, [[1, 2, 3]], frozenset(), 5, decode.greedy)[0]))
 print(sorted({"transformers", "huggingface_hub"} & sys.modules.keys()))

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from distill.core import files
+from distill.core.files import read_json, read_records
+from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.trace import Trace
+from distill.records.verified import Verified
 from stages import condense, solve, verify
-from stages.shared import stream
-from stages.shared.files import read_json, read_records
-from stages.shared.trace import ANSWER, LEVELS, Level, Trace, Verified
-from tests import parrot, teachers
+from tests import markov_model, teachers
 from tests.pipeline import ROOT
 
 STUDENT = ROOT / "models" / "mini" / "student"
@@ -43,13 +45,13 @@ class Local(NamedTuple):
 @pytest.fixture(scope="module", params=["made here", "the embedded student"])
 def local(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     if request.param == "made here":
-        model = parrot.make(tmp_path_factory.mktemp("parrot"), REPLIES)
-        with parrot.serving(model) as url:
+        model = markov_model.make(tmp_path_factory.mktemp("parrot"), REPLIES)
+        with markov_model.serving(model) as url:
             yield Local(url, ["42"] * 40 + ["43"] * 10, 1.0, 60)
     elif not (STUDENT / "model.safetensors").exists():
         pytest.skip("models/mini/student is not here; `dvc pull` brings it")
     else:
-        with parrot.serving(STUDENT) as url:
+        with markov_model.serving(STUDENT) as url:
             yield Local(url, None, 0.0, 400)
 
 
@@ -58,7 +60,7 @@ def test_fifty_problems_end_to_end(local: Local, tmp_path: Path, monkeypatch: py
     problems = teachers.problems(Path("problems.jsonl"), COUNT)
     if local.golds:
         asked = zip(problems, local.golds, strict=True)
-        stream.write(Path("problems.jsonl"), [msgspec.structs.replace(problem, gold=gold) for problem, gold in asked])
+        files.write_records(Path("problems.jsonl"), [msgspec.structs.replace(problem, gold=gold) for problem, gold in asked])
     study = teachers.study(tmp_path, local.url, **roles(local))
     for role, text in PROMPTS.items():
         Path("prompts", role, "1.md").write_text(text)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests import tiny
+from tests import dvc_sandbox
 from tools import dvc
 
 ONE, TWO = "  a@mini-1:\n    cmd: x\n    deps:\n    - path: p\n", "  b:\n    cmd: y\n"
@@ -62,7 +62,7 @@ def test_a_text_is_parsed_once_and_each_copy_is_its_own() -> None:
 def test_a_copy_is_what_dvc_reads(name: str) -> None:
     from dvc.utils.serialize import parse_yaml
 
-    text = (tiny.ROOT / name).read_text(encoding="utf-8")
+    text = (dvc_sandbox.ROOT / name).read_text(encoding="utf-8")
     quick = dvc.once(parse_yaml)
     assert repr(quick(text, name)) == repr(quick(text, name)) == repr(parse_yaml(text, name))
 
@@ -131,14 +131,14 @@ def test_paths_that_another_process_writes_stay_locked(tmp_path: Path) -> None:
 
 @pytest.mark.dvc
 def test_a_run_leaves_the_bytes_that_dvc_leaves(tmp_path: Path) -> None:
-    plain = tiny.copy(tmp_path / "plain", {"arms": ["r1"], "seeds": [1]})
-    tiny.repro(plain, stubs=True)
+    plain = dvc_sandbox.copy(tmp_path / "plain", {"arms": ["r1"], "seeds": [1]})
+    dvc_sandbox.repro(plain, stubs=True)
     quick = Path(shutil.copytree(plain, tmp_path / "quick", symlinks=True))
     for root in (plain, quick):
-        tiny.edit(root / "studies" / "mini.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
-        tiny._write_stubs(root)
-    tiny.repro(plain, stubs=True)
-    printed = tiny.call(quick, sys.executable, "-m", "tools.dvc", "repro", "--no-run-cache", stubs=True)
+        dvc_sandbox.edit(root / "studies" / "mini.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
+        dvc_sandbox._write_stubs(root)
+    dvc_sandbox.repro(plain, stubs=True)
+    printed = dvc_sandbox.call(quick, sys.executable, "-m", "tools.dvc", "repro", "--no-run-cache", stubs=True)
     assert "Updating lock file 'dvc.lock'" in printed
     assert (quick / "dvc.lock").read_text() == (plain / "dvc.lock").read_text()
-    assert "didn't change" in tiny.call(quick, "dvc", "repro", "--no-run-cache", stubs=True)
+    assert "didn't change" in dvc_sandbox.call(quick, "dvc", "repro", "--no-run-cache", stubs=True)

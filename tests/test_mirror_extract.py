@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from distill.sources import manifest
 from stages import extract
-from stages.extraction import manifest
 from tests.pipeline import ROOT
 
 MIRROR = os.environ.get("JOB_MIRROR", "")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from tests import tiny
+from tests import dvc_sandbox
 from tests.pipeline import ROOT, Cell, cells, closure, imports, is_code, reads
 
 CELLS = cells()
@@ -40,7 +40,7 @@ def test_every_path_of_the_command_is_declared(cell: Cell) -> None:
 @each_stage
 def test_declared_sections_are_those_that_the_code_reads(cell: Cell) -> None:
     own = reads(ROOT / (cell.module.replace(".", "/") + ".py"))
-    all_ = [reads(ROOT / path) for path in closure(cell.module) if path.endswith(".py") and path != "stages/shared/stage.py"]
+    all_ = [reads(ROOT / path) for path in closure(cell.module) if path.endswith(".py") and path != "distill/core/study_file.py"]
     assert [call for read in all_ for call in read.unclear] == []
     declared = {key.split(".")[0] for path, keys in cell.params.items() if path.startswith("studies/") for key in keys}
     assert own.study <= declared <= set().union(*(read.study for read in all_))
@@ -95,7 +95,7 @@ def _within(path: str, folder: str) -> bool:
 IMPORTS = {
     "import": ("import stages.train", ["stages", "stages.train"]),
     "from a package": ("from stages import train", ["stages", "stages", "stages.train"]),
-    "in a function": ("def f():\n    from stages.shared import files", ["stages", "stages", "stages.shared", "stages.shared.files"]),
+    "in a function": ("def f():\n    from stages.shared import files", ["stages", "stages", "stages.shared", "distill.core.files"]),
     "relative": ("from .shared import files", ["stages", "stages.shared"]),
     "in a process of its own": ('run(["python", "-m", "stages.student"])', ["stages", "stages.student"]),
     "not ours": ("import numpy.linalg", []),
@@ -117,8 +117,8 @@ JUDGING = {"grade", "judge", "summarise", "claims", "report"}
 
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tiny.copy(tmp_path_factory.mktemp("tiny") / "tree", {"arms": ["r1", "r6"], "seeds": [1]})
-    assert sorted(tiny.repro(root, stubs=True)) == sorted(cell.name for cell in cells(root))
+    root = dvc_sandbox.copy(tmp_path_factory.mktemp("tiny") / "tree", {"arms": ["r1", "r6"], "seeds": [1]})
+    assert sorted(dvc_sandbox.repro(root, stubs=True)) == sorted(cell.name for cell in cells(root))
     return root
 
 
@@ -132,34 +132,34 @@ class TestWhatReruns:
     """One edit each, as a person would make it."""
 
     def test_nothing(self, tree: Path) -> None:
-        assert tiny.repro(tree, stubs=True) == []
+        assert dvc_sandbox.repro(tree, stubs=True) == []
 
     def test_the_grader(self, tree: Path) -> None:
-        tiny.edit(tree / "stages" / "grade.py", "import msgspec\n", "import msgspec  # edited\n")
-        assert _stages(tiny.repro(tree, stubs=True)) == JUDGING
+        dvc_sandbox.edit(tree / "stages" / "grade.py", "import msgspec\n", "import msgspec  # edited\n")
+        assert _stages(dvc_sandbox.repro(tree, stubs=True)) == JUDGING
 
     def test_the_level_of_one_arm(self, tree: Path) -> None:
-        tiny.edit(tree / "studies" / "mini.yaml", "r6: {level: r6,", "r6: {level: r5,")
-        ran = tiny.repro(tree, stubs=True)
+        dvc_sandbox.edit(tree / "studies" / "mini.yaml", "r6: {level: r6,", "r6: {level: r5,")
+        ran = dvc_sandbox.repro(tree, stubs=True)
         assert _stages(ran) == {"curate", "audit", "train", "sample"} | JUDGING
         assert _cells(ran) == {"curate@mini-r6", "train@mini-r6-1", "sample@mini-r6-1"}
 
     def test_the_learning_rate(self, tree: Path) -> None:
-        tiny.edit(tree / "studies" / "mini.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
-        ran = tiny.repro(tree, stubs=True)
+        dvc_sandbox.edit(tree / "studies" / "mini.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
+        ran = dvc_sandbox.repro(tree, stubs=True)
         assert _stages(ran) == {"train", "overfit", "sample"} | JUDGING
         assert _cells(ran) == {"train@mini-r1-1", "train@mini-r6-1", "sample@mini-r1-1", "sample@mini-r6-1"}
 
     def test_one_more_seed(self, tree: Path) -> None:
         values = yaml.safe_load((tree / "params.yaml").read_text())
         (tree / "params.yaml").write_text(yaml.safe_dump(values | {"seeds": [1, 2]}))
-        ran = tiny.repro(tree, stubs=True)
+        ran = dvc_sandbox.repro(tree, stubs=True)
         assert _stages(ran) == {"train", "sample"} | JUDGING
         assert _cells(ran) == {"train@mini-r1-2", "train@mini-r6-2", "sample@mini-r1-2", "sample@mini-r6-2"}
 
     def test_how_the_pages_are_printed(self, tree: Path) -> None:
-        tiny.edit(tree / "studies" / "mini.yaml", "scan_skew: 0.4", "scan_skew: 0.3")
-        ran = tiny.repro(tree, stubs=True)
+        dvc_sandbox.edit(tree / "studies" / "mini.yaml", "scan_skew: 0.4", "scan_skew: 0.3")
+        ran = dvc_sandbox.repro(tree, stubs=True)
         assert ran[0] == "fetch@mini"
         assert _stages(ran) == set(STAGES) - {"published", "pretraining", "student", "benchmarks"}
 

@@ -8,21 +8,21 @@ import pytest
 import yaml
 from dvc_render.vega import VegaRenderer
 
-from stages.reporting import readings
-from stages.reporting.inputs import LongRun, Training
+from distill.report import captions
+from distill.report.report_inputs import LongRun, Training
 from tests.pipeline import ROOT, cells
 
 TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
 
 
-def _score(arm: str, accuracy: float, benchmark: str = "competition") -> readings.Accuracy:
-    return readings.Accuracy(
+def _score(arm: str, accuracy: float, benchmark: str = "competition") -> captions.Accuracy:
+    return captions.Accuracy(
         arm, "mean", benchmark, "heldout" if benchmark == "competition" else "all", accuracy, accuracy - 0.05, accuracy + 0.05
     )
 
 
-def _year(arm: str, year: int, accuracy: float) -> readings.Year:
-    return readings.Year(arm, year, accuracy, 0, 1)
+def _year(arm: str, year: int, accuracy: float) -> captions.Year:
+    return captions.Year(arm, year, accuracy, 0, 1)
 
 
 def _training(best: int) -> Training:
@@ -32,37 +32,37 @@ def _training(best: int) -> Training:
 SCORES = [_score("r6", 0.2), _score("base", 0.5), _score("r1", 0.7), _score("r2", 0.52)]
 READINGS = {
     "accuracy": (
-        readings.accuracy(SCORES, ["r1", "r2", "r6"]),
+        captions.accuracy(SCORES, ["r1", "r2", "r6"]),
         "Highest of the arms: r1, 70.0 % [65.0, 75.0]; base: 50.0 % [45.0, 55.0]. Intervals wholly above the base's: r1; wholly below: r6.",
     ),
-    "no accuracy": (readings.accuracy([_score("r1", 0.7, "transfer")], ["r1"]), ""),
+    "no accuracy": (captions.accuracy([_score("r1", 0.7, "transfer")], ["r1"]), ""),
     "benchmarks": (
-        readings.benchmarks([*SCORES, _score("base", 0.4, "transfer"), _score("r1", 0.3, "transfer")]),
+        captions.benchmarks([*SCORES, _score("base", 0.4, "transfer"), _score("r1", 0.3, "transfer")]),
         "Competition: 2 of 3 arms are above the base, highest r1 (+20.0 points); transfer: 0 of 1 arms are above the base, highest r1 (-",
     ),
     "words": (
-        readings.words([readings.Words("r1", "1", 80, 0.7), readings.Words("r1", "2", 90, 0.8), readings.Words("base", "0", 40, 0.5)]),
+        captions.words([captions.Words("r1", "1", 80, 0.7), captions.Words("r1", "2", 90, 0.8), captions.Words("base", "0", 40, 0.5)]),
         "Longest answers: r1, 85.0 words at 75.0 %; shortest: base, 40.0 words at 50.0 %.",
     ),
     "sections": (
-        readings.sections([readings.Section(a, "s", v, 0, 1) for a, v in (("base", 0.5), ("r1", 0.75), ("r6", 0.25))], ["r6", "r1"]),
+        captions.sections([captions.Section(a, "s", v, 0, 1) for a, v in (("base", 0.5), ("r1", 0.75), ("r6", 0.25))], ["r6", "r1"]),
         "r1 minus base, in points: s +25.0. r6 minus r1, in points: s -50.0.",
     ),
     "years": (
-        readings.years([_year("base", 1, 0.5), _year("r1", 1, 0.75), _year("base", 2, 0.5), _year("r1", 2, 0.5)], ["r1"]),
+        captions.years([_year("base", 1, 0.5), _year("r1", 1, 0.75), _year("base", 2, 0.5), _year("r1", 2, 0.5)], ["r1"]),
         "r1 is above the base in 1 of 2 years; the difference runs from +0.0 points (2) to +25.0 (1).",
     ),
-    "no years": (readings.years([], ["r1"]), ""),
+    "no years": (captions.years([], ["r1"]), ""),
     "outcomes": (
-        readings.outcomes([readings.Outcome("base", "0", "c", "correct", 9), readings.Outcome("base", "0", "c", "truncated", 1)]),
+        captions.outcomes([captions.Outcome("base", "0", "c", "correct", 9), captions.Outcome("base", "0", "c", "truncated", 1)]),
         "Answers that are neither correct nor wrong (none, truncated, ungradable; all count as not correct): from 10.0 % (base) to 10.0 %",
     ),
     "curves": (
-        readings.curves({("r1", 1): _training(50), ("r1", 2): _training(100)}),
+        captions.curves({("r1", 1): _training(50), ("r1", 2): _training(100)}),
         "The lowest validation loss lies between iterations 50 and 100; in 1 of 2 adapters it is the last evaluation.",
     ),
-    "a turn": (readings.overfit(LongRun(200, 0.5, 0.6, 400)), "Validation loss is lowest with 0.500 at iteration 200, and 0.600"),
-    "no turn": (readings.overfit(LongRun(400, 0.5, 0.5, 400)), "Validation loss is lowest at the end, 0.500 at iteration 400: it"),
+    "a turn": (captions.overfit(LongRun(200, 0.5, 0.6, 400)), "Validation loss is lowest with 0.500 at iteration 200, and 0.600"),
+    "no turn": (captions.overfit(LongRun(400, 0.5, 0.5, 400)), "Validation loss is lowest at the end, 0.500 at iteration 400: it"),
 }  # fmt: skip
 
 
@@ -93,8 +93,8 @@ def test_a_grid_of_panels_keeps_its_natural_order(path: Path) -> None:
 
 
 COLUMNS = {
-    "accuracy": readings.Accuracy, "benchmarks": readings.Accuracy, "words": readings.Words, "sections": readings.Section,
-    "years": readings.Year, "outcomes": readings.Outcome, "curves": readings.Loss, "overfit": readings.Loss,
+    "accuracy": captions.Accuracy, "benchmarks": captions.Accuracy, "words": captions.Words, "sections": captions.Section,
+    "years": captions.Year, "outcomes": captions.Outcome, "curves": captions.Loss, "overfit": captions.Loss,
 }  # fmt: skip
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import published
-from stages.ledger import counts, printed
-from stages.ledger.counts import Bar, Count
-from stages.shared import stage
-from stages.shared import statistics as st
-from stages.shared.files import Fault, read_json
+from distill.claims import count_tests, reported_count_rules
+from distill.claims.count_tests import Count, TestSettings
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import read_json
+from distill.stats import statistics as st
+from stages import reported_counts
 from tests import synthetic
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +26,8 @@ def count(right: float, of: int, says: str = "0") -> Count:
     return Count(right, of, says, "a test")
 
 
-def bar(**named: Count) -> Bar:
-    return Bar(named, 0.05, 0.8, 0.95)
+def bar(**named: Count) -> TestSettings:
+    return TestSettings(named, 0.05, 0.8, 0.95)
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -40,12 +41,12 @@ def test_the_range_of_a_paired_test_is_that_of_all_pairings(right: int, other: i
     first = np.array([1.0] * right + [0.0] * (n - right))
     patterns = (np.array(pattern) for pattern in product((0.0, 1.0), repeat=n) if sum(pattern) == other)
     every = [st.mcnemar(first, pattern) for pattern in patterns]
-    found = counts.pairings(right, other, n, bar())
+    found = count_tests.pairings(right, other, n, bar())
     assert (found.best, found.worst) == pytest.approx((min(every), max(every)), abs=1e-9)
 
 
 def test_the_papers_gain_by_closed_forms() -> None:
-    found = printed.Gain("arm", "base").measure(bar(arm=count(452, 651), base=count(421, 651)))
+    found = reported_count_rules.Gain("arm", "base").measure(bar(arm=count(452, 651), base=count(421, 651)))
     assert found.secondary["p_best"] == pytest.approx(2 / 2**31, rel=1e-6)
     assert found.p == pytest.approx(max(mcnemar(lost + 31, lost) for lost in range(200)), abs=1e-6)
     decided = [mcnemar(lost + 31, lost) <= 0.05 for lost in range(200)]
@@ -61,23 +62,23 @@ def test_the_papers_gain_by_closed_forms() -> None:
 
 def test_a_table_without_correlation_has_the_interval_of_independent_rates() -> None:
     gained, lost = 40 * (100 - 60) // 100, (100 - 40) * 60 // 100  # expected cells: phi is 0
-    paired = counts.paired_rates(gained, lost, 40, 60, 100, 0.95)
+    paired = count_tests.paired_rates(gained, lost, 40, 60, 100, 0.95)
     assert paired == pytest.approx(st.newcombe(0.4, 100, 0.6, 100, 0.95), abs=1e-12)
-    kept = counts.paired_rates(0, 20, 40, 60, 100, 0.95)  # every answer that is right in the first is right in the second
+    kept = count_tests.paired_rates(0, 20, 40, 60, 100, 0.95)  # every answer that is right in the first is right in the second
     assert paired.low < kept.low < -0.2 < kept.high < paired.high
 
 
 def test_means_over_seeds_are_bounded_by_correlation() -> None:
     arm, other = count(365.5, 500), count(386.5, 500)
-    found = printed.Gain("arm", "base").measure(bar(arm=arm, base=other))
+    found = reported_count_rules.Gain("arm", "base").measure(bar(arm=arm, base=other))
     assert found.p == pytest.approx(math.erfc(0.042 / (arm.error + other.error) / math.sqrt(2)), abs=1e-6)
     assert found.secondary["p_best"] < found.secondary["p_unpaired"] < found.p
     assert found.sign == -1
-    assert printed.Gain("a", "b").measure(bar(a=count(0.5, 5), b=count(0.5, 5))).p == 1.0
+    assert reported_count_rules.Gain("a", "b").measure(bar(a=count(0.5, 5), b=count(0.5, 5))).p == 1.0
 
 
 def test_the_slope_of_rates_is_a_regression() -> None:
-    found = printed.Fall(["a", "b", "c"]).measure(bar(a=count(80, 100), b=count(70, 100), c=count(40, 100)))
+    found = reported_count_rules.Fall(["a", "b", "c"]).measure(bar(a=count(80, 100), b=count(70, 100), c=count(40, 100)))
     assert found.effect == pytest.approx(np.polyfit(range(3), [0.8, 0.7, 0.4], 1)[0])
     error = math.sqrt((0.8 * 0.2 + 0.4 * 0.6) / 100) / 2
     assert found.secondary["p_unpaired"] == pytest.approx(math.erfc(0.2 / error / math.sqrt(2)), abs=1e-6)
@@ -97,7 +98,7 @@ SPREADS = {  # mean, sd, seeds, questions -> denominators that give them
 
 @pytest.mark.parametrize(("mean", "sd", "seeds", "of", "expected"), SPREADS.values(), ids=SPREADS)
 def test_whole_numbers_behind_a_mean_and_an_sd(mean: str, sd: str, seeds: int, of: int, expected: list[str]) -> None:
-    assert printed.denominators(mean, sd, seeds, of) == expected
+    assert reported_count_rules.denominators(mean, sd, seeds, of) == expected
 
 
 UNSEEN = {  # right of 10, the other's right, seen -> state
@@ -109,7 +110,7 @@ UNSEEN = {  # right of 10, the other's right, seen -> state
 
 @pytest.mark.parametrize(("right", "other", "seen", "state"), UNSEEN.values(), ids=UNSEEN)
 def test_bounds_on_unseen_questions(right: int, other: int, seen: int, state: str) -> None:
-    found = printed.Unseen("a", "b", seen).measure(bar(a=count(right, 10), b=count(other, 10)))
+    found = reported_count_rules.Unseen("a", "b", seen).measure(bar(a=count(right, 10), b=count(other, 10)))
     assert found.state == state
     assert found.n == 10 - seen
 
@@ -137,8 +138,8 @@ VERDICTS = {
 
 
 def test_the_papers_ledger_is_the_committed_one(tmp_path: Path) -> None:
-    stage.study.cache_clear()
-    published.main(str(JOB), str(tmp_path / "published.json"), str(tmp_path / "published.md"))
+    study_file.study.cache_clear()
+    reported_counts.main(str(JOB), str(tmp_path / "published.json"), str(tmp_path / "published.md"))
     found = read_json(tmp_path / "published.json")
     assert {name: line["verdict"] for name, line in found["claims"].items()} == VERDICTS
     assert all(line["agrees"] for line in found["counts"].values())
@@ -183,8 +184,8 @@ def test_what_cannot_be_judged_is_one_line(change: dict[str, Any], message: str,
     other = {"right": 5, "of": 10, "printed": "50", "source": "x"}
     section = {"alpha": 0.05, "power": 0.8, "confidence": 0.95, "counts": {"a": row, "b": other}, "ledger": {"claim": claim}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump({"published": section}))
-    stage.study.cache_clear()
-    with pytest.raises(Fault, match=message) as caught:
-        published.main(*(str(tmp_path / name) for name in ("study.yaml", "published.json", "published.md")))
+    study_file.study.cache_clear()
+    with pytest.raises(InputError, match=message) as caught:
+        reported_counts.main(*(str(tmp_path / name) for name in ("study.yaml", "published.json", "published.md")))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "published.json").exists()

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from stages import condense, curate, recall, solve, split, verify
-from stages.extraction.reading import Reading
-from stages.shared.chat import Example
-from stages.shared.files import read_json, read_records, write_records
-from stages.shared.problem import CODES, Problem
-from stages.shared.split import Assignment
-from stages.shared.trace import LEVELS
+from distill.core.files import read_json, read_records, write_records
+from distill.records.assignment import Assignment
+from distill.records.example import Example
+from distill.records.extracted_item import ExtractedItem
+from distill.records.level import LEVELS
+from distill.records.problem import CODES, Problem
+from stages import condense, curate, import_traces, solve, split, verify
 from tests.pipeline import ROOT
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
@@ -57,9 +57,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_records(Path(path["problems"]), problems)
     nowhere = (0.0, 0.0, 0.0, 0.0)
     write_records(
-        Path(path["reading"]), [Reading(name, "", 0, nowhere, "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
+        Path(path["reading"]), [ExtractedItem(name, "", 0, nowhere, "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
     )
-    recall.main(STUDY, str(raw()), path["problems"], path["recordings"])
+    import_traces.main(STUDY, str(raw()), path["problems"], path["recordings"])
     left = str(folder / "transcripts.jsonl.gz")
     solve.main(STUDY, path["problems"], path["recordings"], path["traces"], left)
     verify.main(STUDY, path["problems"], path["reading"], path["traces"], path["verified"], str(folder / "teacher.json"), left)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.extraction import readers
-from stages.extraction.readers import Job, Limits
-from stages.shared.files import Fault
+from distill.core.errors import InputError
+from distill.extraction import worker_pool
+from distill.extraction.worker_pool import Job, Limits
 
 LIMITS = Limits(pages=9, page_seconds=0.5, file_seconds=60.0, memory_gb=0.5)
 PAGE = Job(Path("2011 FS.pdf"), 2)
@@ -38,7 +38,7 @@ def _hoard(job: Job) -> int:
 
 
 def _fault(job: Job) -> None:
-    raise Fault(f"{job}: damaged PDF")
+    raise InputError(f"{job}: damaged PDF")
 
 
 def _work(job: Job) -> None:
@@ -48,13 +48,13 @@ def _work(job: Job) -> None:
 
 
 def test_every_job_has_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "cores", lambda: 2)
+    monkeypatch.setattr(worker_pool, "cores", lambda: 2)
     jobs = [Job(Path("a.pdf"), index) for index in range(7)]
-    assert {job.number: result for job, result in readers.each(_double, jobs, (3,), LIMITS)} == {index: 3 * index for index in range(7)}
+    assert {job.number: result for job, result in worker_pool.each(_double, jobs, (3,), LIMITS)} == {index: 3 * index for index in range(7)}
 
 
 def test_nothing_to_do_starts_nothing() -> None:
-    assert list(readers.each(_double, [], (3,), LIMITS)) == []
+    assert list(worker_pool.each(_double, [], (3,), LIMITS)) == []
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,21 @@ def test_nothing_to_do_starts_nothing() -> None:
     ],
 )
 def test_a_page_that_fails_is_named(function: Callable[[Job], object], message: str) -> None:
-    with pytest.raises(Fault, match=rf"^2011 FS.pdf page 3: {message}") as fault:
-        list(readers.each(function, [PAGE], (), LIMITS))
+    with pytest.raises(InputError, match=rf"^2011 FS.pdf page 3: {message}") as fault:
+        list(worker_pool.each(function, [PAGE], (), LIMITS))
     assert "\n" not in str(fault.value)
 
 
 def test_a_file_may_not_take_too_long_in_all() -> None:
     jobs = [Job(Path("slow.pdf"), index) for index in range(5)]
-    with pytest.raises(Fault, match=r"^slow.pdf: reading took longer than 0.3 s; raise extract.limits.file_seconds"):
-        list(readers.each(_work, jobs, (), Limits(9, 5.0, 0.3, 0.5)))
+    with pytest.raises(InputError, match=r"^slow.pdf: reading took longer than 0.3 s; raise extract.limits.file_seconds"):
+        list(worker_pool.each(_work, jobs, (), Limits(9, 5.0, 0.3, 0.5)))
 
 
 def test_a_reader_that_no_longer_computes_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "PATIENCE", 3)
-    with pytest.raises(Fault, match=r"page 3: reading took longer than 0.5 s"):
-        list(readers.each(_asleep, [PAGE], (), LIMITS))
+    monkeypatch.setattr(worker_pool, "PATIENCE", 3)
+    with pytest.raises(InputError, match=r"page 3: reading took longer than 0.5 s"):
+        list(worker_pool.each(_asleep, [PAGE], (), LIMITS))
 
 
 def _asleep(job: Job) -> None:

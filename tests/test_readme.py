@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from stages.shared.files import Fault
+from distill.core.errors import InputError
 from tests.pipeline import ROOT, cells
 from tools import readme
 
@@ -36,7 +36,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_markers_that_are_gone_are_named(text: str) -> None:
-    with pytest.raises(Fault, match="put them back"):
+    with pytest.raises(InputError, match="put them back"):
         readme.filled(text, "new")
 
 
@@ -62,7 +62,7 @@ def _records() -> list[tuple[str, list[str]]]:
     modules = {"chat": ["Example"], "completion": ["Completion", "Verdict"], "problem": ["Problem"], "split": ["Assignment"]}
     modules |= {"trace": ["Level", "Trace", "Verified"]}
     found = [(name, importlib.import_module(f"stages.shared.{module}")) for module, names in modules.items() for name in names]
-    found.append(("Judged", importlib.import_module("stages.grading.judged")))
+    found.append(("Judged", importlib.import_module("distill.judging.judgement")))
     return [(name, list(getattr(module, name).__struct_fields__)) for name, module in found]
 
 

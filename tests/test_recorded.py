@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from stages import condense, recall, solve, verify
-from stages.extraction.reading import Reading
-from stages.shared.files import Fault, read_json, read_records, write_records
-from stages.shared.trace import Level, Trace, Verified
-from stages.teacher.conclusion import judge, mentions
-from stages.teacher.recording import Recording, breaks_off
-from tests import student as toy
+from distill.core.errors import InputError
+from distill.core.files import read_json, read_records, write_records
+from distill.records.extracted_item import ExtractedItem
+from distill.records.level import Level
+from distill.records.recorded_trace import RecordedTrace, breaks_off
+from distill.records.trace import Trace
+from distill.records.verified import Verified
+from distill.teacher.chain_verdict import judge, mentions
+from stages import condense, import_traces, solve, verify
+from tests import tiny_model as toy
 
 CONCLUDED = {  # name: (text, gold, verdict); the ways in which recorded chains end
     "an answer line": ("3 + 4 = 7\nAnswer: 7", "7", "correct"),
@@ -111,10 +114,10 @@ class Published:
         del toy.SECTIONS["recall"]
         return study, str(raw), str(self.folder / "problems.jsonl"), str(self.folder / "recordings.jsonl")
 
-    def run(self, **changes: Any) -> list[Recording]:
+    def run(self, **changes: Any) -> list[RecordedTrace]:
         words = self.write(**changes)
-        recall.main(*words)
-        return read_records(Path(words[-1]), Recording)
+        import_traces.main(*words)
+        return read_records(Path(words[-1]), RecordedTrace)
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def test_every_text_finds_its_problem_and_its_place(published: Published) -> Non
 def test_no_teacher_recorded(tmp_path: Path) -> None:
     study = tmp_path / "none.yaml"
     study.write_text("recall: {kind: none}\n")
-    recall.main(str(study), "nowhere", "nowhere", str(tmp_path / "recordings.jsonl"))
+    import_traces.main(str(study), "nowhere", "nowhere", str(tmp_path / "recordings.jsonl"))
     assert (tmp_path / "recordings.jsonl").read_bytes() == b""
 
 
@@ -191,28 +194,31 @@ BROKEN = {  # name: (what spoils the files, part of the message)
 @pytest.mark.parametrize(("spoil", "message"), BROKEN.values(), ids=BROKEN)
 def test_none_is_invented(published: Published, spoil: Any, message: str) -> None:
     spoil(published)
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         published.run()
     assert not (published.folder / "recordings.jsonl").exists()
 
 
 def test_a_missing_corpus_and_a_broken_line(published: Published) -> None:
     words = published.write(corpora={"r1": "worst"})
-    with pytest.raises(Fault, match=r"worst/train.jsonl: no such file; look at recall.corpora"):
-        recall.main(*words)
+    with pytest.raises(InputError, match=r"worst/train.jsonl: no such file; look at recall.corpora"):
+        import_traces.main(*words)
     (published.folder / "raw" / "worst").mkdir()
     (published.folder / "raw" / "worst" / "train.jsonl").write_text('{"messages": []}\n')
-    with pytest.raises(Fault, match=r"worst/train.jsonl:1: not a chat record of three turns"):
-        recall.main(*words)
+    with pytest.raises(InputError, match=r"worst/train.jsonl:1: not a chat record of three turns"):
+        import_traces.main(*words)
 
 
 def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
     problems = [toy.problem(number) for number in range(1, 6)]
     texts = {1: "It adds.\nAnswer: 8", 2: "It adds.\nAnswer: 61", 3: "It adds to \\(", 4: "It is for nothing.\nAnswer: 32"}
-    recordings = [Recording(f"competition-{number:02d}", "r1", "train", number, text) for number, text in texts.items()]
-    recordings += [Recording("competition-01", level, "train", 0, "so it is 8.") for level in ("r2", "r3", "r4", "r5")]
-    recordings += [Recording("competition-01", "r6", "train", 0, "so it is 9."), Recording("competition-05", "r2", "train", 1, "now 40 is")]
-    flagged = Reading("competition-04", "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, "competition-04", 0, ["placeholder"])
+    recordings = [RecordedTrace(f"competition-{number:02d}", "r1", "train", number, text) for number, text in texts.items()]
+    recordings += [RecordedTrace("competition-01", level, "train", 0, "so it is 8.") for level in ("r2", "r3", "r4", "r5")]
+    recordings += [
+        RecordedTrace("competition-01", "r6", "train", 0, "so it is 9."),
+        RecordedTrace("competition-05", "r2", "train", 1, "now 40 is"),
+    ]
+    flagged = ExtractedItem("competition-04", "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, "competition-04", 0, ["placeholder"])
     paths = {name: str(tmp_path / f"{name}.jsonl") for name in ("problems", "recordings", "reading", "traces", "verified", "levels")}
     for name, records in (("problems", problems), ("recordings", recordings), ("reading", [flagged])):
         write_records(Path(paths[name]), records)
@@ -252,7 +258,7 @@ def test_an_unknown_teacher(module: Any, tmp_path: Path) -> None:
     study = tmp_path / f"{name}.yaml"
     study.write_text(f"{name}: {{teacher: oracle}}\n")
     words = {"solve": 4, "verify": 6, "condense": 6}[name]
-    with pytest.raises(Fault, match=f"section '{name}': teacher is 'oracle'; allowed: symbolic, recorded"):
+    with pytest.raises(InputError, match=f"section '{name}': teacher is 'oracle'; allowed: symbolic, recorded"):
         module.main(str(study), *["nowhere"] * words)
 
 

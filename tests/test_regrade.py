@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from distill.core import files
+from distill.core.errors import InputError
+from distill.records.completion import Completion
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 from stages import grade
-from stages.shared import files
-from stages.shared.completion import Completion, Verdict
-from stages.shared.files import Fault
-from stages.shared.problem import Problem
-from tests import tiny
+from tests import dvc_sandbox
 from tools import regrade
 
 STUDY = 'grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}\nbenchmarks: {}\n'
@@ -80,7 +81,7 @@ def test_cells_are_known_by_their_files(names: list[str], expected: list[grade.C
     if expected is not None:
         assert list(regrade.cell_paths(tmp_path)) == expected
         return
-    with pytest.raises(Fault):
+    with pytest.raises(InputError):
         regrade.cell_paths(tmp_path)
 
 
@@ -128,11 +129,11 @@ def test_moved_items_are_written_where_asked(study: Path) -> None:
 def test_the_verdicts_of_a_revision_are_compared(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = study.parents[1]
     for words in ["git init -q", "dvc init -q", "dvc add -q data/s/verdicts.jsonl.gz", "git add -A", "git commit -qm one"]:
-        tiny.call(root, *words.split())
+        dvc_sandbox.call(root, *words.split())
     judge(study / "verdicts.jsonl.gz", p1="correct", p2="correct")
     regrade.main("s")
     assert " 0 moved against the verdicts as stored" in capsys.readouterr().out
     regrade.main("s", "HEAD")
     assert " 1 moved against the verdicts of HEAD" in capsys.readouterr().out
-    with pytest.raises(Fault, match="unknown Git revision 'nix'"):
+    with pytest.raises(InputError, match="unknown Git revision 'nix'"):
         regrade.main("s", "nix")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from distill.core import files
+from distill.core.errors import InputError
+from distill.core.study_file import study
+from distill.records.completion import Completion
+from distill.report import examples, plots
 from stages import claims, report, summarise, train
-from stages.reporting import plots, rationales
-from stages.shared import files
-from stages.shared.completion import Completion
-from stages.shared.files import Fault
-from stages.shared.stage import study
 from tests import synthetic
 from tests.pipeline import ROOT
 
@@ -196,15 +196,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_text_cannot_leave_its_block(text: str) -> None:
-    first, *inner, last = rationales.fence(text, 100).split("\n")
+    first, *inner, last = examples.fence(text, 100).split("\n")
     assert first == f"{last}text"
     assert "\n".join(inner) == text
     assert all(last not in line for line in inner)
 
 
 def test_control_characters_are_shown() -> None:
-    assert rationales.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
-    assert rationales.code("a`b\n``c") == "``` a`b ``c ```"
+    assert examples.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
+    assert examples.code("a`b\n``c") == "``` a`b ``c ```"
 
 
 def _write(name: str, text: str) -> Callable[[Path], None]:
@@ -252,7 +252,7 @@ FAULTS = {
 @pytest.mark.parametrize(("spoil", "message"), FAULTS.values(), ids=FAULTS)
 def test_what_does_not_fit_is_one_line(spoil: Callable[[Path], None], message: str, tree: Path) -> None:
     spoil(tree)
-    with pytest.raises(Fault, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         run(tree)
     assert "\n" not in str(caught.value)
     assert not (tree / "report").exists()
@@ -262,6 +262,6 @@ def test_what_does_not_fit_is_one_line(spoil: Callable[[Path], None], message: s
 def test_a_template_that_cannot_be_drawn_is_one_line(tree: Path) -> None:
     template = tree / "plots" / "templates" / "accuracy.json"
     template.write_text(json.dumps({"data": {"values": plots.ANCHOR}, "mark": {"type": "none"}}))
-    with pytest.raises(Fault, match=r"accuracy.json: Vega-Lite cannot draw it") as caught:
+    with pytest.raises(InputError, match=r"accuracy.json: Vega-Lite cannot draw it") as caught:
         run(tree)
     assert "\n" not in str(caught.value)

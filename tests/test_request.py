@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from stages.shared.chat import Message
-from stages.teacher import request
-from stages.teacher.budget import Cap, Cost, cost, paid, prompt_bound, worst
-from stages.teacher.endpoint import Price
-from stages.teacher.request import Empty, Malformed, Request, Sampling
-from tests.asking import endpoint
+from distill.llm import request
+from distill.llm.budget import BudgetLimit, Cost, cost, paid, prompt_bound, worst
+from distill.llm.endpoint_config import Price
+from distill.llm.request import Empty, Malformed, Request, Sampling
+from distill.records.example import Message
+from tests.llm_client_helpers import endpoint
 
 ASKED = Request("m", (Message("system", "s"), Message("user", "Compute 3 × 4.")), Sampling(0.6, 0.95, 1000, None, {"top_k": 40}))
 SAMPLING = ASKED.sampling
@@ -124,12 +124,12 @@ def test_money_is_counted_in_nano_dollars(price: Price, batch: bool, nano: int) 
 @pytest.mark.parametrize(
     ("cap", "spent", "allowed"),
     [
-        pytest.param(Cap(1.0, None), Cost(10**9, 10**9), True, id="all of it"),
-        pytest.param(Cap(1.0, None), Cost(0, 10**9 + 1), False, id="a nano-dollar more"),
-        pytest.param(Cap(None, 10), Cost(10, 10**12), True, id="tokens alone"),
-        pytest.param(Cap(None, 10), Cost(11, 0), False, id="a token more"),
-        pytest.param(Cap(0.0, None), Cost(5, 0), True, id="nothing, where it is free"),
+        pytest.param(BudgetLimit(1.0, None), Cost(10**9, 10**9), True, id="all of it"),
+        pytest.param(BudgetLimit(1.0, None), Cost(0, 10**9 + 1), False, id="a nano-dollar more"),
+        pytest.param(BudgetLimit(None, 10), Cost(10, 10**12), True, id="tokens alone"),
+        pytest.param(BudgetLimit(None, 10), Cost(11, 0), False, id="a token more"),
+        pytest.param(BudgetLimit(0.0, None), Cost(5, 0), True, id="nothing, where it is free"),
     ],
 )
-def test_a_cap_is_in_dollars_and_in_tokens(cap: Cap, spent: Cost, allowed: bool) -> None:
+def test_a_cap_is_in_dollars_and_in_tokens(cap: BudgetLimit, spent: Cost, allowed: bool) -> None:
     assert cap.allows(spent) is allowed

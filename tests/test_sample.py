@@ -9,17 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from distill.core.errors import InputError
+from distill.core.files import read_records, write_records
+from distill.model import engine
+from distill.model.model_io import Student, weights
+from distill.records.completion import Completion
 from stages import curate, sample, split, train
-from stages.learning.student import Student, weights
-from stages.shared import engine
-from stages.shared.completion import Completion
-from stages.shared.files import Fault, read_records, write_records
-from tests import student as toy
+from tests import tiny_model as toy
 
 engine.start()
 from mlx_lm.generate import generate_step  # noqa: E402
 
-from stages.learning import decode, quick  # noqa: E402
+from distill.sampling import decode, fast_decode  # noqa: E402
 
 PARAMS = msgspec.convert(toy.SECTIONS["sample"], sample.Params)
 PROMPTS = [[5, 9, 40], [7], list(range(20, 43)), [5, 9, 41], [11, 12, 13, 14, 15, 16], [200, 3, 77, 5]]
@@ -77,8 +78,8 @@ def test_quick_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padde
     import mlx.core as mx
     from mlx_lm.models import qwen2
 
-    fast = quick.hasten(weights(student, True)[0])
-    assert type(fast.layers[0].self_attn) is quick.Attention
+    fast = fast_decode.hasten(weights(student, True)[0])
+    assert type(fast.layers[0].self_attn) is fast_decode.Attention
     assert type(model.layers[0].self_attn) is qwen2.Attention
     rows = [PROMPTS[0], PROMPTS[2] if padded else PROMPTS[3]]
     caches = [decode._prefill(each, rows) for each in (model, fast)]
@@ -95,7 +96,7 @@ def test_other_formats_keep_mlx_lms_layers(student: Path) -> None:
 
     half = weights(student, True)[0]
     half.set_dtype(mx.bfloat16)
-    assert type(quick.hasten(half).layers[0].mlp) is qwen2.MLP
+    assert type(fast_decode.hasten(half).layers[0].mlp) is qwen2.MLP
 
 
 def test_rows_end_and_leave_without_touching_the_others(model: Any) -> None:
@@ -172,7 +173,7 @@ def test_a_longer_queue_writes_the_same(run: Callable[..., list[Completion]]) ->
 
 
 def test_a_queue_shorter_than_a_batch_is_one_line(run: Callable[..., list[Completion]]) -> None:
-    with pytest.raises(Fault, match=r"section 'sample': queue is 3; it holds a batch or more, at least 4 \(batch_size\)$"):
+    with pytest.raises(InputError, match=r"section 'sample': queue is 3; it holds a batch or more, at least 4 \(batch_size\)$"):
         run(queue=3)
 
 
@@ -255,18 +256,18 @@ def test_a_foreign_adapter_is_never_the_base(
 ) -> None:
     if before:
         before()
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         run(**words)
     assert not list(Path().glob("*.gz"))
 
 
 def test_an_adapter_of_another_student_and_a_word_too_few(run: Callable[..., list[Completion]], tmp_path: Path) -> None:
     other = toy.make(tmp_path / "other", seed=1)
-    with pytest.raises(Fault, match="the adapter's student is"):
+    with pytest.raises(InputError, match="the adapter's student is"):
         run(base=other)
-    with pytest.raises(Fault, match="expected OUT after STUDENT for arm 'base', got r1-1 out"):
+    with pytest.raises(InputError, match="expected OUT after STUDENT for arm 'base', got r1-1 out"):
         sample.main(toy.study(tmp_path), "base", "0", "p", "s", "b", "student", "r1-1", "out")
-    with pytest.raises(Fault, match="expected ADAPTER OUT after STUDENT for arm 'r1', got out"):
+    with pytest.raises(InputError, match="expected ADAPTER OUT after STUDENT for arm 'r1', got out"):
         sample.main(toy.study(tmp_path), "r1", "1", "p", "s", "b", "student", "out")
     shutil.rmtree(other)
 

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from distill.core.errors import InputError
+from distill.core.files import read_records, write_records
+from distill.records.assignment import Assignment
+from distill.records.extracted_item import ExtractedItem
 from stages import split
-from stages.extraction.reading import Reading
-from stages.shared.files import Fault, read_records, write_records
-from stages.shared.split import Assignment
-from tests.student import SECTIONS, problem, study
+from tests.tiny_model import SECTIONS, problem, study
 
 PARAMS = msgspec.convert(SECTIONS["split"], split.Params)
 
@@ -70,7 +71,7 @@ def test_the_order_of_the_file_and_another_seed() -> None:
     assert split.assign(records, msgspec.structs.replace(PARAMS, seed=2)) != found
 
 
-def _run(folder: Path, reading: Sequence[Reading] = (), **changes: Any) -> list[Assignment]:
+def _run(folder: Path, reading: Sequence[ExtractedItem] = (), **changes: Any) -> list[Assignment]:
     write_records(folder / "reading.jsonl", reading)
     names = ("problems.jsonl", "reading.jsonl", "split.jsonl")
     split.main(study(folder, **changes), *(str(folder / name) for name in names))
@@ -91,7 +92,7 @@ WRONG = {  # name: (changed parameters, numbers of the problems, part of the mes
 @pytest.mark.parametrize(("change", "numbers", "message"), WRONG.values(), ids=WRONG)
 def test_sizes_that_cannot_be_met(change: dict[str, Any], numbers: list[int], message: str, tmp_path: Path) -> None:
     write_records(tmp_path / "problems.jsonl", [problem(number) for number in numbers])
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         _run(tmp_path, split=change)
     assert not (tmp_path / "split.jsonl").exists()
 
@@ -117,7 +118,7 @@ def test_a_year_is_held_out_whole_with_the_duplicates_that_reach_into_it() -> No
 def test_flagged_problems_are_neither_trained_on_nor_asked(tmp_path: Path) -> None:
     write_records(tmp_path / "problems.jsonl", [problem(number) for number in range(1, 41)])
     flags = {"competition-03": ["placeholder"], "competition-04": ["duplicate"], "competition-05": ["needs_figure", "placeholder"]}
-    reading = [Reading(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
+    reading = [ExtractedItem(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
     places = {place.id: place for place in _run(tmp_path, reading, split={"exclude": ["placeholder"], "seen": 12, "asked_valid": 6})}
     assert [(places[name].split, places[name].evaluate) for name in ("competition-03", "competition-05")] == [("heldout", False)] * 2
     assert sum(place.evaluate for place in places.values()) == 38

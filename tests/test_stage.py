@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stages.shared import files, stage
+from distill.cli import command
+from distill.core import files, study_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,8 +33,8 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_a_good_section_is_typed(study: Path) -> None:
-    assert stage.section(study, "train", Params) == Params(1e-4, 200, "all")
-    assert stage.arm(study, "r1") == stage.Arm("r1", "clean", False, 500)
+    assert study_file.section(study, "train", Params) == Params(1e-4, 200, "all")
+    assert study_file.arm(study, "r1") == study_file.Arm("r1", "clean", False, 500)
 
 
 FAULTS = {
@@ -49,26 +50,26 @@ FAULTS = {
 @pytest.mark.parametrize(("old", "new", "parts"), FAULTS.values(), ids=FAULTS)
 def test_a_bad_section_names_file_section_and_key(old: str, new: str, parts: list[str], study: Path) -> None:
     study.write_text(GOOD.replace(old, new, 1))
-    with pytest.raises(files.Fault) as fault:
-        stage.section(study, "train", Params)
+    with pytest.raises(files.InputError) as fault:
+        study_file.section(study, "train", Params)
     assert str(fault.value).startswith(f"{study}: section 'train': ")
     assert [part for part in parts if part not in str(fault.value)] == []
     assert "\n" not in str(fault.value)
 
 
 def test_a_missing_section_lists_those_that_are_there(study: Path) -> None:
-    with pytest.raises(files.Fault, match="no section 'grade'; sections here: train, arms"):
-        stage.section(study, "grade", Params)
+    with pytest.raises(files.InputError, match="no section 'grade'; sections here: train, arms"):
+        study_file.section(study, "grade", Params)
 
 
 def test_an_unknown_arm_lists_those_that_are_there(study: Path) -> None:
-    with pytest.raises(files.Fault, match="no arm 'r9'; arms here: r1; mend"):
-        stage.arm(study, "r9")
+    with pytest.raises(files.InputError, match="no arm 'r9'; arms here: r1; mend"):
+        study_file.arm(study, "r9")
 
 
 def test_an_unknown_study_lists_those_that_are_there(study: Path) -> None:
-    with pytest.raises(files.Fault, match="no such study file; studies here: mini"):
-        stage.section(study.with_name("maxi.yaml"), "train", Params)
+    with pytest.raises(files.InputError, match="no such study file; studies here: mini"):
+        study_file.section(study.with_name("maxi.yaml"), "train", Params)
 
 
 BROKEN = {"no YAML": (b"train: {", "not YAML: "), "a list": (b"- 1", "expected sections, got list"), "no UTF-8": (b"\xff", "not YAML: ")}
@@ -77,15 +78,15 @@ BROKEN = {"no YAML": (b"train: {", "not YAML: "), "a list": (b"- 1", "expected s
 @pytest.mark.parametrize(("data", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_study_file_is_one_line(data: bytes, message: str, study: Path) -> None:
     study.write_bytes(data)
-    with pytest.raises(files.Fault, match=message) as fault:
-        stage.section(study, "train", Params)
+    with pytest.raises(files.InputError, match=message) as fault:
+        study_file.section(study, "train", Params)
     assert "\n" not in str(fault.value)
 
 
 def _call(main: Callable[..., None], words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(sys, "argv", ["/somewhere/stages/train.py", *words])
     with pytest.raises(SystemExit) as stop:
-        stage.run(main)
+        command.run(main)
     assert isinstance(stop.value.code, int)
     return stop.value.code
 
@@ -98,7 +99,7 @@ def _raising(error: BaseException) -> Callable[..., None]:
 
 
 ENDS = {
-    "a fault of the input": (files.Fault("mini.yaml: no arm 'r9'"), 2, "train: mini.yaml: no arm 'r9'\n"),
+    "a fault of the input": (files.InputError("mini.yaml: no arm 'r9'"), 2, "train: mini.yaml: no arm 'r9'\n"),
     "a full disk": (
         OSError(errno.ENOSPC, "No space left on device"),
         2,
@@ -125,7 +126,7 @@ def test_a_fault_ends_in_one_line(
 def test_a_fault_of_the_code_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py", "mini"])
     with pytest.raises(ZeroDivisionError):
-        stage.run(_raising(ZeroDivisionError()))
+        command.run(_raising(ZeroDivisionError()))
 
 
 def _two(study: str, out: str) -> None:
@@ -154,7 +155,7 @@ def test_the_number_of_arguments_is_checked(
 def test_main_gets_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[tuple[str, ...]] = []
     monkeypatch.setattr(sys, "argv", ["train.py", "a", "b", "c"])
-    stage.run(lambda study, *rest: got.append((study, *rest)))
+    command.run(lambda study, *rest: got.append((study, *rest)))
     assert got == [("a", "b", "c")]
 
 
@@ -171,5 +172,5 @@ CLOSINGS = {
 def test_the_closing_line_counts_by_reason(
     counts: tuple[int, int, dict[str, int] | None], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage.closing("split", *counts)
+    command.closing("split", *counts)
     assert capsys.readouterr().err == line

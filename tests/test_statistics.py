@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
 
-from stages.shared import statistics as st
+from distill.stats import statistics as st
 
 
 def own(n: int) -> st.Labels:

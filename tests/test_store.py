@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.shared.files import Fault
-from stages.teacher.budget import Cap, Cost
-from stages.teacher.request import Response, key, parse
-from stages.teacher.store import Store
-from tests.asking import FREE, problem
+from distill.core.errors import InputError
+from distill.llm.budget import BudgetLimit, Cost
+from distill.llm.call_store import Store
+from distill.llm.request import Response, key, parse
+from tests.llm_client_helpers import FREE, problem
 
 WORST, PAID = Cost(100, 1000), Cost(10, 70)
 KEY = key(problem(0), 0)
@@ -66,7 +66,7 @@ def test_a_dropped_attempt_keeps_its_text_and_its_cost(store: Store, paid: Cost 
 
 
 def test_the_cap_is_one_for_all_who_share_the_store(store: Store) -> None:
-    cap = Cap(None, 250)
+    cap = BudgetLimit(None, 250)
     with Store(store.path) as other:
         attempts = [each.reserve(KEY, WORST, cap) for each in (store, other, store, other)]
         assert [attempt is not None for attempt in attempts] == [True, True, False, False]
@@ -85,7 +85,7 @@ def test_what_two_bought_at_once_is_stored_once_and_paid_twice(store: Store) -> 
 def test_another_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("these are notes, and they are long enough to look like the head of a file " * 9)
-    with pytest.raises(Fault, match=r"notes\.txt: no call store that can be opened"):
+    with pytest.raises(InputError, match=r"notes\.txt: no call store that can be opened"):
         Store(path)
     assert path.read_text().startswith("these are notes")
 
@@ -94,5 +94,5 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "calls.sqlite") as base:
         base.execute("PRAGMA user_version = 9")
     base.close()
-    with pytest.raises(Fault, match="a call store of version 9, this program reads version 1"):
+    with pytest.raises(InputError, match="a call store of version 9, this program reads version 1"):
         Store(tmp_path / "calls.sqlite")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distill.model import engine
+from distill.records.example import Example
 from stages import student
 from stages.pretraining import Params as Texts
 from stages.pretraining import drills, problems
-from stages.shared import engine
-from stages.shared.chat import Example
 
 PARAMS = student.Params(
     kind="scratch",
@@ -68,7 +68,7 @@ def test_two_ranks_twice_give_the_same_bytes_and_open(texts: list[Example], tmp_
 
 def test_a_resumed_run_ends_in_the_same_bytes(texts: list[Example], tmp_path: Path) -> None:
     engine.start()
-    from stages.learning import pretrain
+    from distill.pretraining import pretrain_worker
 
     one = student.msgspec.structs.replace(PARAMS, ranks=1)
     hashes = []
@@ -80,21 +80,21 @@ def test_a_resumed_run_ends_in_the_same_bytes(texts: list[Example], tmp_path: Pa
         plan = student.msgspec.to_builtins(one) | {"config": student.config(one, bpe)}
         (work / "plan.json").write_text(json.dumps(plan))
         for stop in stops:
-            pretrain.train(work, until=stop)
+            pretrain_worker.train(work, until=stop)
         hashes.append(_sha(work / "model.safetensors"))
     assert hashes[0] == hashes[1]
 
 
 def test_batches_mask_the_prompt_and_hold_the_budget(texts: list[Example]) -> None:
     engine.start()
-    from stages.learning import pretrain
+    from distill.pretraining import pretrain_worker
 
     bpe = student.tokenizer(texts, 300)
     store = student.encode(texts, bpe)
-    kinds = {name: pretrain.Texts(store, name) for name in ("problems", "drills")}
+    kinds = {name: pretrain_worker.Texts(store, name) for name in ("problems", "drills")}
     plan = {"seed": 1, "steps": 8, "batch": 1024, "ranks": 2, "drills": (0.25, 0.08)}
-    for _, batch in zip(range(8), pretrain.batches(plan, kinds), strict=False):
-        inputs, targets, mask = pretrain.padded(batch)
+    for _, batch in zip(range(8), pretrain_worker.batches(plan, kinds), strict=False):
+        inputs, targets, mask = pretrain_worker.padded(batch)
         assert len(batch) % 2 == 0
         assert len(batch) * (inputs.shape[1] + 1) <= 1024 or len(batch) == 2
         for row, (tokens, start) in enumerate(batch):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from distill.core.errors import InputError
+from distill.records.assignment import Assignment
+from distill.stats.score_table import places
+from distill.stats.statistics import wilson
 from stages import summarise
-from stages.shared.files import Fault
-from stages.shared.scores import places
-from stages.shared.split import Assignment
-from stages.shared.statistics import wilson
 from tests import synthetic
 
 STUDY = "summarise: {confidence: 0.95, resamples: 500, seed: 5}\n"
@@ -81,7 +81,7 @@ def test_places_of_problems() -> None:
 
 
 def test_an_id_that_is_no_problem_is_a_fault() -> None:
-    with pytest.raises(Fault, match="problem z of a corpus or the split"):
+    with pytest.raises(InputError, match="problem z of a corpus or the split"):
         places([Assignment("a", "a", "heldout", True)], {"z"}, set(), {"a": "A"})
 
 
@@ -154,6 +154,6 @@ def test_faults_in_the_input(name: str, data: bytes | None, message: str, tmp_pa
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         summarise.main(str(tmp_path / "study.yaml"), *shared, *(str(tmp_path / n) for n in ("teacher.json", "summary.json", "plots")))
     assert not (tmp_path / "summary.json").exists()

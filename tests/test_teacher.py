@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.competition.problems import EXAMS, FAMILIES, TRANSFER, draw
-from stages.shared.trace import ANSWER, LEVELS
-from stages.teacher import work
-from stages.teacher.symbolic import ANSWER_LINE, Unsolved, condense, solve
+from distill.competition.competition_problems import EXAMS, FAMILIES, TRANSFER, draw
+from distill.records.level import ANSWER, LEVELS
+from distill.symbolic import arithmetic_steps
+from distill.symbolic.symbolic_teacher import ANSWER_LINE, Unsolved, condense, solve
 
 SOLVED = [
     ("Solve for x: 7x + 12 = 89.", "11"),
@@ -115,11 +115,11 @@ def _holds(text: str) -> bool:
 def test_written_arithmetic_is_true(a: int, b: int, deep: int) -> None:
     big, small = max(a, b), min(a, b)
     for text, result in (
-        (work.add(a, b, deep), a + b),
-        (work.subtract(big, small, deep), big - small),
-        (work.multiply(a, b, deep), a * b),
-        (work.divide(a * b, b, deep), a),
-        (work.modulo(a, b, deep), a % b),
+        (arithmetic_steps.add(a, b, deep), a + b),
+        (arithmetic_steps.subtract(big, small, deep), big - small),
+        (arithmetic_steps.multiply(a, b, deep), a * b),
+        (arithmetic_steps.divide(a * b, b, deep), a),
+        (arithmetic_steps.modulo(a, b, deep), a % b),
     ):
         assert text.endswith(f"={result}")
         while " (" in text:

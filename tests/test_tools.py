@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.shared.files import Fault
-from tests import tiny
-from tools import lock, outcome, study, tidy
+from distill.core.errors import InputError
+from tests import dvc_sandbox
+from tools import check_repo, lock, show_results, study
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,7 +61,7 @@ SUMMARY = {
 
 
 def test_the_result_table_has_a_row_an_arm() -> None:
-    lines = outcome.results(SUMMARY).splitlines()
+    lines = show_results.results(SUMMARY).splitlines()
     assert [line.split() for line in lines[2:]] == [
         ["base", "45.0", "[69.1,", "77.0]", "73.1", "[69.1,", "77.0]", "20.2"],
         ["r1", "73.1", "[69.1,", "77.0]", "-", "40.0"],
@@ -74,7 +74,7 @@ def test_the_claims_table_has_a_row_a_claim() -> None:
         "gain": {"verdict": "pattern holds", "published": "+4.76", "ours": "+25.3", "p": 0.0},
         "teacher": {"verdict": "pattern fails", "published": 91.4, "ours": 98, "p": None},
     }
-    lines = outcome.verdicts(claims).splitlines()
+    lines = show_results.verdicts(claims).splitlines()
     assert lines[2].split() == ["gain", "pattern", "holds", "+4.76", "+25.3", "<", "0.0001"]
     assert lines[3].split() == ["teacher", "pattern", "fails", "91.4", "98", "-"]
 
@@ -89,15 +89,15 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    tiny.call(tmp_path, "git", "init", "-q")
-    tiny.call(tmp_path, "git", "add", ".")
-    tiny.call(tmp_path, "git", "commit", "-q", "-m", "run")
+    dvc_sandbox.call(tmp_path, "git", "init", "-q")
+    dvc_sandbox.call(tmp_path, "git", "add", ".")
+    dvc_sandbox.call(tmp_path, "git", "commit", "-q", "-m", "run")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_an_equal_run_is_called_equal(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    outcome.main()
+    show_results.main()
     assert capsys.readouterr().out.splitlines()[-1] == "equal: all 2 outputs have the hashes of HEAD's dvc.lock"
 
 
@@ -111,7 +111,7 @@ def test_a_different_run_says_how_far_the_accuracies_moved(place: str, committed
     moved["arms"]["r1"]["competition"]["heldout"]["accuracy"] = accuracy
     (committed / "metrics" / "mini" / "summary.json").write_text(json.dumps(moved))
     (committed / "dvc.lock").write_text(yaml.safe_dump(_lock(a="1", b="3")))
-    outcome.main()
+    show_results.main()
     printed = capsys.readouterr().out
     assert "different: 1 outputs against HEAD's dvc.lock (2 here)" in printed
     key = "arms.r1.competition.heldout.accuracy"
@@ -121,7 +121,7 @@ def test_a_different_run_says_how_far_the_accuracies_moved(place: str, committed
 
 def test_without_a_committed_run_nothing_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert outcome._equality(["mini"]) == ["nothing to compare with: HEAD has no dvc.lock"]
+    assert show_results._equality(["mini"]) == ["nothing to compare with: HEAD has no dvc.lock"]
 
 
 STUDY = "arms: {r1: {level: r1, protocol: clean, corrected: false, n: 1}}\nrun: {students: true, arms: [r1], seeds: [1, 2]}\n"
@@ -149,7 +149,7 @@ BAD_RUNS = {
 @pytest.mark.parametrize(("text", "message"), BAD_RUNS.values(), ids=BAD_RUNS)
 def test_a_study_that_cannot_run_is_one_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(text)
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         study.command(tmp_path / "job.yaml")
 
 
@@ -164,9 +164,9 @@ def test_an_unknown_study_is_one_line(name: str, message: str) -> None:
 REGISTRY = b"pip install --" + b"index-url https://py" + b"pi.org/simple"
 UNTIDY = {
     "small and clean": ("notes.md", b"fine", 0),
-    "large": ("data.bin", b"0" * (tidy.FILE_LIMIT + 1), 1),
-    "large, in the remote": ("remote/files/md5/00/1", b"0" * (tidy.FILE_LIMIT + 1), 0),
-    "a remote too large": ("remote/files/md5/00/1", b"0" * (tidy.REMOTE_LIMIT + 1), 1),
+    "large": ("data.bin", b"0" * (check_repo.FILE_LIMIT + 1), 1),
+    "large, in the remote": ("remote/files/md5/00/1", b"0" * (check_repo.FILE_LIMIT + 1), 0),
+    "a remote too large": ("remote/files/md5/00/1", b"0" * (check_repo.REMOTE_LIMIT + 1), 1),
     "a registry": ("Makefile", REGISTRY, 1),
     "an option of pip": ("setup.sh", b"pip install --extra-" + b"index-url there", 1),
     "an option of uv that names none": ("Makefile", b"uv pip compile --no-emit-index-url", 0),
@@ -177,7 +177,7 @@ UNTIDY = {
 def test_what_may_not_be_committed_is_named(path: str, data: bytes, count: int, tmp_path: Path) -> None:
     (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / path).write_bytes(data)
-    assert len(tidy.faults([path, "deleted"], tmp_path)) == count
+    assert len(check_repo.faults([path, "deleted"], tmp_path)) == count
 
 
 def _setup(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from distill.core.errors import InputError
+from distill.core.files import read_json
+from distill.model import engine
+from distill.model.model_io import Student, adapted, weights
 from stages import overfit, train
-from stages.learning.student import Student, adapted, weights
-from stages.shared import engine
-from stages.shared.files import Fault, read_json
-from tests import student as toy
+from tests import tiny_model as toy
 
 engine.start()
 import mlx.core as mx  # noqa: E402
@@ -25,7 +26,7 @@ from mlx.utils import tree_flatten, tree_map  # noqa: E402
 from mlx_lm.models.qwen2 import TransformerBlock  # noqa: E402
 from mlx_lm.tuner import trainer  # noqa: E402
 
-from stages.learning import lora, packed  # noqa: E402
+from distill.training import lora, packed_loss  # noqa: E402
 
 Training = Callable[..., Path]
 
@@ -208,7 +209,7 @@ def test_a_quantised_student_in_its_own_format_and_in_float32(training: Training
 
 def test_checkpointing_changes_memory_not_bytes(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(packed, "suits", lambda _: False)
+        patch.setattr(packed_loss, "suits", lambda _: False)
         plain = training(name="plain")
     monkeypatch.setattr(TransformerBlock, "__call__", TransformerBlock.__call__)  # mlx-lm patches the class: put it back after
     saving = training(grad_checkpoint=True)
@@ -234,8 +235,8 @@ def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: li
     noise = tree_map(lambda part: part + mx.array(draw.normal(0, 0.1, part.shape), mx.float32), model.trainable_parameters())
     model.update(noise)
     given = [(draw.integers(0, 300, length).tolist(), count) for length, count in zip(lengths, masked, strict=True)]
-    assert packed.suits(model)
-    (ours, count), gradient = nn.value_and_grad(model, packed.loss)(model, packed.batch(model, given))
+    assert packed_loss.suits(model)
+    (ours, count), gradient = nn.value_and_grad(model, packed_loss.loss)(model, packed_loss.batch(model, given))
     (theirs, number), expected = nn.value_and_grad(model, trainer.default_loss)(model, *lora._padded(given))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
     assert count.item() == number.item()
@@ -246,7 +247,7 @@ def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: li
 
 def test_powers_of_two() -> None:
     x = np.linspace(-125, 125, 100_001, dtype=np.float32)
-    assert np.abs(np.array(packed.exp2(mx.array(x))) / np.exp2(x.astype(np.float64)) - 1).max() < 5e-7
+    assert np.abs(np.array(packed_loss.exp2(mx.array(x))) / np.exp2(x.astype(np.float64)) - 1).max() < 5e-7
 
 
 def test_each_pass_takes_every_example_once_in_an_order_of_its_own() -> None:
@@ -283,15 +284,15 @@ WRONG = {  # name: (changed keys, the message)
 
 @pytest.mark.parametrize(("keys", "message"), WRONG.values(), ids=WRONG)
 def test_runs_that_cannot_be(training: Training, keys: dict[str, Any], message: str) -> None:
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         training(**keys)
     assert not Path("adapter").exists()
 
 
 def test_a_missing_student_and_a_bad_seed(training: Training, tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"nowhere: no config.json or model\*.safetensors here"):
+    with pytest.raises(InputError, match=r"nowhere: no config.json or model\*.safetensors here"):
         training(base=tmp_path / "nowhere")
-    with pytest.raises(Fault, match="seed 'one'"):
+    with pytest.raises(InputError, match="seed 'one'"):
         train.main(toy.study(tmp_path), "r1", "one", "corpus", "student", "out", "curve", "metrics")
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from stages.extraction import answers, compare, items, keys, pages, reconcile, transcription
-from stages.extraction.boxes import Box, Scan, lines, text
-from stages.extraction.items import Item
-from stages.extraction.reconcile import Datafile, Printed
-from stages.extraction.transcription import Entry
-from stages.shared.files import Fault
+from distill.core.errors import InputError
+from distill.extraction import exam_items, key_pages, reconcile, same_answer, scan_pages, text_similarity, transcription
+from distill.extraction.boxes import Box, Scan, lines, text
+from distill.extraction.exam_items import Item
+from distill.extraction.reconcile import Datafile, Printed
+from distill.extraction.transcription import Entry
 
 DATAFILE = Datafile(
     folder="datafile",
@@ -54,11 +54,11 @@ SOLVED = _scan((100, 40, "2031 Anytown - Team Test"), (36, 200, "1. Prove it."),
     ],
 )
 def test_pages_are_classed(scans: list[Scan], expected: list[tuple[str, str]]) -> None:
-    assert [(leaf.kind, leaf.section) for leaf in pages.classed(scans, "two-person", 8)] == expected
+    assert [(leaf.kind, leaf.section) for leaf in scan_pages.classed(scans, "two-person", 8)] == expected
 
 
 def _numbers(*boxes: tuple[float, float, str], section: str = "two-person") -> dict[str, str]:
-    found = items.items([pages.Leaf(_scan(*boxes), "test", section)], 8)
+    found = exam_items.items([scan_pages.Leaf(_scan(*boxes), "test", section)], 8)
     return {item.number: item.text for item in found}
 
 
@@ -83,14 +83,14 @@ def test_a_space_in_a_label_is_no_word() -> None:
 
 
 def test_an_item_goes_on_to_the_next_page() -> None:
-    leaves = [pages.Leaf(_scan((36, 700, "1. Add"), number=1), "test", "two-person")]
-    leaves.append(pages.Leaf(_scan((60, 40, "seven."), (36, 80, "2. Sub."), number=2), "test", "two-person"))
-    assert [(item.number, item.text, item.page) for item in items.items(leaves, 8)] == [("1", "Add seven.", 1), ("2", "Sub.", 2)]
+    leaves = [scan_pages.Leaf(_scan((36, 700, "1. Add"), number=1), "test", "two-person")]
+    leaves.append(scan_pages.Leaf(_scan((60, 40, "seven."), (36, 80, "2. Sub."), number=2), "test", "two-person"))
+    assert [(item.number, item.text, item.page) for item in exam_items.items(leaves, 8)] == [("1", "Add seven.", 1), ("2", "Sub.", 2)]
 
 
 def test_a_region_reaches_to_the_next_item() -> None:
     scan = _scan((36, 100, "1. Add."), (60, 150, "a figure"), (36, 200, "2. Sub."))
-    first = items.items([pages.Leaf(scan, "test", "two-person")], 8)[0]
+    first = exam_items.items([scan_pages.Leaf(scan, "test", "two-person")], 8)[0]
     assert first.region == (32, 89.5, 112, 189.5)
 
 
@@ -103,13 +103,13 @@ def test_raised_and_built_up_print_goes_to_its_line() -> None:
 
 def test_a_key_is_read_by_its_rows() -> None:
     lost = KEY._replace(boxes=tuple(box for box in KEY.boxes if box.text not in ("4.", "42")))
-    read = keys.answers(lost, 99)
+    read = key_pages.answers(lost, 99)
     assert (read["4"], read["6"], read["10"], len(read)) == ("28", "", "70", 10)
 
 
 def test_notes_are_no_answer_and_a_fraction_is_one() -> None:
     marks = (Box(130, 220, 138, 232, "3", 0.9), Box(130, 236, 138, 248, "4", 0.9), Box(200, 225, 240, 234, "Must be", 0.9))
-    assert keys.answers(SHEET._replace(boxes=SHEET.boxes + marks), 99)["1"] == "3/4"
+    assert key_pages.answers(SHEET._replace(boxes=SHEET.boxes + marks), 99)["1"] == "3/4"
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_notes_are_no_answer_and_a_fraction_is_one() -> None:
     ],
 )
 def test_differences(transcribed: str, read: str, expected: list[str]) -> None:
-    assert compare.differences(transcribed, [read], frozenset(("larger",))) == expected
+    assert text_similarity.differences(transcribed, [read], frozenset(("larger",))) == expected
 
 
 def test_what_a_second_reading_does_not_bear_out_is_no_difference() -> None:
-    assert compare.differences("Add 15 and 7.", ["Add 51 and 1.", "Add 51 and 7."], frozenset()) == ["-15", "+51"]
-    assert compare.differences("Add 15.", ["Add 51.", "Add 15."], frozenset()) == []
+    assert text_similarity.differences("Add 15 and 7.", ["Add 51 and 1.", "Add 51 and 7."], frozenset()) == ["-15", "+51"]
+    assert text_similarity.differences("Add 15.", ["Add 51.", "Add 15."], frozenset()) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_a_second_reading_does_not_bear_out_is_no_difference() -> None:
     ],
 )
 def test_answers_agree(gold: str, key: str, expected: bool | None) -> None:
-    assert answers.agree(gold, key) is expected
+    assert same_answer.agree(gold, key) is expected
 
 
 def _printed(*texts: str, key: str = "5") -> Printed:
@@ -239,12 +239,12 @@ def test_a_transcription_is_taken_over_byte_for_byte(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_transcription_is_one_line(tmp_path: Path, document: object, message: str) -> None:
-    with pytest.raises(Fault, match=message):
+    with pytest.raises(InputError, match=message):
         transcription.read(_write(tmp_path, document), DATAFILE.sections, 8)
 
 
 def test_a_folder_without_transcription_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"no YEAR.json in it"):
+    with pytest.raises(InputError, match=r"no YEAR.json in it"):
         transcription.read(tmp_path, DATAFILE.sections, 8)
 
 
@@ -254,9 +254,9 @@ def test_nothing_read_is_too_strange(seed: int) -> None:
     rng = random.Random(seed)
     words = ["1.", "2.", "T1.", "10.", "___", "Name:", "Answers", "Two-Person", "Team Test", "", " ", "7", "½", "(T2)", "12 .", "Solution"]
     boxes = [(rng.uniform(0, 600), rng.uniform(0, 790), rng.choice(words)) for _ in range(rng.randrange(60))]
-    leaves = pages.classed([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
+    leaves = scan_pages.classed([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
     for leaf in leaves:
-        keys.answers(leaf.scan, 8)
-    for item in items.items([leaf._replace(kind="test") for leaf in leaves], 8):
+        key_pages.answers(leaf.scan, 8)
+    for item in exam_items.items([leaf._replace(kind="test") for leaf in leaves], 8):
         assert item.region[0] <= item.region[2]
         assert item.region[1] <= item.region[3]

@@ -10,12 +10,12 @@ import msgspec
 import pypdfium2 as pdfium
 import pytest
 
+from distill.competition.exam import Exam, Item
+from distill.competition.scan import scan
+from distill.competition.typeset import label, typeset, words
+from distill.core.errors import InputError
+from distill.sources import manifest
 from stages import fetch
-from stages.competition.exam import Exam, Item
-from stages.competition.scan import scan
-from stages.competition.typeset import label, typeset, words
-from stages.extraction import manifest
-from stages.shared.files import Fault
 from tests.golden.exams import SCAN, TEXT
 
 PARAMS = fetch.Competition(
@@ -98,7 +98,7 @@ def test_a_long_test_turns_pages_and_ends_in_its_key(tmp_path: Path) -> None:
 
 
 def test_a_section_that_is_not_printed(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match="no test is printed for section 'relay'; allowed: freshman-sophomore"):
+    with pytest.raises(InputError, match="no test is printed for section 'relay'; allowed: freshman-sophomore"):
         typeset(Exam(2011, "relay", ()), tmp_path / "a.pdf")
 
 
@@ -128,12 +128,12 @@ def test_a_raw_folder_lists_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_scanned_year_that_is_not_printed(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match="scanned_years: 2019 is not printed; allowed: 2011 to 2012"):
+    with pytest.raises(InputError, match="scanned_years: 2019 is not printed; allowed: 2011 to 2012"):
         fetch.print_competition(msgspec.structs.replace(PARAMS, scanned_years=[2019]), tmp_path, tmp_path)
 
 
 def test_an_unknown_kind_names_the_allowed_ones(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("fetch: {kind: ftp}\n")
-    with pytest.raises(Fault, match="kind is 'ftp'; allowed: competition"):
+    with pytest.raises(InputError, match="kind is 'ftp'; allowed: competition"):
         fetch.main(str(tmp_path / "s.yaml"), str(tmp_path / "raw"))
     assert not (tmp_path / "raw").exists()

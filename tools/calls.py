@@ -17,12 +17,13 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from stages.shared import stage, stream
-from stages.shared.files import Fault
-from stages.teacher import transcripts
-from stages.teacher.budget import NANO
-from stages.teacher.request import Empty, Malformed, parse
-from stages.teacher.store import Store
+from distill.cli import command
+from distill.core import files
+from distill.core.errors import InputError
+from distill.llm import transcripts
+from distill.llm.budget import NANO
+from distill.llm.call_store import Store
+from distill.llm.request import Empty, Malformed, parse
 
 SHOWN = 20  # faults listed before the rest is only counted
 
@@ -30,9 +31,9 @@ SHOWN = 20  # faults listed before the rest is only counted
 def main(command: str, store: str, *words: str) -> None:
     """Run one command on a store, which must exist unless it is imported into."""
     if command not in ("list", "export", "import", "verify", "prune"):
-        raise Fault(f"no command '{command}'; commands: list, export, import, verify, prune")
+        raise InputError(f"no command '{command}'; commands: list, export, import, verify, prune")
     if command != "import" and not Path(store).exists():
-        raise Fault(f"{store}: no such call store; a study's is .work/STUDY/calls.sqlite")
+        raise InputError(f"{store}: no such call store; a study's is .work/STUDY/calls.sqlite")
     with Store(store) as opened:
         if command == "list":
             print(listed(opened))
@@ -48,7 +49,7 @@ def main(command: str, store: str, *words: str) -> None:
 
 def _one(words: tuple[str, ...]) -> str:
     if len(words) != 1:
-        raise Fault(f"expected one file, got {len(words)}")
+        raise InputError(f"expected one file, got {len(words)}")
     return words[0]
 
 
@@ -119,11 +120,11 @@ def prune(store: Store, what: str = "", *words: str) -> str:
     if what == "finish" and words:
         return f"{store.change('DELETE FROM calls WHERE finish = ?', _one(words))} calls removed"
     if what == "but" and words:
-        kept = {call.key for word in words for call in stream.read(Path(word), transcripts.Call)}
+        kept = {call.key for word in words for call in files.iterate_records(Path(word), transcripts.Call)}
         keys = [row["key"] for row in store.rows("SELECT key FROM calls") if row["key"] not in kept]
         return f"{sum(store.change('DELETE FROM calls WHERE key = ?', key) for key in keys)} calls removed, {len(kept)} kept"
-    raise Fault(f"prune what? '{' '.join((what, *words))}' is none of: attempts | open | finish REASON | but FILE...")
+    raise InputError(f"prune what? '{' '.join((what, *words))}' is none of: attempts | open | finish REASON | but FILE...")
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

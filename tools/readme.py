@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from stages.ledger.line import Line
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.core.files import write_text
+from distill.records.claim_record import ClaimRecord
+from distill.report import report_inputs, tables
+from distill.report.report_page import Ledger
 from stages.report import Intervals
-from stages.reporting import inputs, tables
-from stages.reporting.page import Ledger
-from stages.shared import stage
-from stages.shared.files import Fault, write_text
 
 START, END = "<!-- results -->", "<!-- /results -->"
 STUDY = Path("studies", "mini.yaml")
@@ -26,7 +27,7 @@ def main() -> None:
 def filled(text: str, results: str) -> str:
     """Return the text with `results` between its markers."""
     if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        raise Fault(f"README.md: expected {START} once, and after it {END} once; put them back")
+        raise InputError(f"README.md: expected {START} once, and after it {END} once; put them back")
     before, rest = text.split(START)
     return f"{before}{START}\n{results}\n{END}{rest.split(END)[1]}"
 
@@ -35,8 +36,11 @@ def block(root: Path) -> str:
     """Return the result tables of the embedded study that lies in `root`."""
     study, metrics = root / STUDY, root / "metrics" / STUDY.stem
     arms = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["arms"]
-    summary, claims = inputs.summary(metrics / "summary.json", arms), inputs.read(metrics / "claims.json", dict[str, Line])
-    said, confidence = stage.section(study, "claims", Ledger), stage.section(study, "summarise", Intervals).confidence
+    summary, claims = (
+        report_inputs.summary(metrics / "summary.json", arms),
+        report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord]),
+    )
+    said, confidence = study_file.section(study, "claims", Ledger), study_file.section(study, "summarise", Intervals).confidence
     rows = [
         [said.ledger[name].says, tables.verdict(line), tables.figure(line.ours), tables.chance(line.p_holm)]
         for name, line in claims.items()
@@ -53,5 +57,5 @@ def block(root: Path) -> str:
 if __name__ == "__main__":
     try:
         main()
-    except Fault as fault:
+    except InputError as fault:
         sys.exit(f"readme: {fault}")

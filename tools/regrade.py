@@ -16,10 +16,12 @@ from typing import NamedTuple
 import msgspec
 from tabulate import tabulate
 
+from distill.cli import command
+from distill.core import files, study_file
+from distill.core.errors import InputError
+from distill.records.completion import Completion
+from distill.records.verdict import Verdict
 from stages import grade
-from stages.shared import files, stage
-from stages.shared.completion import Completion, Verdict
-from stages.shared.files import Fault
 
 SHOWN = 40  # moved items on the screen unless --all asks for more
 WIDTH = 32  # characters of an answer on the screen
@@ -70,7 +72,7 @@ def main(*words: str) -> None:
     """Print what moved, item by item, and the accuracy of each arm before and after."""
     options = _options(words)
     study, data = f"studies/{options.study}.yaml", Path("data", options.study)
-    params = stage.section(study, "grade", grade.Params)
+    params = study_file.section(study, "grade", grade.Params)
     before = _before(data / "verdicts.jsonl.gz", options.revision)
     golds, forms = grade.terms(study, data / "problems.jsonl", data / "reading.jsonl", data / "benchmarks")
     cells = cell_paths(data / "completions")
@@ -103,7 +105,7 @@ def _before(path: Path, revision: str) -> list[Before]:
         done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
         if done.returncode:
             said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-            raise Fault(
+            raise InputError(
                 f"{path} of {revision}: {' '.join(said) or 'not found'}; name a revision whose dvc.lock has it (`git log dvc.lock`)"
             )
         return files.read_records(target, Before)
@@ -115,10 +117,10 @@ def cell_paths(folder: Path) -> dict[grade.Cell, Path]:
     for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
         arm, _, seed = path.name.removesuffix(".jsonl.gz").rpartition("-")
         if path.name != "base.jsonl.gz" and not (arm and seed.isdecimal()):
-            raise Fault(f"{path}: not a cell's name: base.jsonl.gz or ARM-SEED.jsonl.gz; move it elsewhere")
+            raise InputError(f"{path}: not a cell's name: base.jsonl.gz or ARM-SEED.jsonl.gz; move it elsewhere")
         cells[(arm, int(seed)) if arm else ("base", 0)] = path
     if not cells:
-        raise Fault(f"{folder}: no completions; run `dvc pull`, or `dvc repro sample`")
+        raise InputError(f"{folder}: no completions; run `dvc pull`, or `dvc repro sample`")
     return cells
 
 
@@ -189,4 +191,4 @@ def _accuracies(found: Comparison) -> str:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command.run(main)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from stages.shared import stage
-from stages.shared.files import Fault
+from distill.cli import command as command_line
+from distill.core import study_file
+from distill.core.errors import InputError
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,12 +20,12 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def command(path: Path) -> list[str]:
-    """Return the words of the `dvc exp run` that computes a study; an arm that the study lacks is a Fault."""
-    run = stage.section(path, "run", Run)
+    """Return the words of the `dvc exp run` that computes a study; an arm that the study lacks is an InputError."""
+    run = study_file.section(path, "run", Run)
     for arm in run.arms:
-        stage.arm(path, arm)
+        study_file.arm(path, arm)
     if not run.arms or not run.seeds:
-        raise Fault(f"{path}: section 'run': arms and seeds must not be empty")
+        raise InputError(f"{path}: section 'run': arms and seeds must not be empty")
     values = {
         "corpora": [path.stem],
         "students": [path.stem] if run.students else [],
@@ -38,11 +39,11 @@ def command(path: Path) -> list[str]:
 def main(name: str) -> None:
     """Replace this process by the run of study `name`."""
     if not name:
-        raise Fault("say which study: make study S=NAME; NAME is a file of studies/ without its ending")
+        raise InputError("say which study: make study S=NAME; NAME is a file of studies/ without its ending")
     words = command(Path("studies", f"{name}.yaml"))
     print(" ".join(words), file=sys.stderr)
     os.execvp(words[0], words)
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    command_line.run(main)

@@ -15,12 +15,12 @@ from random import Random
 
 import yaml
 
-from stages.competition.family import ALL
-from stages.competition.problems import FAMILIES, TUNING, draw
-from stages.shared.completion import Verdict
-from stages.shared.files import read_records, write_records
-from stages.shared.problem import Problem
-from stages.shared.split import Assignment
+from distill.competition.competition_problems import FAMILIES, TUNING, draw
+from distill.competition.family import ALL
+from distill.core.files import read_records, write_records
+from distill.records.assignment import Assignment
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 
 SEED = 11
 EACH = 48  # problems drawn of each family; some have fewer

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from stages.competition.exam import Exam, Item
-from stages.competition.scan import scan
-from stages.competition.typeset import typeset
+from distill.competition.exam import Exam, Item
+from distill.competition.scan import scan
+from distill.competition.typeset import typeset
 
 HERE = Path(__file__).parent
 TEXT = Exam(

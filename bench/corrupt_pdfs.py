@@ -1,0 +1,88 @@
+"""Damaged copies of real PDFs through the readers: each must end in pages that were read, or in one line that names the file.
+
+    python bench/corrupt_pdfs.py studies/job.yaml data/job/raw [COPIES]
+
+Prints one line a kind of damage and the longest and the largest case. Pages whose pixels are unchanged come from .work/NAME/extract.
+"""
+
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pypdfium2 as pdfium
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
+
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.extraction import exam_items, page_reader, scan_pages
+from distill.extraction.page_reader import How
+from stages import extract
+
+KINDS = ("truncated", "flipped", "zero-length", "image", "password", "bomb", "huge page", "garbage")
+
+
+def damaged(kind: str, source: Path, target: Path, rng: random.Random) -> None:
+    """Write a damaged copy."""
+    data = bytearray(source.read_bytes())
+    if kind == "truncated":
+        target.write_bytes(data[: rng.randrange(1, len(data))])
+    elif kind == "flipped":
+        for _ in range(rng.choice([1, 10, 100, 1000])):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        target.write_bytes(data)
+    elif kind == "zero-length":
+        target.write_bytes(b"")
+    elif kind == "image":
+        pdfium.PdfDocument(source)[0].render().to_pil().save(target, rng.choice(["PNG", "JPEG", "GIF"]))
+    elif kind == "garbage":
+        target.write_bytes(b"%PDF-1.4\n" + rng.randbytes(5000))
+    else:
+        size = (14000, 14000) if kind == "huge page" else (612, 792)
+        locked = StandardEncryption("secret", "owner") if kind == "password" else None
+        canvas = Canvas(str(target), pagesize=size, encrypt=locked)
+        for _ in range(10_000 if kind == "bomb" else 1):
+            canvas.rect(0, 0, 10, 10)
+            canvas.showPage()
+        canvas.save()
+
+
+def main(study: str, raw: str, copies: str = "200") -> None:
+    """Damage, read, count."""
+    params = study_file.section(study, "extract", extract.Params)
+    sources = sorted(Path(raw).rglob("*.pdf"))
+    rng = random.Random(1)
+    how = How(params.ocr_dpi, params.min_text_chars, Path(".work", Path(study).stem, "extract"))
+    outcomes, longest, strange = Counter[tuple[str, str]](), (0.0, ""), list[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(int(copies)):
+            kind = KINDS[number % 8] if number % 8 > 1 and number < 64 else KINDS[number % 2]  # most are truncated or flipped
+            source = rng.choice(sources)
+            target = Path(folder, source.name)
+            damaged(kind, source, target, rng)
+            begun = time.monotonic()
+            try:
+                read = extract._pages([target], how, params.limits, page_reader.scan)
+                found = exam_items.items(scan_pages.classed(read[target], "", 8), 8)
+                end = "read in part or whole" if found else "read, no item"
+            except InputError as fault:
+                end = "one line"
+                if "\n" in str(fault) or target.name not in str(fault):
+                    strange.append(str(fault))
+            longest = max(longest, (time.monotonic() - begun, f"{kind} {source.name}"))
+            outcomes[kind, end] += 1
+            print(f"{number + 1} {kind} {source.name}: {end}, {time.monotonic() - begun:.1f} s", flush=True)
+            target.unlink()
+    for (kind, end), count in sorted(outcomes.items()):
+        print(f"{kind}: {count} {end}")
+    print(f"longest {longest[0]:.1f} s ({longest[1]})")
+    print(f"largest reader {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GiB")
+    print(f"strange: {strange}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,119 @@
+"""Do two readings say the same? True, False, or None where functions stand in them of which our arithmetic knows nothing."""
+
+import re
+from fractions import Fraction
+
+from distill.answers.answer_ast import Reading, lowest
+from distill.answers.exact_algebra import Value, multiply, rational, same
+from distill.answers.trig_values import FUNCTIONS
+
+
+def equal(gold: Reading, answer: Reading) -> bool | None:
+    """Decide equality of two readings; symmetric but for a ratio that a key gives in higher terms, which only itself meets."""
+    kinds = gold.kind, answer.kind
+    if gold.name and answer.name and gold.name != answer.name:
+        names = [re.sub("[() ]", "", name) for name in (gold.name, answer.name)]
+        if names[0] != names[1] and all(re.fullmatch(rf"(?:{'|'.join(FUNCTIONS)})?[A-Za-zα-ω]", name) for name in names):
+            return False  # x = 5 and y = 5, or sin x = 5
+    if "equation" in kinds:
+        return _same_equation(gold, answer)
+    if "ratio" in kinds:
+        return _same_ratio(gold, answer)
+    if kinds == ("value", "value"):
+        return _same_value(gold, answer)
+    if set(kinds) == {"matrix"} and gold.note != answer.note:
+        return False
+    column = {r.kind for r in (gold, answer)} == {"matrix", "tuple"} and any(r.note.endswith("x1") for r in (gold, answer))
+    if column or kinds in (("matrix", "matrix"), ("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
+        return _ordered(gold, answer)
+    if set(kinds) <= {"list", "set"}:
+        return _unordered(gold.items, answer.items)
+    if set(kinds) <= {"interval", "union"}:
+        if kinds[0] != kinds[1] or len(gold.items) != len(answer.items):
+            return False
+        return _ordered(gold, answer) if gold.kind == "union" or gold.note == answer.note else False
+    if set(kinds) == {"interval", "tuple"}:  # (2, 7) is both
+        interval = gold if gold.kind == "interval" else answer
+        return _ordered(gold, answer) if interval.note == "()" else False
+    return False if gold.kind != answer.kind else gold.kind == "empty"
+
+
+def every(verdicts: list[bool | None]) -> bool | None:
+    """Return False if one is, else None if one is, else True."""
+    return False if False in verdicts else None if None in verdicts else True
+
+
+def _ordered(gold: Reading, answer: Reading) -> bool | None:
+    if len(gold.items) != len(answer.items):
+        return False
+    return every([equal(left, right) for left, right in zip(gold.items, answer.items, strict=True)])
+
+
+def _unordered(gold: tuple[Reading, ...], answer: tuple[Reading, ...]) -> bool | None:
+    """Match each item with one of the other side's."""
+    if len(gold) != len(answer):
+        return False
+    rest = list(answer)
+    undecided = False
+    for item in gold:
+        verdicts = [equal(item, other) for other in rest]
+        if True in verdicts:
+            rest.pop(verdicts.index(True))
+        elif None in verdicts:
+            undecided = True
+        else:
+            return False
+    return None if undecided else True
+
+
+def _same_value(gold: Reading, answer: Reading) -> bool | None:
+    """Compare numbers with their units: a unit that one side leaves out is taken to be the other's; 50% is 50, and 1/2 too."""
+    if gold.value is None or answer.value is None:
+        return None
+    left, right = gold.unit, answer.unit
+    if left and right and left.dimensions == right.dimensions:
+        return same(multiply(gold.value, rational(left.factor)), multiply(answer.value, rational(right.factor)))
+    verdict = same(gold.value, answer.value)
+    if left and right:
+        return False
+    if gold.words != answer.words and verdict and (gold.words or left) and (answer.words or right):
+        return None
+    if verdict is False and (other := (gold if left else answer).items) and other[0].value:  # 150 is 2 hours 30 minutes, in the last unit
+        return same(other[0].value, (answer if left else gold).value or other[0].value)
+    unit, whole, part = (left, answer.value, gold.value) if left else (right, gold.value, answer.value)
+    if verdict is False and unit and unit.dimensions == (("percent", 1),):
+        return same(multiply(whole, rational(100)), part)
+    return verdict
+
+
+def _same_ratio(gold: Reading, answer: Reading) -> bool | None:
+    terms = lowest(gold)
+    if gold.kind == answer.kind == "ratio":
+        if (verdict := _ordered(gold, answer)) is not False:
+            return verdict
+        return lowest(answer) == terms if terms == tuple(item.value for item in gold.items) else False
+    ratio, other = (gold, answer) if gold.kind == "ratio" else (answer, gold)
+    if len(ratio.items) != 2 or other.kind != "value" or other.value is None or terms != tuple(i.value for i in gold.items if i.value):
+        return False
+    first, second = (item.value for item in ratio.items)
+    if first is None or second is None:
+        return None
+    return same(multiply(other.value, second), first) if second.top else False  # 0:0 is no number
+
+
+def _same_equation(gold: Reading, answer: Reading) -> bool | None:
+    """Two equations agree up to a constant factor; against an expression the right side of y = ... counts."""
+    if gold.kind == answer.kind:
+        return _proportional(gold.value, answer.value) if gold.value and answer.value else None
+    equation, other = (gold, answer) if gold.kind == "equation" else (answer, gold)
+    if other.kind != "value":
+        return False
+    return equal(equation.items[0], other) if equation.items else False
+
+
+def _proportional(left: Value, right: Value) -> bool | None:
+    if not left.top or not right.top or set(left.top) != set(right.top):
+        return same(left, right)
+    first = next(iter(left.top))
+    factor = Fraction(left.top[first]) / right.top[first]
+    return same(left, multiply(right, rational(factor)))

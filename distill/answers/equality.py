@@ -1,0 +1,163 @@
+"""Is the answer equal to the gold answer? Decided without computer algebra; None where that takes more, or a reader."""
+
+import re
+from functools import lru_cache
+
+from distill.answers.answer_ast import Reading, read
+from distill.answers.answer_key import meets, read_key
+from distill.answers.ast_equality import equal, every
+from distill.answers.compound_units import same_time
+from distill.answers.exact_algebra import Undecided
+from distill.answers.expression_parser import prose
+from distill.answers.final_answer import notation
+from distill.answers.units import based, spelt, split_unit
+
+MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
+_INTEGER = re.compile(r"[-+]?\d{1,40}")
+_LEAD = re.compile(
+    r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is\s+|:\s*)|(?:approximately|about|≈)\s*"
+    r"|=\s*|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"(.*\S)\s*\(\s*([A-Za-z][A-Za-z -]+)\)")
+_CHOICE = re.compile(r"(?:(?:option|choice|answer)\s*)?\(?([A-Ja-j])(?:\)|\b)[.:]?\s*(.*)", re.IGNORECASE)
+
+
+def decide(gold: str, answer: str) -> bool | None:
+    """Decide a pair without computer algebra: True or False, or None where that takes more.
+
+    >>> decide("3√2", r"\\frac{6}{\\sqrt{2}}"), decide("3/4", "4/3"), decide("√x", "√y")
+    (True, False, False)
+    """
+    if gold.strip() == answer.strip():
+        return True
+    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+        return int(gold) == int(answer)
+    if max(len(gold), len(answer)) > MAX_CHARS:
+        return None
+    key = read_key(gold)
+    right = notation(answer)
+    known = _notation(key.gold)
+    verdict = _alternatives(known, right)
+    if verdict and not formed(key.form, right):
+        return False
+    return verdict
+
+
+def formed(form: str, text: str) -> bool:
+    """Return whether an answer in plain notation, without its name, unit and LaTeX's brackets, has the form that a key demands.
+
+    >>> formed("fraction", "x=((40)/(41))"), formed("decimal", "the answer is 0.5 cm"), formed("decimal", "1/2")
+    (True, True, False)
+    """
+    if not form:
+        return True
+    text = re.split("[=≈]", _LEAD.sub("", text, count=1) if _LEAD.match(text) else text)[-1].strip().lstrip("$")
+    text = split_unit(text)[0] if form != "pair" else text
+    return meets(form, re.sub(r"\(\((-?\d+)\)/\((\d+)\)\)", r"\1/\2", text))
+
+
+@lru_cache(4096)
+def _notation(text: str) -> str:
+    return notation(text)
+
+
+@lru_cache(4096)
+def _read(text: str) -> Reading | None:
+    return read(text)
+
+
+def _alternatives(known: str, given: str) -> bool | None:
+    """Compare as they stand; else any of the forms a key allows by `or`, and any of the values that an answer calls nearly equal."""
+    verdict = _compare(known, given)
+    if verdict is True:
+        return True
+    options = [(k, g) for k in _options(known, r"\s+or\s+") for g in _options(given, "≈")]
+    if len(options) < 2:
+        return verdict
+    if len({k for k, _ in options}) > 1 and not _synonyms({k for k, _ in options}):
+        return verdict
+    verdicts = [_compare(k, g) for k, g in options]
+    return True if True in verdicts else None if None in verdicts else False
+
+
+def _options(text: str, separator: str) -> list[str]:
+    return [part.strip() for part in re.split(separator, text, flags=re.IGNORECASE) if part.strip()]
+
+
+def _synonyms(options: set[str]) -> bool:
+    """Return whether the options of a key are one answer in several notations."""
+    first, *others = sorted(options)
+    return all(_compare(first, other) for other in others)
+
+
+def _compare(known: str, given: str) -> bool | None:
+    """Compare two answers in plain notation."""
+    known, given = (_LEAD.sub("", text, count=1) if _LEAD.match(text) else text for text in (known, given))
+    if known == given or (known.casefold() == given.casefold() and prose(known)):
+        return True
+    if (choice := _choice(known, given)) is not None:
+        return choice
+    if clock := same_time(known, given):
+        return clock[0]
+    left, right = based(known), based(given)
+    if left or right:
+        return _same_base(known, given, left, right)
+    for one, other in ((known, given), (given, known)):  # 7 (seven), 52 (base 8): an aside of words
+        if aside := _ASIDE.fullmatch(one):
+            if (numerals := spelt(aside[2])) is not None:
+                return every([_compare(aside[1], other), _compare(numerals, other)])
+            if _compare(aside[1], other):
+                return True
+    reading, answer = _read(known), read(given)
+    if reading and answer:
+        try:
+            return equal(reading, answer)
+        except Undecided:  # a value beyond the limits that only the comparison makes
+            return None
+    return _words(known, given, reading, answer)
+
+
+def _choice(known: str, given: str) -> bool | None:
+    """Compare with a multiple-choice letter; None where the key is none, or the answer no letter that could be one."""
+    key = re.fullmatch(r"\(?([A-J])\)?", known)
+    if not key:
+        return None
+    match = _CHOICE.fullmatch(given)
+    alone = match and not re.search(r"\b(?:and|or)\b|\([A-J]\)|^\W*[,&]", match[2])  # (A) and (B) is no choice
+    if match and alone and (not match[2] or given[0] == "(" or re.match(r"[A-J][.:)]", given)):
+        return match[1].upper() == key[1]
+    return None if not re.search("[A-Za-z]", known) else False if re.fullmatch(r"[\w.]+", given) else None
+
+
+def _same_base(known: str, given: str, left: tuple[str, int] | None, right: tuple[str, int] | None) -> bool:
+    """Compare numbers of which one names its base: digits must agree, and bases where both name one; base 10 goes without saying."""
+    if left and right:
+        return left == right
+    digits, other = (left or right or ("", 0))[0], given if left else known
+    return other.replace(" ", "").replace(",", "").upper() == digits
+
+
+def _words(known: str, given: str, reading: Reading | None, answer: Reading | None) -> bool | None:
+    """Compare where words stand on one side: unequal if a number differs or words are missing, undecided if an answer says more."""
+    if reading and not prose(known):
+        if not prose(given) or answer or re.search(r"\d", given):
+            return None
+        return False if re.fullmatch(r"[A-Za-z' -]+", given) and len(given.split()) < 3 else None
+    if not prose(known):
+        return None
+    left, right = (re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", _stripped(text)) for text in (known, given))
+    if left == right:
+        return True
+    if [w for w in left if w[0].isdigit()] != [w for w in right if w[0].isdigit()]:
+        return False
+    named = {w for w in left if not w[0].isdigit()}
+    if any(w[0].isdigit() for w in left) or (named <= set(right) and not {"not", "no", "never", "isn't"} & (set(right) - named)):
+        return None
+    return False
+
+
+def _stripped(text: str) -> str:
+    """Return words without articles, signs of money and units that a number carries."""
+    text = re.sub(r"(?<=\d)\s*(?:dollars?|points?|units?|degrees?)\b", "", text.casefold())
+    return re.sub(r"\b(?:the|an|a|is|it|are|on|in|at)\b(?=.*\w)", "", text)

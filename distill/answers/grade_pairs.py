@@ -1,0 +1,69 @@
+"""Grade pairs of any origin: lines with an id, a gold answer, and an answer or a whole completion; the same lines with their outcomes."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from distill.answers.final_answer import final_answer
+from distill.answers.verify_pool import Pair, compare
+from distill.core import files
+from distill.core.errors import InputError
+
+# Belonging to no study, the command has its own limits.
+ANSWER_LINE = "Answer:"  # the declared answer line of a completion without \boxed{}
+TIME_LIMIT, MEMORY_LIMIT, WORKERS = 5.0, 1024, 2  # processor seconds and MiB a comparison; processes
+MAX_CHARS = 2000  # a longer answer is ungradable, unread
+
+
+def main(command: str, source: str, target: str) -> None:
+    """Read {"id", "gold", and "answer" or "completion", perhaps "finish"} lines, write them with "outcome" and "extracted"."""
+    lines = Path(source).read_bytes().splitlines()
+    rows = [_row(line, f"{source}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    graded = grade(rows)
+    with files.replacing(Path(target)) as temporary:
+        temporary.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in graded))
+    counts = Counter(row["outcome"] for row in graded)
+    print(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())) or "no line")
+
+
+def _row(line: bytes, where: str) -> dict[str, Any]:
+    """Return one line; an InputError names the key that is missing, doubled or no text."""
+    try:
+        row = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{where}: not JSON: {error}") from None
+    if not isinstance(row, dict) or "id" not in row:
+        raise InputError(f'{where}: expected an object with the keys "id", "gold", and "answer" or "completion"')
+    if ("answer" in row) == ("completion" in row):
+        raise InputError(f'{where}: {row["id"]}: expected either "answer" or "completion", got {"both" if "answer" in row else "neither"}')
+    for key in ("gold", "answer", "completion", "finish"):
+        if key in row and not isinstance(row[key], str):
+            raise InputError(f'{where}: {row["id"]}: "{key}" is {type(row[key]).__name__}, expected text in quotes')
+    if not row.get("gold", "").strip():
+        raise InputError(f'{where}: {row["id"]}: "gold" is missing or blank; leave the line out, since nothing can be right')
+    if row.get("finish", "stop") not in ("stop", "length"):
+        raise InputError(f'{where}: {row["id"]}: "finish" is "{row["finish"]}", expected "stop" or "length"')
+    return row
+
+
+def grade(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with their outcome and the final answer as found, "" where there is none."""
+    answers = [
+        row["answer"].strip() if "answer" in row else final_answer(row["completion"], ANSWER_LINE, row.get("finish", "stop"))
+        for row in rows
+    ]
+    pairs = {(row["gold"], answer) for row, answer in zip(rows, answers, strict=True) if 0 < len(answer) <= MAX_CHARS}
+    equal = compare(pairs, TIME_LIMIT, MEMORY_LIMIT, WORKERS)
+    return [
+        row | {"outcome": outcome(row.get("finish", "stop"), (row["gold"], answer), equal), "extracted": answer[:MAX_CHARS]}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def outcome(finish: str, pair: Pair, equal: dict[Pair, bool | None]) -> str:
+    """Name what became of an answer: correct, wrong, no_answer, truncated or ungradable; an empty answer is never compared."""
+    if not pair[1]:
+        return "truncated" if finish == "length" else "no_answer"
+    return {True: "correct", False: "wrong", None: "ungradable"}[equal.get(pair)]

@@ -1,0 +1,71 @@
+"""What every claim's rule reads from a run: arms on the problems that they have in common, and the summary's lines."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from distill.claims.verdicts import NotRun
+from distill.stats import score_table
+from distill.stats import statistics as st
+
+
+class Run(NamedTuple):
+    """What the rules read."""
+
+    table: pd.DataFrame  # see distill.stats.score_table.read
+    summary: dict[str, Any]  # metrics/STUDY/summary.json
+    teacher: dict[str, Any]
+    overfit: dict[str, Any]
+    confidence: float
+    power: float
+    resamples: int
+    seed: int
+
+
+class Common(NamedTuple):
+    """Several arms on the problems that all of them have on one split."""
+
+    ids: list[str]
+    values: st.Floats  # (n_problems, n_arms)
+    clusters: st.Labels  # (n_problems,)
+
+
+def common(run: Run, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:
+    """Return the arms' per-problem means over seeds; NotRun where an arm or a common problem is missing."""
+    found = []
+    for arm in arms:
+        rows = score_table.part(run.table, arm, benchmark, split)
+        if rows.empty:
+            raise NotRun(f"no answers of {arm} on {benchmark}, {split}")
+        ids, values, clusters = score_table.by_problem(rows, column)
+        found.append(pd.DataFrame({arm: values, "cluster": clusters}, index=ids))
+    joined = pd.concat([frame[arm] for frame, arm in zip(found, arms, strict=True)], axis=1, join="inner").sort_index()
+    if len(joined) < 2:
+        raise NotRun(f"{len(joined)} problems in common of {', '.join(arms)} on {benchmark}, {split}")
+    clusters = np.asarray(found[0]["cluster"].loc[joined.index], dtype=object)
+    return Common([str(name) for name in joined.index], joined.to_numpy(dtype=np.float64), clusters)
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """A rule and its parameters, as the study file states them."""
+
+    benchmark: str
+    split: str
+
+    def where(self) -> str:
+        return self.benchmark if self.split == "all" else f"{self.benchmark}, {self.split}"
+
+
+def figures(run: Run, arm: str, rule: Rule) -> dict[str, Any]:
+    """Return an arm's line of the summary."""
+    try:
+        line: dict[str, Any] = run.summary["arms"][arm][rule.benchmark][rule.split]
+    except KeyError:
+        raise NotRun(f"no accuracy of {arm} on {rule.where()}") from None
+    return line
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -1,0 +1,62 @@
+"""What the clean protocol refuses in a corpus and the published one counts."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import NamedTuple
+
+from distill.core.study_file import Arm
+from distill.records.assignment import Assignment
+from distill.records.example import Example
+from distill.records.level import Level
+from distill.records.problem import Problem
+from distill.records.recorded_trace import breaks_off
+
+Corpus = dict[str, list[Example]]  # part (train, valid, test) -> examples
+
+
+class Flaw(NamedTuple):
+    """One flaw."""
+
+    kind: str
+    where: str
+
+
+def sides(corpus: Corpus, assignments: Sequence[Assignment], arm: Arm) -> dict[str, set[str]]:
+    """Return the sides on which each duplicate cluster stands: of the study's split, or of the published corpus itself."""
+    home = {place.id: place.cluster for place in assignments}
+    found: dict[str, set[str]] = defaultdict(set)
+    if arm.protocol == "clean":
+        for place in assignments:
+            found[place.cluster].add(place.split)
+    for part, examples in corpus.items() if arm.protocol == "published" else ():
+        for example in examples:
+            found[home[example.id]].add(part)
+    return found
+
+
+def inspect(
+    corpus: Corpus,
+    problems: Mapping[str, Problem],
+    clusters: Mapping[str, set[str]],
+    placeholders: Set[str],
+    texts: Mapping[str, Mapping[str, Level]],
+    level: str,
+) -> Iterator[Flaw]:
+    """Yield the corpus's flaws."""
+    for cluster, found in sorted(clusters.items()):
+        if len(found) > 1:
+            yield Flaw("a duplicate cluster on two sides", f"cluster {cluster} stands in {' and '.join(sorted(found))}")
+    trained = {problems[example.id].statement for example in corpus["train"]}
+    for part, examples in corpus.items():
+        for example in examples:
+            problem, where = problems[example.id], f"problem {example.id} in {part}"
+            if not (problem.statement.strip() and problem.gold.strip()):
+                yield Flaw("an empty statement or gold", where)
+            if example.id in placeholders:
+                yield Flaw("a placeholder", where)
+            if breaks_off(example.messages[-1].content):
+                yield Flaw("a text that breaks off", where)
+            if not texts[example.id][level].states_answer:
+                yield Flaw("a text that does not state the answer", where)
+            if part != "train" and problem.statement in trained:
+                yield Flaw("a question that is trained on too", where)

@@ -1,0 +1,46 @@
+"""Tests whose printed text is the text of record: problems joined with the answers of their key."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from distill.core.errors import InputError
+from distill.extraction.segment import Booklet
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import CODES, Problem
+
+REASONS = ("answer_repeated", "no_answer", "no_key_page", "no_problem", "no_statement")
+
+
+class Test(NamedTuple):
+    """One file's test."""
+
+    year: int
+    section: str
+    booklet: Booklet
+
+
+def joined(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
+    """Join the problems of each file with its key's answers: problems and readings by id, and counts of what was kept and dropped."""
+    records: list[Problem] = []
+    readings: list[ExtractedItem] = []
+    dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+    for path, (year, section, test) in tests.items():
+        if not test.problems:
+            raise InputError(f"{path}: no numbered problem found; check the file, or remove it from the sources")
+        dropped.update(test.dropped)
+        dropped["no_problem"] += len(test.answers.keys() - {problem.number for problem in test.problems})
+        for problem in test.problems:
+            gold = test.answers.get(problem.number, "")
+            if not gold:
+                dropped["no_answer" if test.key_pages else "no_key_page"] += 1
+                continue
+            name = f"{year}-{CODES[section]}-{problem.number.zfill(2)}"
+            records.append(
+                Problem(name, "competition", section, year, problem.number, problem.text, gold, path.name, problem.page, problem.reader)
+            )
+            readings.append(ExtractedItem(name, path.name, problem.page, problem.region, problem.text, gold, 1.0, [], True, name, 0, []))
+    readers = Counter(record.reader for record in records)
+    counts = {f"dropped_{reason}": count for reason, count in dropped.items()}
+    counts |= {"problems": len(records), "problems_ocr": readers["ocr"], "problems_text": readers["text"]}
+    return sorted(records, key=lambda record: record.id), sorted(readings, key=lambda reading: reading.id), counts

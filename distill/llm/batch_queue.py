@@ -1,0 +1,186 @@
+"""What the batch route remembers between runs, in tables of the call store: the lines to be sent and the batches they went up in.
+
+A batch's file and job are noted before they are used, so that a killed process finds them again.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from distill.llm.budget import BudgetLimit, worst
+from distill.llm.call_store import Store
+from distill.llm.endpoint_config import Price
+from distill.llm.request import Request, Sampling, canonical, key
+from distill.records.example import Message
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS batches (
+         id INTEGER PRIMARY KEY,
+         url TEXT NOT NULL,          -- the endpoint's
+         model TEXT NOT NULL,        -- a batch asks one
+         file TEXT NOT NULL,         -- its id there; '' until it is uploaded
+         job TEXT NOT NULL,          -- its id there; '' until it is created
+         state TEXT NOT NULL,        -- open, or how it ended: COMPLETED | FAILED | EXPIRED | CANCELLED
+         said TEXT NOT NULL          -- the endpoint's word on a failure
+       )""",
+    """CREATE TABLE IF NOT EXISTS lines (
+         key TEXT PRIMARY KEY,       -- of the call; a line goes when its response is stored
+         request TEXT NOT NULL,      -- canonical JSON of {request, sample}
+         model TEXT NOT NULL,
+         batch INTEGER,              -- NULL: not in one (yet, or any more)
+         attempt INTEGER,            -- its reservation
+         rounds INTEGER NOT NULL,    -- batches that it was in without a response
+         reason TEXT NOT NULL,       -- why the last one gave none
+         detail TEXT NOT NULL,
+         final INTEGER NOT NULL      -- 1: not to be sent again
+       )""",
+    "CREATE INDEX IF NOT EXISTS lines_waiting ON lines (batch, final, model, key)",
+    "CREATE INDEX IF NOT EXISTS lines_batch ON lines (batch, key)",
+)
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A batch that has not ended."""
+
+    id: int
+    model: str
+    file: str
+    job: str
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One call of a batch."""
+
+    key: str
+    request: str  # canonical JSON of {request, sample}
+    attempt: int | None
+    rounds: int
+
+    def encoded(self) -> bytes:
+        """Return the line of the file that goes up."""
+        asked = msgspec.json.decode(self.request, type=_Canonical)
+        return b'{"custom_id":"' + self.key.encode() + b'","body":' + bytes(asked.request) + b"}\n"
+
+    def call(self) -> tuple[Request, int]:
+        """Return the request and its sample index."""
+        asked = msgspec.json.decode(self.request)
+        return rebuild(asked["request"], asked["sample"]), asked["sample"]
+
+
+class _Canonical(msgspec.Struct):
+    request: msgspec.Raw
+    sample: int
+
+
+def rebuild(body: dict[str, Any], sample: int) -> Request:
+    """Return the request that has a body as its i-th sample, the inverse of request.body."""
+    other = dict(body)
+    messages = tuple(Message(turn["role"], turn["content"]) for turn in other.pop("messages"))
+    model, seed = other.pop("model"), other.pop("seed", None)
+    own = {name: other.pop(name) for name in ("temperature", "top_p", "max_tokens")}
+    return Request(model, messages, Sampling(**own, seed=None if seed is None else seed - sample, other=other))
+
+
+def travelling(store: Store) -> set[str]:
+    """Return the keys of all calls that are in batches which have not ended: they are paid for, or will be."""
+    if not list(store.rows("SELECT 1 FROM sqlite_master WHERE name = 'lines'")):
+        return set()
+    return {row[0] for row in store.rows("SELECT key FROM lines WHERE batch IS NOT NULL")}
+
+
+class Backlog:
+    """The lines and batches of one endpoint."""
+
+    def __init__(self, store: Store, url: str) -> None:
+        self._store, self._url = store, url
+        for statement in _TABLES:
+            store.change(statement)
+
+    def clear(self) -> None:
+        """Forget the lines that are in no batch: they are of earlier runs, and this one says anew what it asks."""
+        self._store.change("DELETE FROM lines WHERE batch IS NULL")
+
+    def add(self, request: Request, sample: int) -> None:
+        """Put a call in the queue, unless it is there or in a batch already."""
+        row = (key(request, sample), canonical(request, sample).decode(), request.model)
+        self._store.change("INSERT OR IGNORE INTO lines VALUES (?, ?, ?, NULL, NULL, 0, '', '', 0)", *row)
+
+    def waiting(self) -> int:
+        """Count the lines that are yet to be sent."""
+        return int(next(self._store.rows("SELECT count(*) FROM lines WHERE batch IS NULL AND final = 0"))[0])
+
+    def flying(self) -> int:
+        """Count the lines in this endpoint's batches that have not ended."""
+        query = "SELECT count(*) FROM lines JOIN batches ON lines.batch = batches.id WHERE batches.url = ?"
+        return int(next(self._store.rows(query, self._url))[0])
+
+    def models(self) -> list[str]:
+        """Return the models that waiting lines ask."""
+        return [row[0] for row in self._store.rows("SELECT DISTINCT model FROM lines WHERE batch IS NULL AND final = 0 ORDER BY model")]
+
+    def batches(self) -> list[Batch]:
+        """Return the batches of this endpoint that have not ended, oldest first."""
+        query = "SELECT id, model, file, job FROM batches WHERE url = ? AND state = 'open' ORDER BY id"
+        return [Batch(*row) for row in self._store.rows(query, self._url)]
+
+    def jobs(self) -> set[str]:
+        """Return the ids of all jobs known here, ended ones too."""
+        return {row[0] for row in self._store.rows("SELECT job FROM batches WHERE url = ?", self._url)}
+
+    def lines(self, batch: int) -> Iterator[Line]:
+        """Yield a batch's lines that have no response yet, in the order of their keys; they may be changed meanwhile."""
+        return self._pages("batch = ?", batch)
+
+    def _pages(self, where: str, *values: object) -> Iterator[Line]:
+        last = ""
+        query = f"SELECT key, request, attempt, rounds FROM lines WHERE {where} AND key > ? ORDER BY key LIMIT 1000"
+        while rows := [Line(*row) for row in self._store.rows(query, *values, last)]:
+            yield from rows
+            last = rows[-1].key
+
+    def line(self, batch: int, name: str) -> Line | None:
+        """Return one line of a batch, or None where it has no such line (any more)."""
+        query = "SELECT key, request, attempt, rounds FROM lines WHERE batch = ? AND key = ?"
+        return next((Line(*row) for row in self._store.rows(query, batch, name)), None)
+
+    def compose(self, model: str, price: Price, cap: BudgetLimit, most_lines: int, most_bytes: int) -> int:
+        """Put waiting lines of a model into a new batch, each reserved at its worst case; return how many the cap let in."""
+        count = size = number = 0
+        for line in self._pages("batch IS NULL AND final = 0 AND model = ?", model):
+            size += len(line.encoded())
+            if count == most_lines or (count and size > most_bytes):
+                break
+            attempt = self._store.reserve(line.key, worst(price, line.call()[0], batch=True), cap)
+            if attempt is None:
+                break
+            number = number or self._new(model)
+            self._store.change("UPDATE lines SET batch = ?, attempt = ? WHERE key = ?", number, attempt, line.key)
+            count += 1
+        return count
+
+    def _new(self, model: str) -> int:
+        rows = "INSERT INTO batches (url, model, file, job, state, said) VALUES (?, ?, '', '', 'open', '')"
+        self._store.change(rows, self._url, model)
+        return int(next(self._store.rows("SELECT max(id) FROM batches"))[0])
+
+    def note(self, batch: int, *, file: str | None = None, job: str | None = None, state: str | None = None, said: str = "") -> None:
+        """Write down a batch's file, its job, or how it ended."""
+        values = [("file", file), ("job", job), ("state", state), ("said", said or None)]
+        for name, value in values:
+            if value is not None:
+                self._store.change(f"UPDATE batches SET {name} = ? WHERE id = ?", value, batch)
+
+    def done(self, line: Line) -> None:
+        """Take a line out: its response is stored."""
+        self._store.change("DELETE FROM lines WHERE key = ?", line.key)
+
+    def back(self, line: Line, reason: str, detail: str, final: bool) -> None:
+        """Put a line back into the queue, or (`final`) leave it as failed."""
+        query = "UPDATE lines SET batch = NULL, attempt = NULL, rounds = ?, reason = ?, detail = ?, final = ? WHERE key = ?"
+        self._store.change(query, line.rounds + 1, reason, detail, int(final), line.key)
+
+    def reason(self, name: str) -> tuple[str, str]:
+        """Return why a line has no response, and the detail."""
+        found = next(self._store.rows("SELECT reason, detail FROM lines WHERE key = ?", name), None)
+        return (found[0] or "not sent", found[1]) if found else ("not sent", "")

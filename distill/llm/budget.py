@@ -1,0 +1,62 @@
+"""What calls cost: the price of tokens, the worst case of a call, and the cap that is never passed."""
+
+import math
+
+import msgspec
+
+from distill.llm.endpoint_config import Price
+from distill.llm.request import Request
+
+NANO = 10**9  # money is counted in whole nano-dollars, so that sums are exact
+
+
+class BudgetLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section `budget`: what all calls of a store may cost, over all its runs."""
+
+    dollars: float | None  # null = no cap
+    tokens: int | None  # prompt and completion together; null = no cap
+
+    def allows(self, cost: "Cost") -> bool:
+        """Tell whether so much may be spent."""
+        return (self.dollars is None or cost.nano <= self.dollars * NANO) and (self.tokens is None or cost.tokens <= self.tokens)
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What something costs, or may cost."""
+
+    tokens: int  # prompt and completion together
+    nano: int  # nano-dollars
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.tokens + other.tokens, self.nano + other.nano)
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(self.tokens - other.tokens, self.nano - other.nano)
+
+    @property
+    def dollars(self) -> float:
+        """Return it in dollars."""
+        return self.nano / NANO
+
+
+def prompt_bound(request: Request) -> int:
+    """Return an upper bound of a request's prompt tokens: one per UTF-8 byte (a token of a byte-level vocabulary holds at least one), and
+    64 per turn and for the template's own."""
+    return 64 + sum(64 + len(message.content.encode()) for message in request.messages)
+
+
+def cost(price: Price, prompt: int, completion: int, batch: bool = False) -> Cost:
+    """Return what so many tokens cost, rounded up to a nano-dollar."""
+    nano = (prompt * price.prompt + completion * price.completion) * (NANO / 1e6) * (price.batch if batch else 1.0)
+    return Cost(prompt + completion, math.ceil(nano - 1e-6))
+
+
+def paid(price: Price, usage: tuple[int | None, int | None], batch: bool = False) -> Cost | None:
+    """Return what a usage (prompt and completion tokens) costs, or None where the server told none."""
+    prompt, completion = usage
+    return None if prompt is None or completion is None else cost(price, prompt, completion, batch)
+
+
+def worst(price: Price, request: Request, batch: bool = False) -> Cost:
+    """Return what a request costs at most: the bound of its prompt and all of max_tokens."""
+    return cost(price, prompt_bound(request), request.sampling.max_tokens, batch)

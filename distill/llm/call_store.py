@@ -1,0 +1,196 @@
+"""The call store: every response that was paid for, whole, in one SQLite file keyed by the hash of the request.
+
+Its journal is a write-ahead log with synchronous=NORMAL: a killed process loses nothing that was put, a power cut at most the last
+seconds, and the file stays whole; FULL would wait for the disk at each of some hundred writes a second.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from time import time
+from types import TracebackType
+
+from distill.core.errors import InputError
+from distill.llm.budget import BudgetLimit, Cost
+from distill.llm.request import Request, Response, canonical, key, parse
+
+VERSION = 1  # of the tables
+_TABLES = """
+CREATE TABLE calls (            -- whole responses
+  key TEXT NOT NULL UNIQUE,     -- sha256 of `request`
+  request TEXT NOT NULL,        -- canonical JSON of {request, sample}
+  sample INTEGER NOT NULL,
+  model TEXT NOT NULL,          -- as the server names it
+  finish TEXT NOT NULL,
+  prompt_tokens INTEGER,        -- by the server's count
+  completion_tokens INTEGER,
+  raw TEXT NOT NULL,            -- the chat.completion JSON
+  latency REAL NOT NULL,        -- seconds of the attempt that succeeded
+  attempts INTEGER NOT NULL,
+  route TEXT NOT NULL,          -- chat | batch
+  tokens INTEGER NOT NULL,      -- counted against the budget: by usage, or the worst case where the server tells none; 0 = imported
+  nano INTEGER NOT NULL,        -- nano-dollars, likewise
+  made REAL NOT NULL            -- seconds since 1970
+);
+CREATE TABLE attempts (         -- attempts without a whole response that are, or may have been, paid for: counted at their worst case
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,
+  reason TEXT NOT NULL,         -- open: in flight, or its process was killed; else what went wrong
+  partial TEXT NOT NULL,        -- the text as far as it came: counted, not used
+  tokens INTEGER NOT NULL,
+  nano INTEGER NOT NULL,
+  made REAL NOT NULL
+);
+CREATE TABLE spent (            -- the sum over both tables, and of what was pruned
+  tokens INTEGER NOT NULL,
+  nano INTEGER NOT NULL
+);
+INSERT INTO spent VALUES (0, 0);
+"""
+_ATTEMPT = "INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+class Store:
+    """A store open for reading and writing; several processes and threads may share the file."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Open a store, or make it; an InputError where the file is another one."""
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = RLock()
+        self._known: set[bytes] | None = None
+        self._base = sqlite3.connect(self.path, timeout=60.0, isolation_level=None, check_same_thread=False)
+        try:
+            self._base.execute("PRAGMA journal_mode = WAL")
+            self._base.execute("PRAGMA synchronous = NORMAL")
+            with self._change() as base:
+                version = base.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0:
+                    for statement in _TABLES.split(";\n"):
+                        base.execute(statement)
+                    base.execute(f"PRAGMA user_version = {VERSION}")
+                elif version != VERSION:
+                    raise InputError(
+                        f"{path}: a call store of version {version}, this program reads version {VERSION}; export it with that one"
+                    )
+        except sqlite3.DatabaseError as error:
+            self._base.close()
+            raise InputError(f"{path}: no call store that can be opened ({error}); move it away, or import an export of it") from None
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._base.close()
+
+    def get(self, key: str) -> Response | None:
+        """Return the stored response of a key, or None."""
+        with self._lock:
+            row = self._base.execute("SELECT raw FROM calls WHERE key = ?", (key,)).fetchone()
+        return parse(row[0]) if row else None
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a key's response is stored, without reading it; the keys found at the first question are remembered."""
+        with self._lock:
+            if self._known is None:
+                self._known = {bytes.fromhex(row[0]) for row in self._base.execute("SELECT key FROM calls")}
+            if bytes.fromhex(key) in self._known:
+                return True
+            return self._base.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
+
+    def reserve(self, key: str, worst: Cost, cap: BudgetLimit) -> int | None:
+        """Enter an attempt at its worst case, before it is sent; return its number, or None where the cap would be passed.
+
+        The check and the entry are one transaction, so that processes which share the store share the cap too.
+        """
+        with self._change() as base:
+            tokens, nano = base.execute("SELECT tokens, nano FROM spent").fetchone()
+            if not cap.allows(Cost(tokens, nano) + worst):
+                return None
+            self._spend(worst)
+            return base.execute(_ATTEMPT, (key, "open", "", worst.tokens, worst.nano, time())).lastrowid
+
+    def put(
+        self,
+        attempt: int | None,
+        request: Request,
+        sample: int,
+        response: Response,
+        paid: Cost | None,
+        latency: float,
+        attempts: int,
+        route: str,
+    ) -> None:
+        """Store a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
+
+        Where the key is stored already (another process was faster) the first response stays, and this one's cost is kept.
+        """
+        with self._change() as base:
+            held = self._free(attempt)
+            paid = held if paid is None else paid
+            hashed, text = key(request, sample), canonical(request, sample).decode()
+            told = (response.model, response.finish, response.prompt_tokens, response.completion_tokens, response.raw)
+            row = (hashed, text, sample, *told, latency, attempts, route, paid.tokens, paid.nano, time())
+            new = base.execute(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * len(row))})", row).rowcount
+            if not new and paid != Cost(0, 0):
+                base.execute(_ATTEMPT, (hashed, "twice", "", paid.tokens, paid.nano, time()))
+            self._spend(paid)
+
+    def release(self, attempt: int) -> None:
+        """Take a reservation back: the attempt was refused and costs nothing."""
+        with self._change():
+            self._free(attempt)
+
+    def lose(self, attempt: int, reason: str, partial: str, paid: Cost | None = None) -> None:
+        """Keep an attempt that gave no response, with its reason and the text as far as it came, at what was paid or at its worst case."""
+        with self._change() as base:
+            held = Cost(*base.execute("SELECT tokens, nano FROM attempts WHERE id = ?", (attempt,)).fetchone())
+            paid = held if paid is None else paid
+            row = (reason, partial, paid.tokens, paid.nano, attempt)
+            base.execute("UPDATE attempts SET reason = ?, partial = ?, tokens = ?, nano = ? WHERE id = ?", row)
+            self._spend(paid - held)
+
+    def spent(self) -> Cost:
+        """Return what all calls cost so far, reservations included."""
+        with self._lock:
+            return Cost(*self._base.execute("SELECT tokens, nano FROM spent").fetchone())
+
+    def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
+        """Yield the rows of a query, for the command."""
+        cursor = self._base.cursor()
+        cursor.row_factory = sqlite3.Row
+        yield from cursor.execute(query, values)
+
+    def change(self, query: str, *values: object) -> int:
+        """Run a changing statement, for the command; return how many rows it changed."""
+        with self._change() as base:
+            return base.execute(query, values).rowcount
+
+    def _free(self, attempt: int | None) -> Cost:
+        """Remove a reservation; return what it held."""
+        row = self._base.execute("DELETE FROM attempts WHERE id = ? RETURNING tokens, nano", (attempt,)).fetchone()
+        held = Cost(*row) if row else Cost(0, 0)
+        self._spend(Cost(0, 0) - held)
+        return held
+
+    def _spend(self, cost: Cost) -> None:
+        self._base.execute("UPDATE spent SET tokens = tokens + ?, nano = nano + ?", (cost.tokens, cost.nano))
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """Hold the write lock of this process and of the file for one transaction."""
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._base
+                self._base.execute("COMMIT")
+            except BaseException:
+                if self._base.in_transaction:  # SQLite itself has ended it where the disk is full
+                    self._base.execute("ROLLBACK")
+                raise

@@ -1,0 +1,135 @@
+"""What is asked of a model and what it answered: the request, its key in the call store, and the response read from its JSON."""
+
+import hashlib
+from typing import Annotated, Any
+
+import msgspec
+
+from distill.records.example import Message
+
+WHOLE = ("stop", "eos")  # finish reasons of a text that ends where the model ended it
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model samples: part of every request, and so of its key."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int  # of the completion, reasoning included
+    seed: int | None  # of sample 0, sample i takes seed + i; null = the server's choice
+    other: dict[str, Any]  # further fields of the API, sent as they stand: top_k, reasoning_effort, response_format, ...
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question to one model; where it is sent is no part of it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+
+
+class Response(msgspec.Struct, frozen=True):
+    """One whole answer."""
+
+    text: str  # the final content, without the reasoning, stripped
+    reasoning: str  # from <think>..</think> or a field of its own, stripped; "" where there is none
+    finish: str  # stop | eos | length | what else the server says
+    model: str  # as the server names it
+    prompt_tokens: int | None  # by the server's count; None where it gives none
+    completion_tokens: int | None  # reasoning included
+    raw: str  # the chat.completion JSON, whole; of a stream, its chunks put together
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A call without a usable answer; counted by its reason."""
+
+    reason: str  # length | blank | FINISH (stored, never sent again) or refused | empty | malformed | timeout | reset | status-500 | ...
+    detail: str  # one line
+    response: Response | None = None  # where there is one: it is stored, and was paid for
+
+
+class Malformed(ValueError):
+    """A response that is no chat completion."""
+
+
+class Empty(ValueError):
+    """A chat completion without a choice, or with nothing in it; `usage` is its prompt and completion tokens, None where not told."""
+
+    def __init__(self, message: str, usage: tuple[int | None, int | None]) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+def body(request: Request, sample: int) -> dict[str, Any]:
+    """Return the JSON body of a request's i-th sample, 0-based: what is sent (streamed or in a batch alike) and what is hashed."""
+    own = {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p, "max_tokens": request.sampling.max_tokens}
+    seed = {} if request.sampling.seed is None else {"seed": request.sampling.seed + sample}
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    return {**request.sampling.other, **own, **seed, "model": request.model, "messages": messages}
+
+
+def canonical(request: Request, sample: int) -> bytes:
+    """Return the canonical JSON of a request and its sample index: keys sorted, no spaces."""
+    return msgspec.json.encode({"request": body(request, sample), "sample": sample}, order="deterministic")
+
+
+def key(request: Request, sample: int) -> str:
+    """Return the key of a request's i-th sample: the sha256 of its canonical JSON."""
+    return hashlib.sha256(canonical(request, sample)).hexdigest()
+
+
+def parse(raw: str | bytes) -> Response:
+    """Read a chat.completion JSON; Malformed where it is none, Empty where it has no text and no reasoning."""
+    try:
+        document = msgspec.json.decode(raw, type=_Document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"no chat completion: {error}") from None
+    usage = document.usage or _Usage()
+    counts = (usage.prompt_tokens, usage.completion_tokens)
+    if not document.choices:
+        raise Empty("a chat completion without a choice", counts)
+    choice = document.choices[0]
+    text, reasoning = divide(choice.message.content or "", choice.message.reasoning or choice.message.reasoning_content or "")
+    if not text and not reasoning:
+        raise Empty(f"a choice without text, finish_reason {choice.finish_reason}", counts)
+    whole = msgspec.json.format(raw, indent=-1)  # one line, nothing else changed
+    whole = whole if isinstance(whole, str) else whole.decode()
+    return Response(text, reasoning, choice.finish_reason or "", document.model or "", *counts, whole)
+
+
+def divide(content: str, reasoning: str = "") -> tuple[str, str]:
+    """Divide a content into final text and reasoning; `reasoning` is what came in a field of its own.
+
+    >>> divide("<think>5+7</think> 12"), divide("5+7</think>12"), divide("<think>5+"), divide("12", "5+7")
+    (('12', '5+7'), ('12', '5+7'), ('', '5+'), ('12', '5+7'))
+    """
+    before, close, after = content.partition("</think>")
+    if close:  # some servers leave out the opening mark, since their template ends in it
+        thought, text = before.strip().removeprefix("<think>"), after
+    elif content.lstrip().startswith("<think>"):  # cut off while thinking
+        thought, text = content.lstrip().removeprefix("<think>"), ""
+    else:
+        thought, text = "", content
+    return text.strip(), "\n".join(part for part in (reasoning.strip(), thought.strip()) if part)
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    completion_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class _Document(msgspec.Struct):
+    choices: list[_Choice]
+    model: str | None = None
+    usage: _Usage | None = None

@@ -1,0 +1,29 @@
+"""The ledger as it is stored: the figures among the metrics, the words beside the report, so that a diff of metrics shows figures alone."""
+
+from typing import Any
+
+import msgspec
+
+
+class ClaimRecord(msgspec.Struct, frozen=True):
+    """A claim's figures, as in claims.json; the verdict is the only text."""
+
+    verdict: str
+    published: float | None
+    ours: float | None  # comparable with the published figure
+    effect: float | None
+    low: float | None  # of the effect's interval
+    high: float | None
+    n: int | None  # independent units
+    p: float | None  # two-sided; None where there is no test
+    p_holm: float | None
+    detectable: float | None  # the smallest effect that n units show with the stated power; None where there is no test
+    deciding: int | None  # the units that would show the effect seen; None where no number would, or none is known
+    secondary: dict[str, Any]  # the rule's further figures, numbers by name
+
+
+class Rationale(msgspec.Struct, frozen=True):
+    """What a verdict rests on, in words, as in grounds.json."""
+
+    rule: str
+    reason: str

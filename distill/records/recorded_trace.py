@@ -1,0 +1,38 @@
+"""A teacher's recorded work: the texts that somebody published, each matched to its problem and to its place in their corpus."""
+
+import re
+
+import msgspec
+
+ANSWER_LINE = "Answer:"  # how the recorded distiller states its answer
+
+_PAIRS = ((r"\[", r"\]"), (r"\(", r"\)"), ("{", "}"))
+_TWINS = ("**", "$$")
+_ENDS = (".", "!", "?", ")", "]", "}", "*", "$", "|", "”", '"', "%", "°")  # a text may stop after these
+_ANSWER = re.compile(r"\\boxed\{|answer\W*:|^\W*answer\b", re.IGNORECASE)
+
+
+class RecordedTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One recorded text."""
+
+    id: str  # the problem's
+    level: str  # r1 .. r6
+    part: str  # train | valid | test: where it stands in the published corpus of its level
+    place: int  # 0-based, in that part
+    text: str  # as published, unchanged
+
+
+def breaks_off(text: str) -> bool:
+    """Tell whether a text stops in mid-sentence: an open formula or emphasis, or a last line that neither ends nor marks an answer.
+
+    >>> breaks_off("So 5 + 7 ="), breaks_off("So \\\\(5 + 7"), breaks_off("So it is 12."), breaks_off("Answer: 12")
+    (True, True, False, False)
+    """
+    text = text.rstrip()
+    last = text.rpartition("\n")[2]
+    return is_open(text) or not (text.endswith(_ENDS) or _ANSWER.search(last))
+
+
+def is_open(text: str) -> bool:
+    """Tell whether a formula or an emphasis is opened and not closed."""
+    return any(text.count(left) > text.count(right) for left, right in _PAIRS) or any(text.count(mark) % 2 for mark in _TWINS)

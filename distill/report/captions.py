@@ -1,0 +1,214 @@
+"""One line under each plot, made from the plot's own numbers; "" where the study has none to plot."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from distill.report.report_inputs import BASE, COMPETITION, Key, LongRun, Training
+
+LEVELS = ("r1", "r2", "r3", "r4", "r5", "r6")
+UNJUDGED = ("no_answer", "truncated", "ungradable")
+
+
+class Accuracy(msgspec.Struct, frozen=True):
+    """A row of accuracy.csv; seed "mean" is the row over all seeds."""
+
+    arm: str
+    seed: str
+    benchmark: str
+    split: str
+    accuracy: float
+    low: float
+    high: float
+
+
+class Words(msgspec.Struct, frozen=True):
+    """A row of words.csv."""
+
+    arm: str
+    seed: str
+    words: float
+    accuracy: float
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A row of sections.csv."""
+
+    arm: str
+    section: str
+    accuracy: float
+    low: float
+    high: float
+
+
+class Year(msgspec.Struct, frozen=True):
+    """A row of years.csv."""
+
+    arm: str
+    year: int
+    accuracy: float
+    low: float
+    high: float
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A row of outcomes.csv."""
+
+    arm: str
+    seed: str
+    benchmark: str
+    outcome: str
+    count: int
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """A row of overfit.csv or curves.csv; a training loss that is not there is an empty text."""
+
+    iteration: int
+    train_loss: str
+    validation_loss: float
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage: 0.4976 -> 49.8 %."""
+    return f"{100 * share:.1f} %"
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in percentage points: 0.031 -> +3.1."""
+    return f"{100 * difference:+.1f}"
+
+
+def accuracy(rows: list[Accuracy], arms: list[str]) -> str:
+    """Name the best arm and the arms whose interval lies apart from the base's."""
+    means = {row.arm: row for row in rows if (row.seed, row.benchmark, row.split) == ("mean", COMPETITION, "heldout")}
+    found = {arm: means[arm] for arm in (BASE, *arms) if arm in means}
+    base = found.pop(BASE, None)
+    if not base or not found:
+        return ""
+    best = max(found.values(), key=lambda row: (row.accuracy, row.arm))
+    above = [row.arm for row in found.values() if row.low > base.high]
+    below = [row.arm for row in found.values() if row.high < base.low]
+    return (
+        f"Highest of the arms: {best.arm}, {percent(best.accuracy)} {_ends(best)}; base: {percent(base.accuracy)} {_ends(base)}. "
+        f"Intervals wholly above the base's: {_names(above)}; wholly below: {_names(below)}. "
+        "Each interval is of one arm alone; the paired tests stand in the ledger."
+    )
+
+
+def words(rows: list[Words]) -> str:
+    """Name the arms with the longest and the shortest answers."""
+    length, right = _means((row.arm, row.words) for row in rows), _means((row.arm, row.accuracy) for row in rows)
+    if len(length) < 2:
+        return ""
+    longest, shortest = max(length, key=lambda arm: length[arm]), min(length, key=lambda arm: length[arm])
+    ends = [f"{arm}, {length[arm]:.1f} words at {percent(right[arm])}" for arm in (longest, shortest)]
+    return f"Longest answers: {ends[0]}; shortest: {ends[1]}."
+
+
+def benchmarks(rows: list[Accuracy]) -> str:
+    """Say for each benchmark how many arms are above the base, and which most."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row.seed == "mean" and row.split == ("heldout" if row.benchmark == COMPETITION else "all"):
+            found[row.benchmark][row.arm] = row.accuracy
+    lines = []
+    for name, arms in sorted(found.items(), key=lambda item: (item[0] != COMPETITION, item[0])):
+        base = arms.pop(BASE, None)
+        if base is not None and arms:
+            best = max(arms, key=lambda arm: arms[arm])
+            higher = sum(value > base for value in arms.values())
+            lines.append(f"{name}: {higher} of {len(arms)} arms are above the base, highest {best} ({points(arms[best] - base)} points)")
+    text = "; ".join(lines)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def curves(trainings: dict[Key, Training]) -> str:
+    """Say at which iterations validation loss is lowest."""
+    best = [training.best_iteration for training in trainings.values()]
+    if not best:
+        return ""
+    ends = sum(training.best_iteration == training.iterations for training in trainings.values())
+    between = f"at iteration {best[0]}" if len(set(best)) == 1 else f"between iterations {min(best)} and {max(best)}"
+    return (
+        f"The lowest validation loss lies {between}; in {ends} of {len(best)} adapters it is the last evaluation. "
+        "The adapter of the lowest validation loss is the one that is sampled."
+    )
+
+
+def overfit(run: LongRun) -> str:
+    """Say where the long run is lowest and where it ends."""
+    low, end = f"{run.best_loss:.3f} at iteration {run.best_iteration}", run.iterations
+    if run.best_iteration == end:
+        return f"Validation loss is lowest at the end, {low}: it does not turn within this run."
+    rise = f", {100 * (run.last_loss / run.best_loss - 1):.1f} % higher" if run.best_loss else ""
+    return f"Validation loss is lowest with {low}, and {run.last_loss:.3f} at the end (iteration {end}){rise}."
+
+
+def sections(rows: list[Section], arms: list[str]) -> str:
+    """Say by section how far the full chain is from the base, and the last level from the first."""
+    value = {(row.arm, row.section): row.accuracy for row in rows}
+    names = sorted({row.section for row in rows})
+    lines = []
+    for arm, other in _contrasts(arms):
+        gaps = [f"{name} {points(value[arm, name] - value[other, name])}" for name in names if {(arm, name), (other, name)} <= value.keys()]
+        lines += [f"{arm} minus {other}, in points: {', '.join(gaps)}."] if gaps else []
+    return " ".join(lines)
+
+
+def years(rows: list[Year], arms: list[str]) -> str:
+    """Say in how many years the full chain is above the base, and the ends of the difference."""
+    arm = _head(arms)
+    value = {(row.arm, row.year): row.accuracy for row in rows}
+    gaps = {year: value[arm, year] - value[BASE, year] for name, year in value if name == arm and (BASE, year) in value}
+    if not gaps:
+        return ""
+    least, most = min(gaps, key=lambda year: gaps[year]), max(gaps, key=lambda year: gaps[year])
+    return (
+        f"{arm} is above the base in {sum(gap > 0 for gap in gaps.values())} of {len(gaps)} years; the difference runs from "
+        f"{points(gaps[least])} points ({least}) to {points(gaps[most])} ({most})."
+    )
+
+
+def outcomes(rows: list[Outcome]) -> str:
+    """Say how many answers were neither right nor wrong."""
+    asked, unjudged = Counter[str](), Counter[str]()
+    for row in rows:
+        asked[row.arm] += row.count
+        unjudged[row.arm] += row.count * (row.outcome in UNJUDGED)
+    shares = {arm: unjudged[arm] / total for arm, total in asked.items()}
+    if not shares:
+        return ""
+    least, most = min(shares, key=lambda arm: shares[arm]), max(shares, key=lambda arm: shares[arm])
+    base = f"; base {percent(shares[BASE])}" if BASE in shares else ""
+    return (
+        "Answers that are neither correct nor wrong (none, truncated, ungradable; all count as not correct): from "
+        f"{percent(shares[least])} ({least}) to {percent(shares[most])} ({most}){base}."
+    )
+
+
+def _contrasts(arms: list[str]) -> list[tuple[str, str]]:
+    """Return the pairs that are compared: full chain and base, last and first reasoning level."""
+    levels = sorted(arm for arm in arms if arm in LEVELS)
+    return [(_head(arms), BASE), *([(levels[-1], levels[0])] if len(levels) > 1 else [])]
+
+
+def _head(arms: list[str]) -> str:
+    """Return the arm of the full chain, which every study of a competition has; else the first."""
+    return LEVELS[0] if LEVELS[0] in arms else arms[0]
+
+
+def _means(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for name, value in pairs:
+        found[name].append(value)
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def _ends(row: Accuracy) -> str:
+    return f"[{100 * row.low:.1f}, {100 * row.high:.1f}]"
+
+
+def _names(arms: list[str]) -> str:
+    return ", ".join(arms) if arms else "none"

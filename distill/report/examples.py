@@ -1,0 +1,86 @@
+"""What several students wrote on the same problem: a small fixed sample, chosen by hash before anyone looked."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from distill.core import files
+from distill.core.errors import InputError
+from distill.records.assignment import Assignment
+from distill.records.completion import Completion
+from distill.records.problem import Problem
+from distill.records.verdict import Verdict
+from distill.report.report_inputs import BASE, COMPETITION
+
+
+class Answer(NamedTuple):
+    """One student's first sample, as it was graded."""
+
+    arm: str
+    seed: int
+    completion: Completion
+    verdict: Verdict
+
+
+def choose(problems: list[Problem], split: list[Assignment], count: int, seed: int) -> list[Problem]:
+    """Return `count` of the held-out problems that were asked, by hash of seed and id."""
+    held = {place.id for place in split if place.split == "heldout" and place.evaluate}
+    chosen = [problem for problem in problems if problem.id in held]
+    return sorted(chosen, key=lambda problem: hashlib.blake2b(f"{seed} {problem.id}".encode()).digest())[:count]
+
+
+def answers(chosen: list[Problem], students: list[tuple[str, int]], completions: Path, verdicts: Path) -> dict[str, list[Answer]]:
+    """Return each chosen problem's answers, in the students' order."""
+    wanted = {problem.id for problem in chosen}
+    graded = {
+        (row.arm, row.seed, row.id): row
+        for row in files.read_records(verdicts, Verdict)
+        if row.id in wanted and row.benchmark == COMPETITION and row.sample == 0
+    }
+    found: dict[str, list[Answer]] = {problem.id: [] for problem in chosen}
+    for arm, seed in students:
+        path = completions / ("base.jsonl.gz" if arm == BASE else f"{arm}-{seed}.jsonl.gz")
+        rows = {row.id: row for row in files.read_records(path, Completion) if row.benchmark == COMPETITION and row.sample == 0}
+        for problem in chosen:
+            if problem.id not in rows or (arm, seed, problem.id) not in graded:
+                where = path if problem.id not in rows else verdicts
+                raise InputError(
+                    f"{where}: no answer of {arm}, seed {seed}, to the held-out problem {problem.id}; run `dvc repro sample grade`"
+                )
+            found[problem.id].append(Answer(arm, seed, rows[problem.id], graded[arm, seed, problem.id]))
+    return found
+
+
+def page(chosen: list[Problem], found: dict[str, list[Answer]], limit: int) -> str:
+    """Return the rationales in Markdown; a text longer than `limit` characters is cut, which is said."""
+    blocks = []
+    for problem in chosen:
+        where = f"{problem.section} {problem.year}, number {problem.number}".strip()
+        blocks.append(f"### {problem.id}\n\n{where}; key: {code(problem.gold)}\n\n{fence(problem.statement, limit)}")
+        for answer in found[problem.id]:
+            who = answer.arm if answer.arm == BASE else f"{answer.arm}, seed {answer.seed}"
+            length = answer.verdict.words
+            verdict = f"{answer.verdict.outcome.replace('_', ' ')}, {length} {'word' if length == 1 else 'words'}"
+            final = f", final answer {code(answer.verdict.extracted)}" if answer.verdict.extracted else ""
+            blocks.append(f"**{who}**: {verdict}{final}\n\n{fence(answer.completion.text, limit)}")
+    return "\n\n".join(blocks)
+
+
+def fence(text: str, limit: int) -> str:
+    """Return a text that nobody vouches for as a code block that it cannot end."""
+    shown = text if len(text) <= limit else f"{text[:limit]}\n... (cut here, {len(text):,} characters in all)"
+    mark = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", shown))])
+    return f"{mark}text\n{_plain(shown)}\n{mark}"
+
+
+def code(text: str) -> str:
+    """Return a short text as a code span that it cannot end."""
+    line = " ".join(_plain(text).split())
+    mark = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    return f"{mark} {line} {mark}" if "`" in line or not line else f"{mark}{line}{mark}"
+
+
+def _plain(text: str) -> str:
+    """Show control characters but line ends and tabs as �: they may hide what a text says."""
+    return "".join(char if char in "\n\t" or char.isprintable() else "�" for char in text)

@@ -1,0 +1,74 @@
+"""Problems that somebody has as a file: no page to fetch, none to read."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from distill.core.errors import InputError
+from distill.core.files import read_records
+from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import Problem
+from distill.sources import manifest
+
+Text = Annotated[str, Meta(pattern=r"\S")]
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="given"):
+    """Section `fetch`."""
+
+    path: str  # a .jsonl file with one Given a line
+    sha256: str  # of that file, so that another version of it is seen
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="given"):
+    """Section `extract`."""
+
+    file: str  # its name in the raw folder
+
+
+class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One problem as it is given."""
+
+    id: Annotated[str, Meta(pattern=r"^[\w.-]+$")]
+    statement: Text
+    gold: str  # "" where no answer is known: such a problem is dropped
+    section: str = ""
+    year: int = 0
+
+
+def bring(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
+    """Copy the file into the raw folder, after its hash is checked."""
+    path = Path(params.path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, which fetch.path names; write one problem a line, with id, statement and gold")
+    copy = folder / path.name
+    shutil.copyfile(path, copy)
+    found = manifest.entry(copy, sum(1 for line in copy.read_bytes().splitlines() if line.strip()))
+    if found.sha256 != params.sha256:
+        raise InputError(
+            f"{path}: its sha256 is {found.sha256}, fetch.sha256 is {params.sha256}; write that one there if the file is right"
+        )
+    return [found]
+
+
+def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
+    """Return problems and readings by id, and counts of what was kept and dropped; an InputError where an id stands twice."""
+    rows = read_records(path, Given)
+    if twice := [name for name, count in Counter(row.id for row in rows).items() if count > 1]:
+        raise InputError(
+            f"{path}: id {twice[0]} stands there {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own"
+        )
+    kept = sorted((row for row in rows if row.gold.strip()), key=lambda row: row.id)
+    if not kept:
+        raise InputError(f"{path}: no problem with an answer; each line needs id, statement and gold")
+    problems = [
+        Problem(row.id, "competition", row.section, row.year, str(number), row.statement, row.gold, path.name, 0, "given")
+        for number, row in enumerate(kept, 1)
+    ]
+    nowhere = (0.0, 0.0, 0.0, 0.0)
+    readings = [ExtractedItem(row.id, path.name, 0, nowhere, row.statement, "", 1.0, [], None, row.id, 0, []) for row in kept]
+    return problems, readings, {"problems": len(kept), "dropped_no_answer": len(rows) - len(kept)}
