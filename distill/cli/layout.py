@@ -1,0 +1,139 @@
+"""Where the files of a study lie: every path of the pipeline, once.
+
+No stage lists this package among its dependencies in dvc.yaml: it decides where a file lies, never what is in it. A test runs the whole
+pipeline and compares every file that a stage opens with what dvc.yaml declares.
+"""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from distill.core.errors import InputError
+
+BASE = "base"  # the student without an adapter
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class Paths(msgspec.Struct, frozen=True, kw_only=True):
+    """The paths of one study, and of one arm and seed where a stage runs once for each; relative to the repository root.
+
+    `corpus`, `adapter` and `completion` are those of the arm and the seed; a folder in the plural holds those of all.
+    """
+
+    study: str
+    study_file: Path
+    params: Path  # which studies, arms and seeds run
+    work: Path  # partial results and logs: ignored by git and DVC, never an output
+    prompts: Path
+    templates: Path  # Vega-Lite templates of the plots
+    # data
+    raw: Path  # the source's files and their manifest
+    problems: Path
+    extracted: Path  # each item as read from its page
+    benchmarks: Path  # NAME.jsonl: the evaluation sets beside the study's own problems
+    recorded_traces: Path
+    traces: Path
+    verified: Path
+    levels: Path
+    transcripts: Path  # ROLE.jsonl.gz: every call to a model
+    split: Path
+    corpora: Path
+    corpus: Path
+    pretraining: Path
+    completions: Path
+    completion: Path
+    verdicts: Path  # the grader's
+    judgements: Path  # the LLM judge's
+    resolved: Path  # the verdicts that summaries and claims read
+    # models
+    student: Path
+    adapters: Path
+    adapter: Path
+    # metrics
+    extract_metrics: Path
+    teacher_metrics: Path
+    levels_metrics: Path
+    cost_metrics: Path
+    audit_metrics: Path
+    overfit_metrics: Path
+    grade_metrics: Path
+    judge_metrics: Path
+    summary: Path
+    training: Path
+    claims: Path
+    claims_page: Path
+    reported_counts: Path
+    reported_counts_page: Path
+    # plots
+    plots: Path  # NAME.csv: one tidy table a plot
+    curves: Path
+    overfit_curve: Path
+    svg: Path
+    # report
+    rationales: Path  # why each verdict is what it is, in words
+    report: Path
+    audit_page: Path
+
+
+def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
+    """Return the paths of a study; InputError where a name is not one.
+
+    >>> str(layout("mini", "r1", 2).adapter), str(layout("mini", "base").completion)
+    ('models/mini/adapters/r1-2', 'data/mini/completions/base.jsonl.gz')
+    """
+    for what, name in (("study", study), ("arm", arm)):
+        if name and not NAME.fullmatch(name):
+            raise InputError(f"{what} {name!r}: a name is letters, digits, _, . and -, and begins with none of the last two")
+    data, models, metrics, plots, report = (Path(top, study) for top in ("data", "models", "metrics", "plots", "report"))
+    cell = arm if arm == BASE or seed is None else f"{arm}-{seed}"
+    return Paths(
+        study=study,
+        study_file=Path("studies", f"{study}.yaml"),
+        params=Path("params.yaml"),
+        work=Path(".work", study),
+        prompts=Path("prompts"),
+        templates=Path("plots", "templates"),
+        raw=data / "raw",
+        problems=data / "problems.jsonl",
+        extracted=data / "extracted.jsonl",
+        benchmarks=data / "benchmarks",
+        recorded_traces=data / "recorded_traces.jsonl",
+        traces=data / "traces.jsonl",
+        verified=data / "verified.jsonl",
+        levels=data / "levels.jsonl.gz",
+        transcripts=data / "transcripts",
+        split=data / "split.jsonl",
+        corpora=data / "corpus",
+        corpus=data / "corpus" / arm,
+        pretraining=data / "pretraining.jsonl.gz",
+        completions=data / "completions",
+        completion=data / "completions" / f"{cell}.jsonl.gz",
+        verdicts=data / "verdicts.jsonl.gz",
+        judgements=data / "judgements.jsonl",
+        resolved=data / "resolved.jsonl.gz",
+        student=models / "student",
+        adapters=models / "adapters",
+        adapter=models / "adapters" / cell,
+        extract_metrics=metrics / "extract.json",
+        teacher_metrics=metrics / "teacher.json",
+        levels_metrics=metrics / "levels.json",
+        cost_metrics=metrics / "llm_cost.json",
+        audit_metrics=metrics / "audit.json",
+        overfit_metrics=metrics / "overfit.json",
+        grade_metrics=metrics / "grade.json",
+        judge_metrics=metrics / "llm_judge.json",
+        summary=metrics / "summary.json",
+        training=metrics / "training.json",
+        claims=metrics / "claims.json",
+        claims_page=metrics / "claims.md",
+        reported_counts=metrics / "reported_counts.json",
+        reported_counts_page=metrics / "reported_counts.md",
+        plots=plots,
+        curves=plots / "curves.csv",
+        overfit_curve=plots / "overfit.csv",
+        svg=plots / "svg",
+        rationales=report / "rationales.json",
+        report=report / "report.md",
+        audit_page=report / "audit.md",
+    )
