@@ -44,13 +44,13 @@ class Row(msgspec.Struct, frozen=True):
 
 def main(study: str, raw: str, problems: str, out: str) -> None:
     """Write one record a recorded text, in the order of the table, the longest level first."""
-    kind = study_file.section(study, "recall", dict[str, Any]).get("kind")
+    kind = study_file.section(study, "import_traces", dict[str, Any]).get("kind")
     if kind not in ("none", "chains"):
         raise InputError(f"{study}: section 'recall': kind is {kind!r}; allowed: none, chains")
     if kind == "none":
         write_records(Path(out), [])
         return
-    params = study_file.section(study, "recall", Chains)
+    params = study_file.section(study, "import_traces", Chains)
     rows = table(Path(raw) / params.table, params, read_records(Path(problems), Problem))
     order = {row.id: place for place, row in enumerate(rows)}
     found: list[RecordedTrace] = []
@@ -64,7 +64,7 @@ def main(study: str, raw: str, problems: str, out: str) -> None:
     write_records(Path(out), found)
     levels = Counter(each.level for each in found)
     unrecorded = {f"no {level} recorded": len(rows) - count for level, count in levels.items()}
-    command.closing("recall", len(rows) * len(levels), len(found), unrecorded)
+    command.closing("import_traces", len(rows) * len(levels), len(found), unrecorded)
 
 
 def table(path: Path, params: Chains, problems: Sequence[Problem]) -> list[Row]:

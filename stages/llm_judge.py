@@ -54,10 +54,10 @@ def main(
     study: str, verdicts: str, problems: str, readings: str, benchmarks: str, judged: str, resolved: str, transcripts: str, metrics: str
 ) -> None:
     """Read the grader's verdicts; write the decisions, the verdicts that count, the calls and how far the judge is to be trusted."""
-    kind = study_file.section(study, "judge", dict[str, Any]).get("kind")
+    kind = study_file.section(study, "llm_judge", dict[str, Any]).get("kind")
     if kind not in KINDS:
-        raise InputError(f"{study}: section 'judge': kind is {kind!r}; allowed: {', '.join(KINDS)}")
-    params = study_file.section(study, "judge", KINDS[kind])
+        raise InputError(f"{study}: section 'llm_judge': kind is {kind!r}; allowed: {', '.join(KINDS)}")
+    params = study_file.section(study, "llm_judge", KINDS[kind])
     graded = files.read_records(Path(verdicts), Verdict)
     found: dict[str, Any] = {"judge": "none", "ungradable": ungradable(graded)}
     rows: list[Judged] = []

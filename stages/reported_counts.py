@@ -42,7 +42,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(study: str, metrics: str, table: str) -> None:
     """Judge every claim of the section; write the figures as JSON, and with the words as Markdown."""
-    params = study_file.section(study, "published", Params)
+    params = study_file.section(study, "reported_counts", Params)
     for name, count in params.counts.items():
         if not (0 <= count.right <= count.of and count.of > 0):
             raise InputError(f"{study}: published.counts.{name}: {count.right:g} right of {count.of}; allowed are 0 to all of at least one")
