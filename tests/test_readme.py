@@ -5,7 +5,7 @@ import json
 import pytest
 
 from distill.core.errors import InputError
-from tests.pipeline import ROOT
+from tests.pipeline import ROOT, cells
 from tools import readme
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,6 +52,5 @@ def test_it_fits_on_two_screens() -> None:
 
 
 def test_every_stage_and_every_page_is_listed() -> None:
-    stages = [path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"]
-    assert [name for name in stages if f"`{name}`" not in TEXT] == []
+    assert {cell.stage for cell in cells() if f"`{cell.stage}`" not in TEXT} == set()
     assert [path.name for path in (ROOT / "docs").glob("*.md") if f"](docs/{path.name}" not in TEXT] == []
