@@ -24,7 +24,7 @@ def test_the_figures_of_the_first_paragraph_are_those_of_the_metrics() -> None:
     effect, low, high = (f"{100 * gain[key]:.1f}" for key in ("effect", "low", "high"))
     paragraph = " ".join(TEXT.split("\n\n")[1].split())
     assert f"from {base} (base student) to {full} (full chain of thought)" in paragraph
-    assert f"on the {gain['n']} problems held out for both, the gain is {effect} points [{low}, {high}]" in paragraph
+    assert f"on the {gain['n']} problems held out for both, the gain is {effect} points (95 % interval {low} to {high})" in paragraph
 
 
 def test_the_results_lie_between_the_markers() -> None:
