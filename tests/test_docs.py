@@ -13,10 +13,12 @@ import pytest
 
 import distill.judging
 import distill.records
+from distill.claims import claim_rules, reported_count_rules, trend_rules
 from distill.cli.layout import layout
 from tests.pipeline import ROOT, cells
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOPS = ("studies", "stages", "distill", "tools", "bench")
 CODE = re.compile(r"`([^`\n]+)`|^ {4,}(\S.*)$", re.MULTILINE)  # inline code, and indented blocks
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -110,6 +112,23 @@ def test_every_metrics_file_is_listed() -> None:
     paths = [path for path in msgspec.structs.astuple(layout("STUDY")) if isinstance(path, Path)]
     names = {path.name for path in paths if path.parts[0] == "metrics" and path.suffix == ".json"}
     assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def test_every_rule_of_a_claim_is_listed() -> None:
+    text = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    kinds = [
+        kind for module in (claim_rules, trend_rules, reported_count_rules) for kind in vars(module).values() if isinstance(kind, type)
+    ]
+    tags = {
+        kind.__struct_config__.tag for kind in kinds if issubclass(kind, msgspec.Struct) and isinstance(kind.__struct_config__.tag, str)
+    }
+    assert {tag for tag in tags - {"Rule"} if f"`{tag}`" not in text} == set()
+
+
+def test_every_page_that_the_tree_names_exists() -> None:
+    files = [ROOT / "requirements.in", *(path for top in TOPS for path in (ROOT / top).rglob("*.*") if path.suffix in (".py", ".yaml"))]
+    named = {page for path in files for page in re.findall(r"docs/\w+\.md", path.read_text(encoding="utf-8"))}
+    assert {page for page in named if not (ROOT / page).exists()} == set()
 
 
 NOT_RECORDED = {"60", "33", "65"}  # a setting (section `pretraining`), a figure rounded once more, and the target for the base
