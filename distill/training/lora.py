@@ -1,8 +1,8 @@
 """LoRA training: mlx-lm's layers and optimisers; our batches, evaluation, choice of adapter and resuming.
 
-A float32 Qwen2 on a CPU takes `packed_loss` and our own loop. Every other model takes mlx-lm's loss and step: `trainer.train` runs from one
-evaluation to the next without a validation set, because by itself it draws validation batches from the generator of the training order,
-drops every short batch, truncates, and keeps the last adapter.
+A float32 Qwen2 on a CPU takes `packed_loss` and our own loop. Every other model takes mlx-lm's loss and loop: `trainer.train` runs from one
+evaluation to the next, and evaluation is ours. mlx-lm's draws validation batches from the generator of the training order, drops every
+short batch, truncates, and keeps the last adapter.
 Import after `engine.start()`.
 """
 
@@ -194,11 +194,11 @@ def _mlx_lm_steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, b
     start = run.iteration * recipe.accumulation
     order = batch_order(len(train), recipe.batch_size, seed, start)
 
-    def batches(comm_group: Any, **_: Any) -> Iterator[tuple[mx.array, mx.array]]:
+    def batches(**_: Any) -> Iterator[tuple[mx.array, mx.array]]:
         for number, rows in enumerate(order):
             bar.update(int(number > 0 and number % recipe.accumulation == 0))
             mx.random.seed(seed << 32 | start + number)  # of dropout: each batch has its own, so that resuming changes nothing
-            yield _padded([train[row] for row in rows[comm_group.rank() :: comm_group.size()]])
+            yield _padded([train[row] for row in rows])
 
     reports: list[dict[str, Any]] = []
     callback = trainer.TrainingCallback()
@@ -224,25 +224,21 @@ def _mlx_lm_steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, b
 
 
 def validate(run: Run, valid: Rows) -> float:
-    """Return the mean loss over every trained token of `valid`, in batches of like length, none left out."""
+    """Return the mean loss over every trained token of `valid`, examples of like length together, none left out."""
     rows = sorted(valid, key=lambda row: len(row[0]))
-    if run.packed:
-        return _packed_validation(run, rows)
+    ends = list(accumulate(len(tokens) for tokens, _ in rows))
     size = run.recipe.batch_size
-
-    def batches(comm_group: Any, **_: Any) -> Iterator[tuple[mx.array, mx.array]]:
-        starts = range(comm_group.rank() * size, len(rows), comm_group.size() * size)
-        return (_padded(rows[start : start + size]) for start in starts)
-
-    return float(trainer.evaluate(run.model, valid, size, -1, run.recipe.max_seq_length, trainer.default_loss, batches, 0))
-
-
-def _packed_validation(run: Run, rows: Rows) -> float:
-    total, count, ends = 0.0, 0, list(accumulate(len(tokens) for tokens, _ in rows))
-    for _, group in groupby(range(len(rows)), key=lambda row: ends[row] // VALIDATION_TOKENS):
-        batch = packed_loss.batch(run.model, [rows[row] for row in group])
-        total += packed_loss.loss(run.model, batch)[0].item() * batch.trained
-        count += batch.trained
+    groups = groupby(range(len(rows)), key=lambda row: ends[row] // VALIDATION_TOKENS if run.packed else row // size)
+    total, count = 0.0, 0
+    run.model.eval()
+    for _, group in groups:
+        batch = [rows[row] for row in group]
+        if run.packed:
+            loss, tokens = packed_loss.loss(run.model, packed_loss.batch(run.model, batch))
+        else:
+            loss, tokens = trainer.default_loss(run.model, *_padded(batch))
+        total += loss.item() * tokens.item()
+        count += tokens.item()
     return total / count
 
 
