@@ -95,6 +95,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(training: Training) -> None
 CUTS = {  # name: (changed keys, after how many kept states the run dies)
     "early": ({}, 1),
     "late": ({}, 2),
+    "of the last block alone": ({"layers": 1}, 1),
     "with dropout, accumulation and adamw": ({"dropout": 0.3, "accumulation": 2, "optimizer": "adamw", "weight_decay": 0.1}, 1),
 }
 

@@ -3,7 +3,7 @@
 A float32 Qwen2 on a CPU takes `packed_loss` and our own loop. Every other model takes mlx-lm's loss and loop: `trainer.train` runs from one
 evaluation to the next, and evaluation is ours. mlx-lm's draws validation batches from the generator of the training order, drops every
 short batch, truncates, and keeps the last adapter.
-Import after `engine.start()`.
+Import after `engine.start()`. It takes 0.85 s, 0.75 s of them for transformers, which mlx-lm imports at its top.
 """
 
 import io
@@ -86,12 +86,15 @@ class Run:
 
     def save(self, path: Path, key: str) -> None:
         """Write the whole state to one file, atomically."""
-        groups = {"adapter": self.adapter(), "best": self.best, "optimizer": dict(tree_flatten(self.optimizer.state))}
-        arrays = {f"{group}/{name}": array for group, named in groups.items() for name, array in named.items()}
+        state = {
+            "adapter": self.model.trainable_parameters(),
+            "optimizer": self.optimizer.state,
+            "best": tree_unflatten(list(self.best.items())),
+        }
         about = {"key": key, "points": json.dumps(self.points), "tokens": str(self.tokens)}
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp.safetensors")
-        mx.save_safetensors(str(temporary), arrays, about)
+        mx.save_safetensors(str(temporary), dict(tree_flatten(state)), about)
         os.replace(temporary, path)
 
     def load(self, path: Path, key: str) -> bool:
@@ -101,13 +104,10 @@ class Run:
         arrays, about = mx.load(str(path), return_metadata=True)
         if about["key"] != key:
             return False
-        groups: dict[str, dict[str, mx.array]] = {"adapter": {}, "best": {}, "optimizer": {}}
-        for name, array in arrays.items():
-            group, _, rest = name.partition("/")
-            groups[group][rest] = array
-        self.model.load_weights(list(groups["adapter"].items()), strict=False)
-        self.optimizer.state = tree_unflatten(list(groups["optimizer"].items()))
-        self.best, self.tokens = groups["best"], int(about["tokens"])
+        state = tree_unflatten(list(arrays.items()))
+        self.model.update(state["adapter"])
+        self.optimizer.state = state["optimizer"]
+        self.best, self.tokens = dict(tree_flatten(state["best"])), int(about["tokens"])
         self.points = [Point(*point) for point in json.loads(about["points"])]
         return True
 
