@@ -53,8 +53,8 @@ def main(rounds: str = "3") -> None:
         found[arm] = ratios | {"speeds": speeds, "differences": ties}
         print(tabulate([[arm, side, *speeds[side].values()] for side in SIDES], headers=["arm", "side", *speeds["ours"]]))
         print(json.dumps(ratios | ties), flush=True)
-    worst = {name: min(found[arm][name] for arm in ARMS) for name in ("vs_sequential", "vs_batch", "one_process_vs_batch")}
-    record("sample", worst | {"rounds": int(rounds)} | found)
+    lowest = {name: min(found[arm][name] for arm in ARMS) for name in ("vs_sequential", "vs_batch", "one_process_vs_batch")}
+    record("sample", lowest | {"rounds": int(rounds)} | found)
 
 
 def _run(arm: str, side: str) -> dict[str, Any]:
