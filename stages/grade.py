@@ -13,7 +13,7 @@ import msgspec
 
 from distill.answers import grade_pairs
 from distill.answers.answer_format import Form, read_form
-from distill.answers.answer_key import noted
+from distill.answers.answer_key import golds_with_notes
 from distill.answers.final_answer import final_answer
 from distill.answers.grade_pairs import outcome
 from distill.answers.verify_pool import compare
@@ -80,7 +80,7 @@ def terms(study: str, problems: Path, readings: Path, benchmarks: Path) -> tuple
     named = study_file.section(study, "benchmarks", dict[str, Benchmark])
     forms = {name: read_form(benchmark.form, f"{study}: section 'benchmarks.{name}'") for name, benchmark in named.items()}
     golds = read_golds([problems, *sorted(benchmarks.glob("*.jsonl"))])
-    return with_notes(golds, files.read_records(readings, ExtractedItem)), forms
+    return golds_with_notes(golds, files.read_records(readings, ExtractedItem)), forms
 
 
 def read_golds(paths: list[Path]) -> dict[Key, str]:
@@ -93,18 +93,6 @@ def read_golds(paths: list[Path]) -> dict[Key, str]:
                 raise InputError(f"{path}:{number}: problem {problem.id} of {problem.benchmark} stands there twice")
             golds[key] = problem.gold
     return golds
-
-
-def with_notes(golds: dict[Key, str], readings: list[ExtractedItem]) -> dict[Key, str]:
-    """Return the golds, those of the competition with the printed key's note on form, which a transcription leaves out.
-
-    A note counts only where the key as read agrees with the gold answer otherwise.
-    """
-    keys = {("competition", reading.id): reading.key for reading in readings if reading.agrees}
-    found = {name: noted(gold, keys[name]) for name, gold in golds.items() if name in keys}
-    if demanding := sum(found[name] != golds[name] for name in found):
-        print(f"grade: {demanding} of {len(golds)} gold answers with the key's note on form", file=sys.stderr)
-    return golds | found
 
 
 def check(answered: dict[Cell, list[Completion]], golds: dict[Key, str], folder: Path) -> None:

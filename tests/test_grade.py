@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from distill.answers import answer_ast, grade_pairs, verify_pool
+from distill.answers import answer_ast, answer_key, grade_pairs, verify_pool
 from distill.answers.answer_format import read_form
 from distill.answers.ast_equality import equal
 from distill.answers.equality import decide
@@ -277,7 +277,7 @@ NOTED = {  # gold, the key as read, whether both agree, answer, correct
 
 @pytest.mark.parametrize(("gold", "key", "agrees", "answer", "correct"), NOTED.values(), ids=NOTED)
 def test_the_printed_keys_note_on_form_counts(gold: str, key: str, agrees: bool, answer: str, correct: bool) -> None:
-    reading = ExtractedItem("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
-    golds = grade.with_notes({("competition", "a"): gold, ("toy", "a"): gold}, [reading])
+    item = ExtractedItem("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
+    golds = answer_key.golds_with_notes({("competition", "a"): gold, ("toy", "a"): gold}, [item])
     assert decide(golds["competition", "a"], answer) is correct
     assert golds["toy", "a"] == gold
