@@ -10,7 +10,7 @@ import yaml
 from distill.claims.verdicts import Finding, TestSettings, conclude, power_figures
 from distill.core import study_file
 from distill.core.errors import InputError
-from distill.stats.statistics import Interval
+from distill.stats.intervals import Interval
 from stages import claims, summarise
 from tests import synthetic
 

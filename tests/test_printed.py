@@ -14,7 +14,7 @@ from distill.claims.count_tests import Count, TestSettings
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json
-from distill.stats import statistics as st
+from distill.stats import intervals, paired_tests
 from stages import reported_counts
 from tests import synthetic
 
@@ -40,7 +40,7 @@ def mcnemar(gained: int, lost: int) -> float:
 def test_the_range_of_a_paired_test_is_that_of_all_pairings(right: int, other: int, n: int) -> None:
     first = np.array([1.0] * right + [0.0] * (n - right))
     patterns = (np.array(pattern) for pattern in product((0.0, 1.0), repeat=n) if sum(pattern) == other)
-    every = [st.mcnemar(first, pattern) for pattern in patterns]
+    every = [paired_tests.mcnemar(first, pattern) for pattern in patterns]
     found = count_tests.pairings(right, other, n, bar())
     assert (found.best, found.worst) == pytest.approx((min(every), max(every)), abs=1e-9)
 
@@ -63,7 +63,7 @@ def test_the_papers_gain_by_closed_forms() -> None:
 def test_a_table_without_correlation_has_the_interval_of_independent_rates() -> None:
     gained, lost = 40 * (100 - 60) // 100, (100 - 40) * 60 // 100  # expected cells: phi is 0
     paired = count_tests.paired_rates(gained, lost, 40, 60, 100, 0.95)
-    assert paired == pytest.approx(st.newcombe(0.4, 100, 0.6, 100, 0.95), abs=1e-12)
+    assert paired == pytest.approx(intervals.newcombe(0.4, 100, 0.6, 100, 0.95), abs=1e-12)
     kept = count_tests.paired_rates(0, 20, 40, 60, 100, 0.95)  # every answer that is right in the first is right in the second
     assert paired.low < kept.low < -0.2 < kept.high < paired.high
 

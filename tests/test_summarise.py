@@ -10,7 +10,7 @@ import pytest
 from distill.core.errors import InputError
 from distill.records.assignment import Assignment
 from distill.stats.score_table import places
-from distill.stats.statistics import wilson
+from distill.stats.intervals import wilson
 from stages import summarise
 from tests import synthetic
 

@@ -1,4 +1,4 @@
-"""The rules that claims are judged by: each reads the run's figures and returns a finding. All tests are two-sided.
+"""The rules that test claims: each reads the run's figures and returns a finding. All tests are two-sided.
 
 The primary figures are per-problem means over seeds on the problems that the arms compared have in common on that split.
 """
@@ -8,9 +8,8 @@ import numpy as np
 
 from distill.claims.rule_inputs import Rule, Run, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
-from distill.claims.verdicts import Finding, NotRun
-from distill.stats import score_table
-from distill.stats import statistics as st
+from distill.claims.verdicts import Finding, NotRun, above, below
+from distill.stats import clusters, intervals, paired_tests, power, score_table
 
 
 class Above(Rule, tag="above", frozen=True):
@@ -24,11 +23,11 @@ class Above(Rule, tag="above", frozen=True):
 
     def measure(self, run: Run) -> Finding:
         both = common(run, [self.arm, self.comparator], self.benchmark, self.split)
-        result = st.paired(both.values[:, 0] - both.values[:, 1], both.clusters, run.confidence, run.resamples, run.seed)
+        result = paired_tests.paired(both.values[:, 0] - both.values[:, 1], both.clusters, run.confidence, run.resamples, run.seed)
         first, second = both.values.mean(axis=0)
         return Finding(
             ours=result.effect, effect=result.effect, low=result.low, high=result.high, n=result.clusters, p=result.p,
-            sign=int(np.sign(result.effect)), deviation=result.deviation, span=st.Interval(result.low, result.high),
+            sign=int(np.sign(result.effect)), deviation=result.deviation, span=intervals.Interval(result.low, result.high),
             reason=f"{self.arm} {percent(first)}, {self.comparator} {percent(second)} of {result.n} problems",
             secondary={"accuracy": {self.arm: float(first), self.comparator: float(second)}, "mcnemar": self._by_seed(run)},
         )  # fmt: skip
@@ -43,7 +42,9 @@ class Above(Rule, tag="above", frozen=True):
             same = other[other["seed"] == (seed if other["seed"].nunique() > 1 else other["seed"].iloc[0])]
             pair = rows.set_index("id")["correct"].to_frame("arm").join(same.set_index("id")["correct"].rename("other"), how="inner")
             if len(pair):
-                found[str(seed)] = st.mcnemar(np.asarray(pair["arm"], dtype=np.float64), np.asarray(pair["other"], dtype=np.float64))
+                found[str(seed)] = paired_tests.mcnemar(
+                    np.asarray(pair["arm"], dtype=np.float64), np.asarray(pair["other"], dtype=np.float64)
+                )
         return found
 
 
@@ -64,18 +65,18 @@ class MoreOnSeen(Rule, tag="more_on_seen", frozen=True):
 
     def measure(self, run: Run) -> Finding:
         both = common(run, [self.arm, self.comparator], self.benchmark, "all")
-        place = score_table.part(run.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["place"]
-        places, gains = np.asarray(place.loc[both.ids]), both.values[:, 0] - both.values[:, 1]
-        seen, held = (st.cluster_means(gains[places == name], both.clusters[places == name]) for name in ("seen", "heldout"))
+        role = score_table.part(run.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["split_role"]
+        roles, gains = np.asarray(role.loc[both.ids]), both.values[:, 0] - both.values[:, 1]
+        seen, held = (clusters.cluster_means(gains[roles == name], both.clusters[roles == name]) for name in ("seen", "heldout"))
         if min(len(seen), len(held)) < 2:
             raise NotRun(
                 f"{len(seen)} clusters of {self.benchmark} that {self.arm} was trained on and {len(held)} held out; two of each needed"
             )
-        effect, (low, high), p = st.welch(seen, held, run.confidence)
-        n, error = len(seen) + len(held), (high - low) / 2 / st.quantile(run.confidence)
+        effect, (low, high), p = intervals.welch(seen, held, run.confidence)
+        n, error = len(seen) + len(held), intervals.standard_error(low, high, run.confidence)
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=n, p=p, sign=int(np.sign(effect)), deviation=error * n**0.5,
-            span=st.Interval(low, high),
+            span=intervals.Interval(low, high),
             reason=f"gain {percent(seen.mean())} on {len(seen)} clusters seen, {percent(held.mean())} on {len(held)} held out",
             secondary={"gain_seen": float(seen.mean()), "gain_heldout": float(held.mean())},
         )  # fmt: skip
@@ -94,14 +95,14 @@ class TeacherAbove(Rule, tag="teacher_above", frozen=True):
         rate, n = float(run.teacher["accuracy"]), int(run.teacher["problems"])
         arm = figures(run, self.arm, self)
         effect = rate - arm["accuracy"]
-        low, high = st.newcombe(rate, n, arm["accuracy"], arm["n"], run.confidence)
-        error = (high - low) / 2 / st.quantile(run.confidence)  # standard error
+        low, high = intervals.newcombe(rate, n, arm["accuracy"], arm["n"], run.confidence)
+        error = intervals.standard_error(low, high, run.confidence)
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=arm["n"],
-            state="shown" if low > self.margin else "opposite" if high < self.margin else "undecided",
+            state=above(low, high, self.margin),
             reason=f"teacher {percent(rate)} of {n} problems, {self.arm} {percent(arm['accuracy'])} of {arm['n']}",
-            needed=st.deciding_n(effect - self.margin, error * arm["n"] ** 0.5, 1 - run.confidence, run.power),
-            unit="problems", span=st.Interval(low, high),
+            needed=power.deciding_n(effect - self.margin, error * arm["n"] ** 0.5, 1 - run.confidence, run.power),
+            unit="problems", span=intervals.Interval(low, high),
         )  # fmt: skip
 
 
@@ -123,12 +124,12 @@ class SpreadSmall(Rule, tag="spread_small", frozen=True):
             raise NotRun(f"{seeds} seed of {self.arm} has no spread")
         if gain <= 0:
             return Finding(ours=None, effect=gain, n=seeds, state="opposite", reason="no gain that the spread could be small against")
-        low, high = (end / gain for end in st.deviation_interval(arm["sd"], seeds, run.confidence))
+        low, high = (end / gain for end in intervals.deviation_interval(arm["sd"], seeds, run.confidence))
         return Finding(
             ours=arm["sd"] / gain, effect=arm["sd"] / gain, low=low, high=high, n=seeds,
-            state="shown" if high < self.ratio else "opposite" if low > self.ratio else "undecided",
+            state=below(low, high, self.ratio),
             reason=f"sd {percent(arm['sd'])} over {seeds} seeds, gain {percent(gain)}",
-            needed=st.deciding_seeds(arm["sd"] / gain, self.ratio, run.confidence), unit="seeds", span=st.Interval(low, high),
+            needed=power.deciding_seeds(arm["sd"] / gain, self.ratio, run.confidence), unit="seeds", span=intervals.Interval(low, high),
         )  # fmt: skip
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from distill.claims.verdicts import NotRun
-from distill.stats import score_table
-from distill.stats import statistics as st
+from distill.stats import clusters, score_table
 
 
 class Run(NamedTuple):
@@ -28,8 +27,8 @@ class Common(NamedTuple):
     """Several arms on the problems that all of them have on one split."""
 
     ids: list[str]
-    values: st.Floats  # (n_problems, n_arms)
-    clusters: st.Labels  # (n_problems,)
+    values: clusters.Floats  # (n_problems, n_arms)
+    clusters: clusters.Labels  # (n_problems,)
 
 
 def common(run: Run, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:

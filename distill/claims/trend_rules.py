@@ -6,7 +6,7 @@ import numpy as np
 
 from distill.claims.rule_inputs import Common, Rule, Run, common, percent
 from distill.claims.verdicts import Finding, NotRun
-from distill.stats import statistics as st
+from distill.stats import clusters, intervals, paired_tests
 
 
 class Falls(Rule, tag="falls", frozen=True):
@@ -24,7 +24,7 @@ class Falls(Rule, tag="falls", frozen=True):
 
     def measure(self, run: Run) -> Finding:
         all_arms = common(run, self.arms, self.benchmark, self.split)
-        result = st.paired(st.slope(all_arms.values), all_arms.clusters, run.confidence, run.resamples, run.seed)
+        result = paired_tests.paired(paired_tests.slope(all_arms.values), all_arms.clusters, run.confidence, run.resamples, run.seed)
         means = [float(value) for value in all_arms.values.mean(axis=0)]
         rises = sum(after > before for before, after in pairwise(means))
         first, last = all_arms.values[:, 0], all_arms.values[:, -1]
@@ -32,18 +32,20 @@ class Falls(Rule, tag="falls", frozen=True):
             ours=means[-1] - means[0], effect=result.effect, low=result.low, high=result.high, n=result.clusters, p=result.p,
             sign=-int(np.sign(result.effect)), deviation=result.deviation,
             reason=f"{' → '.join(map(percent, means))} of {result.n} problems, {rises} of {len(means) - 1} steps rise",
-            span=st.interval(last - first, all_arms.clusters, run.confidence, run.resamples, run.seed),
+            span=intervals.difference_interval(last - first, all_arms.clusters, run.confidence, run.resamples, run.seed),
             secondary={
                 "accuracy": dict(zip(self.arms, means, strict=True)), "rising_steps": rises,
-                "page": st.page(all_arms.values, all_arms.clusters)._asdict(), "steps": self._steps(run, all_arms),
+                "page": paired_tests.page(all_arms.values, all_arms.clusters)._asdict(), "steps": self._steps(run, all_arms),
             },
         )  # fmt: skip
 
     def _steps(self, run: Run, found: Common) -> dict[str, dict[str, float]]:
         """Return each step's change with its interval and p, as FROM-TO."""
         steps = {}
-        for place, (before, after) in enumerate(pairwise(self.arms)):
-            change = st.paired(found.values[:, place + 1] - found.values[:, place], found.clusters, run.confidence, run.resamples, run.seed)
+        for step, (before, after) in enumerate(pairwise(self.arms)):
+            change = paired_tests.paired(
+                found.values[:, step + 1] - found.values[:, step], found.clusters, run.confidence, run.resamples, run.seed
+            )
             steps[f"{before}-{after}"] = {key: getattr(change, key) for key in ("effect", "low", "high", "p")}
         return steps
 
@@ -70,17 +72,17 @@ class HurtMost(Rule, tag="hurt_most", frozen=True):
         sections = run.table[run.table["benchmark"] == self.benchmark].drop_duplicates("id").set_index("id")["section"]
         labels = np.asarray(sections.loc[both.ids])
         losses = {
-            str(name): st.cluster_means((both.values[:, 0] - both.values[:, 1])[labels == name], both.clusters[labels == name])
+            str(name): clusters.cluster_means((both.values[:, 0] - both.values[:, 1])[labels == name], both.clusters[labels == name])
             for name in sorted(set(labels))
         }
         if self.section not in losses or len(losses) < 2 or min(map(len, losses.values())) < 2:
             raise NotRun(f"no two sections with two problems each, one of them {self.section}")
         own = losses[self.section]
-        tests = {name: st.welch(own, other, run.confidence) for name, other in losses.items() if name != self.section}
+        tests = {name: intervals.welch(own, other, run.confidence) for name, other in losses.items() if name != self.section}
         closest = min(tests, key=lambda name: (tests[name][0], name))
         effect, (low, high), p = tests[closest]
         n = len(own) + len(losses[closest])
-        error = (high - low) / 2 / st.quantile(run.confidence)
+        error = intervals.standard_error(low, high, run.confidence)
         start = {name: float(both.values[labels == name, 0].mean()) for name in losses}
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=n, sign=int(np.sign(effect)), deviation=error * n**0.5,
