@@ -49,7 +49,7 @@ def below(low: float, high: float, bound: float) -> str:
     return above(-high, -low, -bound)
 
 
-class TestSettings(NamedTuple):
+class VerdictSettings(NamedTuple):
     """How the claims of a section are tested."""
 
     vocabulary: str  # a key of WORDS
@@ -76,7 +76,7 @@ def results(
     """Return the result of each claim, in their order; Holm's correction runs over all findings with a p."""
     findings = {name: finding for name, finding in found.items() if isinstance(finding, Finding)}
     adjusted = holm({name: finding.p for name, finding in findings.items() if finding.p is not None})
-    settings = TestSettings(vocabulary, alpha, power, max(1, len(adjusted)))
+    settings = VerdictSettings(vocabulary, alpha, power, max(1, len(adjusted)))
     concluded = {}
     for name, claim in claims.items():
         finding = findings.get(name, Finding(None, str(found[name])))
@@ -91,7 +91,7 @@ def results(
     return concluded
 
 
-def conclude(finding: Finding, p_holm: float | None, settings: TestSettings, claim: Claim) -> tuple[str, str]:
+def conclude(finding: Finding, p_holm: float | None, settings: VerdictSettings, claim: Claim) -> tuple[str, str]:
     """Return (verdict, reason)."""
     state, words, reason = finding.state, WORDS[settings.vocabulary], finding.reason
     if p_holm is not None:
@@ -136,7 +136,7 @@ class Power(NamedTuple):
     deciding: int | None  # how many would show the effect seen
 
 
-def power_figures(finding: Finding, settings: TestSettings) -> Power:
+def power_figures(finding: Finding, settings: VerdictSettings) -> Power:
     """Return both figures at the family's strictest alpha; where there is no test, only what the rule itself knows."""
     if finding.p is None or not finding.deviation or not finding.n:
         return Power(None, finding.needed)
@@ -147,7 +147,7 @@ def power_figures(finding: Finding, settings: TestSettings) -> Power:
     )
 
 
-def _needed(finding: Finding, settings: TestSettings) -> str:
+def _needed(finding: Finding, settings: VerdictSettings) -> str:
     """Say how many units would decide."""
     if not finding.effect or not finding.deviation:
         return "and an effect of this size is not decided by any number of problems"
