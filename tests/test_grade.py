@@ -59,18 +59,18 @@ def test_a_megabyte_of_open_boxes_is_read_at_once() -> None:
 
 
 @given(some.integers(-999, 999), some.integers(1, 99), some.integers(1, 50), some.integers(0, 2))
-def test_exact_reading_agrees_with_arithmetic(p: int, q: int, n: int, k: int) -> None:
+def test_parsed_answers_agree_with_arithmetic(p: int, q: int, n: int, k: int) -> None:
     pi = ["", "π", "π^2"][k]
-    found = answer_ast.read(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
+    found = answer_ast.parse_answer(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
     assert found is not None
     assert answer_ast.number(found) == pytest.approx(p / q * n**0.5 * 3.141592653589793**k)
-    again = answer_ast.read(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
+    again = answer_ast.parse_answer(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
     assert again is not None
     assert equal(found, again)
 
 
 @given(some.text(max_size=60) | some.text("0123456789√π()+-*/^{},:\\ frac", max_size=60))
-def test_no_text_breaks_the_reader(text: str) -> None:
+def test_no_text_breaks_the_parser(text: str) -> None:
     assert decide("7", text) in (True, False, None)
 
 

@@ -17,12 +17,12 @@ TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
 
 def _score(arm: str, accuracy: float, benchmark: str = "competition") -> captions.Accuracy:
     return captions.Accuracy(
-        arm, "mean", benchmark, "heldout" if benchmark == "competition" else "all", accuracy, accuracy - 0.05, accuracy + 0.05
+        arm, accuracy, accuracy - 0.05, accuracy + 0.05, "mean", benchmark, "heldout" if benchmark == "competition" else "all"
     )
 
 
 def _year(arm: str, year: int, accuracy: float) -> captions.Year:
-    return captions.Year(arm, year, accuracy, 0, 1)
+    return captions.Year(arm, accuracy, 0, 1, year)
 
 
 def _training(best: int) -> Training:
@@ -45,7 +45,7 @@ CAPTIONS = {
         "Longest answers: r1, 85.0 words at 75.0 %; shortest: base, 40.0 words at 50.0 %.",
     ),
     "sections": (
-        captions.sections([captions.Section(a, "s", v, 0, 1) for a, v in (("base", 0.5), ("r1", 0.75), ("r6", 0.25))], ["r6", "r1"]),
+        captions.sections([captions.Section(a, v, 0, 1, "s") for a, v in (("base", 0.5), ("r1", 0.75), ("r6", 0.25))], ["r6", "r1"]),
         "r1 minus base, in points: s +25.0. r6 minus r1, in points: s -50.0.",
     ),
     "years": (

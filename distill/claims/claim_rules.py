@@ -23,7 +23,7 @@ class Above(Rule, tag="above", frozen=True):
 
     def measure(self, run: Run) -> Finding:
         both = common(run, [self.arm, self.comparator], self.benchmark, self.split)
-        result = paired_tests.paired(both.values[:, 0] - both.values[:, 1], both.clusters, run.confidence, run.resamples, run.seed)
+        result = run.compare(both.values[:, 0] - both.values[:, 1], both.clusters)
         first, second = both.values.mean(axis=0)
         return Finding(
             ours=result.effect, effect=result.effect, low=result.low, high=result.high, n=result.clusters, p=result.p,
@@ -42,9 +42,7 @@ class Above(Rule, tag="above", frozen=True):
             same = other[other["seed"] == (seed if other["seed"].nunique() > 1 else other["seed"].iloc[0])]
             pair = rows.set_index("id")["correct"].to_frame("arm").join(same.set_index("id")["correct"].rename("other"), how="inner")
             if len(pair):
-                found[str(seed)] = paired_tests.mcnemar(
-                    np.asarray(pair["arm"], dtype=np.float64), np.asarray(pair["other"], dtype=np.float64)
-                )
+                found[str(seed)] = paired_tests.mcnemar(pair["arm"].to_numpy(), pair["other"].to_numpy())
         return found
 
 

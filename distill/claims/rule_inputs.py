@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from distill.claims.verdicts import NotRun
-from distill.stats import clusters, score_table
+from distill.stats import score_table
+from distill.stats.clusters import Floats, Labels
+from distill.stats.paired_tests import Paired, paired
 
 
 class Run(NamedTuple):
@@ -22,13 +24,17 @@ class Run(NamedTuple):
     resamples: int
     seed: int
 
+    def compare(self, differences: Floats, clusters: Labels) -> Paired:
+        """Compare two arms by their differences, (n_problems,)."""
+        return paired(differences, clusters, self.confidence, self.resamples, self.seed)
+
 
 class Common(NamedTuple):
     """Several arms on the problems that all of them have on one split."""
 
     ids: list[str]
-    values: clusters.Floats  # (n_problems, n_arms)
-    clusters: clusters.Labels  # (n_problems,)
+    values: Floats  # (n_problems, n_arms)
+    clusters: Labels  # (n_problems,)
 
 
 def common(run: Run, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:

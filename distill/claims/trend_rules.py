@@ -24,7 +24,7 @@ class Falls(Rule, tag="falls", frozen=True):
 
     def measure(self, run: Run) -> Finding:
         all_arms = common(run, self.arms, self.benchmark, self.split)
-        result = paired_tests.paired(paired_tests.slope(all_arms.values), all_arms.clusters, run.confidence, run.resamples, run.seed)
+        result = run.compare(paired_tests.slope(all_arms.values), all_arms.clusters)
         means = [float(value) for value in all_arms.values.mean(axis=0)]
         rises = sum(after > before for before, after in pairwise(means))
         first, last = all_arms.values[:, 0], all_arms.values[:, -1]
@@ -43,9 +43,7 @@ class Falls(Rule, tag="falls", frozen=True):
         """Return each step's change with its interval and p, as FROM-TO."""
         steps = {}
         for step, (before, after) in enumerate(pairwise(self.arms)):
-            change = paired_tests.paired(
-                found.values[:, step + 1] - found.values[:, step], found.clusters, run.confidence, run.resamples, run.seed
-            )
+            change = run.compare(found.values[:, step + 1] - found.values[:, step], found.clusters)
             steps[f"{before}-{after}"] = {key: getattr(change, key) for key in ("effect", "low", "high", "p")}
         return steps
 

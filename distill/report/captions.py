@@ -12,16 +12,33 @@ from distill.report.report_inputs import COMPETITION, LongRun, Training
 UNJUDGED = ("no_answer", "truncated", "ungradable")
 
 
-class Accuracy(msgspec.Struct, frozen=True):
-    """A row of accuracy.csv; seed "mean" is the row over all seeds."""
+class Estimate(msgspec.Struct, frozen=True):
+    """An arm's accuracy with its interval: part of a row."""
 
     arm: str
-    seed: str
-    benchmark: str
-    split: str
     accuracy: float
     low: float
     high: float
+
+
+class Accuracy(Estimate, frozen=True):
+    """A row of accuracy.csv; seed "mean" is the row over all seeds."""
+
+    seed: str
+    benchmark: str
+    split: str
+
+
+class Section(Estimate, frozen=True):
+    """A row of sections.csv."""
+
+    section: str
+
+
+class Year(Estimate, frozen=True):
+    """A row of years.csv."""
+
+    year: int
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -31,26 +48,6 @@ class Words(msgspec.Struct, frozen=True):
     seed: str
     words: float
     accuracy: float
-
-
-class Section(msgspec.Struct, frozen=True):
-    """A row of sections.csv."""
-
-    arm: str
-    section: str
-    accuracy: float
-    low: float
-    high: float
-
-
-class Year(msgspec.Struct, frozen=True):
-    """A row of years.csv."""
-
-    arm: str
-    year: int
-    accuracy: float
-    low: float
-    high: float
 
 
 class Outcome(msgspec.Struct, frozen=True):
