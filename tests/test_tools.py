@@ -9,10 +9,10 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
-from distill.claims import claims_page
 from distill.core.errors import InputError
 from distill.records.claim_record import ClaimRecord
 from tests import dvc_sandbox
@@ -76,7 +76,7 @@ def test_the_claims_table_has_a_row_a_claim() -> None:
         "gain": ClaimRecord("holds", 0.0476, 0.253, 0.253, None, None, 9, 0.0, 0.0, None, None, {}),
         "teacher": ClaimRecord("fails", 0.2673, 0.1, 0.1, None, None, 9, None, None, None, None, {}),
     }
-    lines = claims_page.table("claim", records, show_results.COLUMNS).splitlines()
+    lines = show_results.verdicts(msgspec.json.encode(records)).splitlines()
     assert lines[2].split() == ["|", "gain", "|", "pattern", "holds", "|", "0.0476", "|", "0.2530", "|", "<", "0.0001", "|"]
     assert lines[3].split() == ["|", "teacher", "|", "pattern", "fails", "|", "0.2673", "|", "0.1000", "|", "|"]
 

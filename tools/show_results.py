@@ -16,15 +16,11 @@ from tools import lock
 
 TOLERANCE = 0.03  # the most that an accuracy (0..1) may move on a machine whose arithmetic is not the committed run's
 LEAST = 30  # problems below which an accuracy is not held to it: one answer of the base would move it further
-COLUMNS: claims_page.Columns = {
-    "verdict": claims_page.verdict, "paper": lambda record: claims_page.figure(record.published),
-    "ours": lambda record: claims_page.figure(record.ours), "p": lambda record: claims_page.p_value(record.p),
-}  # fmt: skip
 SHOWN = 20  # differences listed before the rest is only counted
 
 
 def main(*words: str) -> None:
-    """Print the results of every study that params.yaml runs; with the word `where`, just the reports' paths."""
+    """Print the outcome of every study that params.yaml runs; with the word `where`, just the reports' paths."""
     studies = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["students"]
     for name in studies:
         if not words:
@@ -40,8 +36,7 @@ def _results(name: str) -> None:
     if summary.exists():
         print(f"\n{name}: accuracy in % [interval], mean over seeds; figures: {summary}\n{results(_read(summary))}\n")
     if claims.exists():
-        records = msgspec.json.decode(claims.read_bytes(), type=dict[str, ClaimRecord])
-        print(f"{name}: claims; figures: {claims}\n{claims_page.table('claim', records, COLUMNS)}\n")
+        print(f"{name}: claims; figures: {claims}\n{verdicts(claims.read_bytes())}\n")
 
 
 def results(summary: dict[str, Any]) -> str:
@@ -57,6 +52,15 @@ def results(summary: dict[str, Any]) -> str:
 
 def _interval(cell: dict[str, float] | None) -> str:
     return f"{100 * cell['accuracy']:.1f} [{100 * cell['low']:.1f}, {100 * cell['high']:.1f}]" if cell else "-"
+
+
+def verdicts(claims: bytes) -> str:
+    """Return the table of claims from the text of claims.json."""
+    columns: claims_page.Columns = {
+        "verdict": claims_page.verdict, "paper": lambda record: claims_page.figure(record.published),
+        "ours": lambda record: claims_page.figure(record.ours), "p": lambda record: claims_page.p_value(record.p),
+    }  # fmt: skip
+    return claims_page.table("claim", msgspec.json.decode(claims, type=dict[str, ClaimRecord]), columns)
 
 
 def _equality(studies: list[str]) -> list[str]:
@@ -90,7 +94,7 @@ def _moved(name: str) -> Iterator[str]:
     shifts = {key: ours[key] - theirs[key] for key in ours if key in theirs}
     beyond = {key: shift for key, shift in shifts.items() if abs(shift) > TOLERANCE}
     if ours.keys() ^ theirs.keys():
-        yield f"{name}: {len(ours.keys() ^ theirs.keys())} accuracies are in only one of the two summaries"
+        yield f"{name}: {len(ours.keys() ^ theirs.keys())} accuracies stand in only one of the two summaries"
     if shifts:
         key = max(shifts, key=lambda key: abs(shifts[key]))
         place = "outside" if beyond else "within"
