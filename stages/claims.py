@@ -15,8 +15,7 @@ import msgspec
 from distill.claims import claims_page, verdicts
 from distill.claims.claim import ClaimSettings, RunClaim
 from distill.claims.claim_rules import AnyRule
-from distill.claims.rule_inputs import Run
-from distill.claims.verdicts import ClaimResult, Finding, NotRun
+from distill.claims.rule_inputs import RuleInputs
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
@@ -42,19 +41,17 @@ class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths) -> None:
     """Test every claim of the study file; write the figures and the reasons of the verdicts as JSON, and both as Markdown."""
     params = study_file.section(paths.study_file, "claims", Params)
-    run = Run(
+    inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
         _keys(paths.overfit_metrics, "iterations", "best_iteration", "best_loss", "last_loss"),
         params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
-    results = test(params, run)
-    records = {name: result.record for name, result in results.items()}
-    rationales = {name: result.rationale for name, result in results.items()}
-    files.write_json(paths.claims, {name: msgspec.structs.asdict(record) for name, record in records.items()})
-    files.write_json(paths.rationales, {name: msgspec.structs.asdict(rationale) for name, rationale in rationales.items()})
-    body = claims_page.section(params.ledger, records, rationales, params)
-    files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{body}\n")
+    rules = {name: claim.rule for name, claim in params.ledger.items()}
+    results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
+    files.write_json(paths.claims, {name: msgspec.structs.asdict(result.record) for name, result in results.items()})
+    files.write_json(paths.rationales, {name: msgspec.structs.asdict(result.rationale) for name, result in results.items()})
+    files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{claims_page.section(params.ledger, results, params)}\n")
     command.closing("claims", len(params.ledger), len(results))
 
 
@@ -64,18 +61,6 @@ def _keys(path: Path, *names: str) -> dict[str, Any]:
         if not isinstance(document, dict) or name not in document:
             raise InputError(f"{path}: no key '{name}'; run `dvc repro` for the stage that makes it")
     return dict(document)
-
-
-def test(params: Params, run: Run) -> dict[str, ClaimResult]:
-    """Return the results by claim, in the study file's order."""
-    found: dict[str, Finding | NotRun] = {}
-    for name, claim in params.ledger.items():
-        try:
-            found[name] = claim.rule.measure(run)
-        except NotRun as reason:
-            found[name] = reason
-    rules = {name: claim.rule.text() for name, claim in params.ledger.items()}
-    return verdicts.results(params.ledger, rules, found, params.vocabulary, params.alpha, params.power)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from distill.claims.claim import ClaimResult
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
@@ -17,7 +18,7 @@ from distill.records.claim_record import ClaimRecord, Rationale
 from distill.records.problem import Problem
 from distill.report import examples, plots, report_inputs, report_page
 from distill.report.report_inputs import Intervals, LongRun
-from distill.report.report_page import Ledger, Run, Source
+from distill.report.report_page import ClaimsSection, Content, Source
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,43 +34,41 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths) -> None:
     """Read what a study's run left; write its page and its plots."""
     params = study_file.section(paths.study_file, "report", Params)
-    run = collect(paths, params.limits)
-    drawn = plots.collect(
-        paths.plots, paths.overfit_curve, list(run.arms), run.trainings, report_inputs.read(paths.overfit_metrics, LongRun)
-    )
+    content = collect(paths, params.limits)
+    long_run = report_inputs.read(paths.overfit_metrics, LongRun)
+    drawn = plots.collect(paths.plots, paths.overfit_curve, list(content.arms), content.trainings, long_run)
     for name in params.arms:
         study_file.arm(paths.study_file, name)  # a misspelt name would only be left out
-    students = [(BASE, 0), *((arm, run.seeds[0]) for arm in params.arms if arm in run.arms)]
-    text = report_page.write(
-        run, drawn, answers(paths, params, run, students), sources(paths), paths.svg, paths.judge_metrics, paths.report
-    )
-    plots.draw(drawn, paths.templates, run.study, paths.svg)
+    students = [(BASE, 0), *((arm, content.seeds[0]) for arm in params.arms if arm in content.arms)]
+    shown = answers(paths, params, content, students)
+    text = report_page.write(content, drawn, shown, sources(paths), paths.svg, paths.judge_metrics, paths.report)
+    plots.draw(drawn, paths.templates, content.study, paths.svg)
     files.write_text(paths.report, text)
-    command.closing("report", len(run.trainings), len(drawn) + 1)
+    command.closing("report", len(content.trainings), len(drawn) + 1)
 
 
-def collect(paths: Paths, limits: list[str]) -> Run:
+def collect(paths: Paths, limits: list[str]) -> Content:
     """Read the metrics of the arms and seeds that params.yaml names."""
     names, seeds = study_file.section(paths.params, "arms", list[str]), study_file.section(paths.params, "seeds", list[int])
-    claims = study_file.section(paths.study_file, "claims", Ledger)
+    claims = study_file.section(paths.study_file, "claims", ClaimsSection)
     records = report_inputs.read(paths.claims, dict[str, ClaimRecord])
     rationales = report_inputs.read(paths.rationales, dict[str, Rationale])
     for path, found in ((paths.claims, records.keys()), (paths.rationales, rationales.keys())):
         if unlike := sorted(found ^ claims.ledger.keys()):
             raise InputError(f"{path}: claim '{unlike[0]}' is in only one of it and {paths.study_file}; run `dvc repro claims`")
-    return Run(
+    return Content(
         study=paths.study, arms={name: study_file.arm(paths.study_file, name) for name in names}, seeds=seeds,
         confidence=study_file.section(paths.study_file, "summarise", Intervals).confidence, limits=limits,
-        claims=claims, records=records, rationales=rationales,
+        claims=claims, results={name: ClaimResult(records[name], rationales[name]) for name in records},
         summary=report_inputs.summary(paths.summary, names), trainings=report_inputs.trainings(paths.training, names, seeds),
         teacher=report_inputs.read(paths.teacher_metrics, dict[str, Any]), levels=report_inputs.read(paths.levels_metrics, dict[str, Any]),
         extraction=report_inputs.read(paths.extract_metrics, dict[str, Any]), judge=report_inputs.read(paths.judge_metrics, dict[str, Any]),
     )  # fmt: skip
 
 
-def answers(paths: Paths, params: Params, run: Run, students: list[Cell]) -> str:
+def answers(paths: Paths, params: Params, content: Content, students: list[Cell]) -> str:
     """Return the answers of these students to a fixed sample of the held-out problems."""
-    cells = cell_paths(paths.completions, list(run.arms), run.seeds, ".jsonl.gz", base=True)
+    cells = cell_paths(paths.completions, list(content.arms), content.seeds, ".jsonl.gz", base=True)
     problems, split = files.read_records(paths.problems, Problem), files.read_records(paths.split, Assignment)
     chosen = examples.choose(problems, split, params.examples, params.seed)
     found = examples.answers(chosen, {cell: cells[cell] for cell in students}, paths.verdicts)

@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 
 from distill.claims import claims_page, verdicts
-from distill.claims.claim import Claim, ClaimSettings
+from distill.claims.claim import Claim, ClaimResult, ClaimSettings
 from distill.claims.count_tests import Count, ReportedCounts
 from distill.claims.reported_count_rules import AnyRule
-from distill.claims.verdicts import ClaimResult
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
@@ -49,7 +48,9 @@ def main(paths: Paths) -> None:
             raise InputError(f"{where}: counts.{name}: {count.right:g} right of {count.of}; allowed are 0 to all of at least one")
     try:
         rates = {name: rate(count, params.confidence) for name, count in params.counts.items()}
-        results = test(params)
+        rules = {name: claim.rule for name, claim in params.ledger.items()}
+        reported = ReportedCounts(params.counts, params.alpha, params.power, params.confidence)
+        results = verdicts.results(params.ledger, rules, reported, "reported_counts", params)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
     claims = {name: msgspec.structs.asdict(result.record) for name, result in results.items()}
@@ -62,14 +63,6 @@ def rate(count: Count, confidence: float) -> dict[str, Any]:
     """Return a count's rate with its interval over questions."""
     low, high = wilson(count.rate, count.of, confidence)
     return {"rate": count.rate, "low": low, "high": high, "n": count.of, "agrees": count.agrees()}
-
-
-def test(params: Params) -> dict[str, ClaimResult]:
-    """Return the results by claim, in the study file's order."""
-    reported = ReportedCounts(params.counts, params.alpha, params.power, params.confidence)
-    found = {name: claim.rule.measure(reported) for name, claim in params.ledger.items()}
-    rules = {name: claim.rule.text() for name, claim in params.ledger.items()}
-    return verdicts.results(params.ledger, rules, found, "reported_counts", params.alpha, params.power)
 
 
 def page(study: str, params: Params, rates: dict[str, dict[str, Any]], results: dict[str, ClaimResult]) -> str:
@@ -89,9 +82,7 @@ def page(study: str, params: Params, rates: dict[str, dict[str, Any]], results: 
         for (name, count), row in zip(params.counts.items(), rates.values(), strict=True)
     ]  # fmt: skip
     head = ["count", "correct", "of", "printed, %", percent, "agrees", "source"]
-    records = {name: result.record for name, result in results.items()}
-    rationales = {name: result.rationale for name, result in results.items()}
-    claims = claims_page.section(params.ledger, records, rationales, params, METHOD.format(power=params.power), columns)
+    claims = claims_page.section(params.ledger, results, params, METHOD.format(power=params.power), columns)
     return (
         f"# Re-testing the reported counts of {study}\n\n`dvc repro reported_counts` writes this page from the study file alone.\n\n"
         f"## Claims\n\n{claims}\n\n## Counts\n\n{claims_page.grid(head, counts)}\n"

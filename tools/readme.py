@@ -12,7 +12,7 @@ from distill.core.files import write_text
 from distill.records.claim_record import ClaimRecord
 from distill.report import report_inputs, tables
 from distill.report.report_inputs import Intervals
-from distill.report.report_page import Ledger
+from distill.report.report_page import ClaimsSection
 
 START, END = "<!-- results -->", "<!-- /results -->"
 STUDY = Path("studies", "mini.yaml")
@@ -39,7 +39,7 @@ def block(root: Path) -> str:
     arms = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["arms"]
     summary = report_inputs.summary(metrics / "summary.json", arms)
     records = report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord])
-    claims = study_file.section(study, "claims", Ledger).ledger
+    claims = study_file.section(study, "claims", ClaimsSection).ledger
     confidence = study_file.section(study, "summarise", Intervals).confidence
     columns: claims_page.Columns = {
         "here": claims_page.verdict,

@@ -1,4 +1,4 @@
-"""`python -m tools.regrade mini [REVISION]`: grade every stored completion again by the grader as it stands here, and show what moved.
+"""`python -m tools.regrade mini [REVISION]`: grade every stored completion again by the grader of this tree, and show what moved.
 
 Compared are the verdicts in data/STUDY/verdicts.jsonl.gz, or those that dvc.lock of a git revision names. Nothing is written but the
 file that `--write FILE` names, which gets every moved item as a line of JSON; `dvc repro grade` puts the new verdicts in place.

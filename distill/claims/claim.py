@@ -1,6 +1,10 @@
 """A claim of the paper as a study file states it, and the settings that all claims of a section are tested by."""
 
+from typing import NamedTuple
+
 import msgspec
+
+from distill.records.claim_record import ClaimRecord, Rationale
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -25,3 +29,10 @@ class ClaimSettings(msgspec.Struct, frozen=True):
     alpha: float  # two-sided, of the whole family of tests
     power: float
     confidence: float
+
+
+class ClaimResult(NamedTuple):
+    """A claim's figures, and why its verdict is what it is."""
+
+    record: ClaimRecord
+    rationale: Rationale

@@ -6,7 +6,7 @@ The primary figures are per-problem means over seeds on the problems that the ar
 import msgspec
 import numpy as np
 
-from distill.claims.rule_inputs import Rule, Run, common, figures, percent
+from distill.claims.rule_inputs import Rule, RuleInputs, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
 from distill.claims.verdicts import Finding, NotRun, above, below
 from distill.stats import clusters, intervals, paired_tests, power, score_table
@@ -21,20 +21,20 @@ class Above(Rule, tag="above", frozen=True):
     def text(self) -> str:
         return f"{self.arm} above {self.comparator} on {self.where()}: paired sign-flip test over problem clusters of the means over seeds"
 
-    def measure(self, run: Run) -> Finding:
-        both = common(run, [self.arm, self.comparator], self.benchmark, self.split)
-        result = run.compare(both.values[:, 0] - both.values[:, 1], both.clusters)
+    def measure(self, inputs: RuleInputs) -> Finding:
+        both = common(inputs, [self.arm, self.comparator], self.benchmark, self.split)
+        result = inputs.compare(both.values[:, 0] - both.values[:, 1], both.clusters)
         first, second = both.values.mean(axis=0)
         return Finding(
             ours=result.effect, effect=result.effect, low=result.low, high=result.high, n=result.clusters, p=result.p,
             sign=int(np.sign(result.effect)), deviation=result.deviation, span=intervals.Interval(result.low, result.high),
             reason=f"{self.arm} {percent(first)}, {self.comparator} {percent(second)} of {result.n} problems",
-            secondary={"accuracy": {self.arm: float(first), self.comparator: float(second)}, "mcnemar": self._by_seed(run)},
+            secondary={"accuracy": {self.arm: float(first), self.comparator: float(second)}, "mcnemar": self._by_seed(inputs)},
         )  # fmt: skip
 
-    def _by_seed(self, run: Run) -> dict[str, float]:
+    def _by_seed(self, inputs: RuleInputs) -> dict[str, float]:
         """Exact McNemar p of each seed against the comparator's same seed, or its only one; {} where problems have several samples."""
-        arm, other = (score_table.part(run.table, name, self.benchmark, self.split) for name in (self.arm, self.comparator))
+        arm, other = (score_table.part(inputs.table, name, self.benchmark, self.split) for name in (self.arm, self.comparator))
         if arm["sample"].nunique() > 1 or other["sample"].nunique() > 1:
             return {}
         found = {}
@@ -61,17 +61,17 @@ class MoreOnSeen(Rule, tag="more_on_seen", frozen=True):
             "ones: Welch's test of the gains of problem clusters"
         )
 
-    def measure(self, run: Run) -> Finding:
-        both = common(run, [self.arm, self.comparator], self.benchmark, "all")
-        role = score_table.part(run.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["split_role"]
+    def measure(self, inputs: RuleInputs) -> Finding:
+        both = common(inputs, [self.arm, self.comparator], self.benchmark, "all")
+        role = score_table.part(inputs.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["split_role"]
         roles, gains = np.asarray(role.loc[both.ids]), both.values[:, 0] - both.values[:, 1]
         seen, held = (clusters.cluster_means(gains[roles == name], both.clusters[roles == name]) for name in ("seen", "heldout"))
         if min(len(seen), len(held)) < 2:
             raise NotRun(
                 f"{len(seen)} clusters of {self.benchmark} that {self.arm} was trained on and {len(held)} held out; two of each needed"
             )
-        effect, (low, high), p = intervals.welch(seen, held, run.confidence)
-        n, error = len(seen) + len(held), intervals.standard_error(low, high, run.confidence)
+        effect, (low, high), p = intervals.welch(seen, held, inputs.confidence)
+        n, error = len(seen) + len(held), intervals.standard_error(low, high, inputs.confidence)
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=n, p=p, sign=int(np.sign(effect)), deviation=error * n**0.5,
             span=intervals.Interval(low, high),
@@ -89,17 +89,17 @@ class TeacherAbove(Rule, tag="teacher_above", frozen=True):
     def text(self) -> str:
         return f"teacher above {self.arm} on {self.where()} by more than {self.margin:g}: Newcombe's interval of the difference"
 
-    def measure(self, run: Run) -> Finding:
-        rate, n = float(run.teacher["accuracy"]), int(run.teacher["problems"])
-        arm = figures(run, self.arm, self)
+    def measure(self, inputs: RuleInputs) -> Finding:
+        rate, n = float(inputs.teacher["accuracy"]), int(inputs.teacher["problems"])
+        arm = figures(inputs, self.arm, self)
         effect = rate - arm["accuracy"]
-        low, high = intervals.newcombe(rate, n, arm["accuracy"], arm["n"], run.confidence)
-        error = intervals.standard_error(low, high, run.confidence)
+        low, high = intervals.newcombe(rate, n, arm["accuracy"], arm["n"], inputs.confidence)
+        error = intervals.standard_error(low, high, inputs.confidence)
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=arm["n"],
             state=above(low, high, self.margin),
             reason=f"teacher {percent(rate)} of {n} problems, {self.arm} {percent(arm['accuracy'])} of {arm['n']}",
-            needed=power.deciding_n(effect - self.margin, error * arm["n"] ** 0.5, 1 - run.confidence, run.power),
+            needed=power.deciding_n(effect - self.margin, error * arm["n"] ** 0.5, 1 - inputs.confidence, inputs.power),
             unit="problems", span=intervals.Interval(low, high),
         )  # fmt: skip
 
@@ -114,24 +114,24 @@ class SpreadSmall(Rule, tag="spread_small", frozen=True):
     def text(self) -> str:
         return f"sd over seeds of {self.arm} below {self.ratio:g} of its gain over {self.comparator} on {self.where()}: chi-square interval"
 
-    def measure(self, run: Run) -> Finding:
-        arm, other = (figures(run, name, self) for name in (self.arm, self.comparator))
-        seeds = score_table.part(run.table, self.arm, self.benchmark, self.split)["seed"].nunique()
+    def measure(self, inputs: RuleInputs) -> Finding:
+        arm, other = (figures(inputs, name, self) for name in (self.arm, self.comparator))
+        seeds = score_table.part(inputs.table, self.arm, self.benchmark, self.split)["seed"].nunique()
         gain = arm["accuracy"] - other["accuracy"]
         if arm["sd"] is None:
             raise NotRun(f"{seeds} seed of {self.arm} has no spread")
         if gain <= 0:
             return Finding(ours=None, effect=gain, n=seeds, state="opposite", reason="no gain that the spread could be small against")
-        low, high = (end / gain for end in intervals.deviation_interval(arm["sd"], seeds, run.confidence))
+        low, high = (end / gain for end in intervals.deviation_interval(arm["sd"], seeds, inputs.confidence))
         return Finding(
             ours=arm["sd"] / gain, effect=arm["sd"] / gain, low=low, high=high, n=seeds,
             state=below(low, high, self.ratio),
             reason=f"sd {percent(arm['sd'])} over {seeds} seeds, gain {percent(gain)}",
-            needed=power.deciding_seeds(arm["sd"] / gain, self.ratio, run.confidence), unit="seeds", span=intervals.Interval(low, high),
+            needed=power.deciding_seeds(arm["sd"] / gain, self.ratio, inputs.confidence), unit="seeds", span=intervals.Interval(low, high),
         )  # fmt: skip
 
 
-class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="long_run"):
+class LongRunOverfits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="long_run"):
     """The long run's validation loss has its minimum before the end and ends above it by a tolerance; one curve, so no test."""
 
     rise: float
@@ -139,9 +139,9 @@ class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     def text(self) -> str:
         return f"validation loss of the long run turns before the end and ends more than {self.rise:.0%} above its minimum"
 
-    def measure(self, run: Run) -> Finding:
-        best, last = float(run.overfit["best_loss"]), float(run.overfit["last_loss"])
-        turn, end = run.overfit["best_iteration"], run.overfit["iterations"]
+    def measure(self, inputs: RuleInputs) -> Finding:
+        best, last = float(inputs.overfit["best_loss"]), float(inputs.overfit["last_loss"])
+        turn, end = inputs.overfit["best_iteration"], inputs.overfit["iterations"]
         if best <= 0:
             raise NotRun(f"a smallest validation loss of {best:g} has no ratio to the last")
         ratio = last / best
@@ -152,4 +152,4 @@ class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
         )  # fmt: skip
 
 
-AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRun
+AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRunOverfits

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
-from distill.claims.claim import Claim, ClaimSettings, RunClaim
-from distill.records.claim_record import ClaimRecord, Rationale
+from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
+from distill.records.claim_record import ClaimRecord
 
 PATTERN = {"holds": "pattern holds", "fails": "pattern fails"}
 METHOD = (
@@ -39,20 +39,20 @@ def table(first: str, records: Mapping[str, ClaimRecord], shown: Columns) -> str
 
 def section(
     claims: Mapping[str, Claim],
-    records: Mapping[str, ClaimRecord],
-    rationales: Mapping[str, Rationale],
+    results: Mapping[str, ClaimResult],
     settings: ClaimSettings,
     method: str = METHOD,
     shown: Columns | None = None,
 ) -> str:
     """Return the table, how the claims were tested, and below it each claim with what was found and by which rule."""
+    records = {name: result.record for name, result in results.items()}
     tests = sum(record.p is not None for record in records.values())
     tested = f"Tests are two-sided, with Holm's correction over {tests} of them at alpha {settings.alpha:g}. {method}"
     lines = []
-    for name, record in records.items():
+    for name, (record, rationale) in results.items():
         claim = claims[name]
         parts = {
-            "the paper says": f"{claim.says} ({claim.source})", "found": rationales[name].reason, "rule": rationales[name].rule,
+            "the paper says": f"{claim.says} ({claim.source})", "found": rationale.reason, "rule": rationale.rule,
             "power": power(record, settings.power), "by construction": claim.by_construction if isinstance(claim, RunClaim) else "",
             "note": claim.note,
         }  # fmt: skip

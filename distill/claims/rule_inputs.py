@@ -12,7 +12,7 @@ from distill.stats.clusters import Floats, Labels
 from distill.stats.paired_tests import Paired, paired
 
 
-class Run(NamedTuple):
+class RuleInputs(NamedTuple):
     """What the rules read."""
 
     table: pd.DataFrame  # see distill.stats.score_table.read
@@ -37,11 +37,11 @@ class Common(NamedTuple):
     clusters: Labels  # (n_problems,)
 
 
-def common(run: Run, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:
+def common(inputs: RuleInputs, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:
     """Return the arms' per-problem means over seeds; NotRun where an arm or a common problem is missing."""
     found = []
     for arm in arms:
-        rows = score_table.part(run.table, arm, benchmark, split)
+        rows = score_table.part(inputs.table, arm, benchmark, split)
         if rows.empty:
             raise NotRun(f"no answers of {arm} on {benchmark}, {split}")
         ids, values, clusters = score_table.by_problem(rows, column)
@@ -63,10 +63,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         return self.benchmark if self.split == "all" else f"{self.benchmark}, {self.split}"
 
 
-def figures(run: Run, arm: str, rule: Rule) -> dict[str, Any]:
+def figures(inputs: RuleInputs, arm: str, rule: Rule) -> dict[str, Any]:
     """Return an arm's line of the summary."""
     try:
-        line: dict[str, Any] = run.summary["arms"][arm][rule.benchmark][rule.split]
+        line: dict[str, Any] = inputs.summary["arms"][arm][rule.benchmark][rule.split]
     except KeyError:
         raise NotRun(f"no accuracy of {arm} on {rule.where()}") from None
     return line

@@ -1,9 +1,9 @@
 """What a claim's rule finds, and the verdict that follows."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from distill.claims.claim import Claim, RunClaim
+from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
 from distill.records.claim_record import ClaimRecord, Rationale
 from distill.stats.intervals import Interval
 from distill.stats.paired_tests import holm
@@ -58,36 +58,39 @@ class VerdictSettings(NamedTuple):
     family: int  # tests in the family
 
 
-class ClaimResult(NamedTuple):
-    """A claim's figures, and why its verdict is what it is."""
+class Rule(Protocol):
+    """How a claim is tested."""
 
-    record: ClaimRecord
-    rationale: Rationale
+    def text(self) -> str:
+        """Say it in words."""
+
+    def measure(self, inputs: Any, /) -> Finding:
+        """Test the claim; NotRun where the inputs hold nothing that could."""
 
 
 def results(
-    claims: Mapping[str, Claim],
-    rules: Mapping[str, str],
-    found: Mapping[str, Finding | NotRun],
-    vocabulary: str,
-    alpha: float,
-    power: float,
+    claims: Mapping[str, Claim], rules: Mapping[str, Rule], inputs: object, vocabulary: str, settings: ClaimSettings
 ) -> dict[str, ClaimResult]:
     """Return the result of each claim, in their order; Holm's correction runs over all findings with a p."""
-    findings = {name: finding for name, finding in found.items() if isinstance(finding, Finding)}
+    findings, missing = dict[str, Finding](), dict[str, str]()
+    for name, rule in rules.items():
+        try:
+            findings[name] = rule.measure(inputs)
+        except NotRun as error:
+            missing[name] = str(error)
     adjusted = holm({name: finding.p for name, finding in findings.items() if finding.p is not None})
-    settings = VerdictSettings(vocabulary, alpha, power, max(1, len(adjusted)))
+    tests = VerdictSettings(vocabulary, settings.alpha, settings.power, max(1, len(adjusted)))
     concluded = {}
     for name, claim in claims.items():
-        finding = findings.get(name, Finding(None, str(found[name])))
+        finding = findings.get(name) or Finding(None, missing[name])
         p = adjusted.get(name)
-        verdict, reason = conclude(finding, p, settings, claim) if name in findings else ("not run", finding.reason)
-        units = power_figures(finding, settings)
+        verdict, reason = ("not run", finding.reason) if name in missing else conclude(finding, p, tests, claim)
+        units = power_figures(finding, tests)
         record = ClaimRecord(
             verdict=verdict, published=claim.published, ours=finding.ours, effect=finding.effect, low=finding.low, high=finding.high,
             n=finding.n, p=finding.p, p_holm=p, detectable=units.detectable, deciding=units.deciding, secondary=finding.secondary,
         )  # fmt: skip
-        concluded[name] = ClaimResult(record, Rationale(rules[name], reason))
+        concluded[name] = ClaimResult(record, Rationale(rules[name].text(), reason))
     return concluded
 
 
@@ -98,7 +101,12 @@ def conclude(finding: Finding, p_holm: float | None, settings: VerdictSettings, 
         state = "undecided" if p_holm > settings.alpha else "shown" if finding.sign > 0 else "opposite"
     if state == "undecided":
         if p_holm is not None:
-            reason += f"; not significant (Holm p = {p_holm:.3g}), {_needed(finding, settings)}"
+            needed = power_figures(finding, settings).deciding
+            reason += f"; not significant (Holm p = {p_holm:.3g}), " + (
+                f"an effect of this size would be decided by about {needed} {finding.unit} (here {finding.n})"
+                if needed
+                else "and an effect of this size is not decided by any number of problems"
+            )
         elif finding.needed is not None:
             reason += f"; at this spread about {finding.needed} {finding.unit} would decide (here {finding.n})"
         if settings.vocabulary == "pattern" and finding.sign < 0:  # a pattern with the wrong sign is absent, whatever its p
@@ -145,11 +153,3 @@ def power_figures(finding: Finding, settings: VerdictSettings) -> Power:
         detectable(finding.deviation, finding.n, alpha, settings.power),
         deciding_n(finding.effect or 0.0, finding.deviation, alpha, settings.power),
     )
-
-
-def _needed(finding: Finding, settings: VerdictSettings) -> str:
-    """Say how many units would decide."""
-    if not finding.effect or not finding.deviation:
-        return "and an effect of this size is not decided by any number of problems"
-    needed = deciding_n(finding.effect, finding.deviation, settings.alpha / settings.family, settings.power)
-    return f"an effect of this size would be decided by about {needed} {finding.unit} (here {finding.n})"

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill.claims import claims_page
-from distill.claims.claim import ClaimSettings, RunClaim
+from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
 from distill.claims.claims_page import grid
 from distill.core.cells import Cell
 from distill.core.study_file import Arm
-from distill.records.claim_record import ClaimRecord, Rationale
 from distill.report import judge_section, tables
 from distill.report.plots import Plot
 from distill.report.report_inputs import Summary, Training
@@ -32,13 +31,13 @@ EXAMPLES = (
 NO_EXAMPLES = "This study holds out no competition problem, or shows none."
 
 
-class Ledger(ClaimSettings, frozen=True):
+class ClaimsSection(ClaimSettings, frozen=True):
     """Of section `claims` of a study file, what is reported."""
 
     ledger: dict[str, RunClaim]
 
 
-class Run(NamedTuple):
+class Content(NamedTuple):
     """What a page is made of."""
 
     study: str
@@ -46,10 +45,9 @@ class Run(NamedTuple):
     seeds: list[int]
     confidence: float  # of the accuracies' intervals
     limits: list[str]
-    claims: Ledger
+    claims: ClaimsSection
     summary: Summary
-    records: dict[str, ClaimRecord]
-    rationales: dict[str, Rationale]
+    results: dict[str, ClaimResult]
     trainings: dict[Cell, Training]
     teacher: dict[str, Any]
     levels: dict[str, Any]
@@ -66,30 +64,32 @@ class Source(NamedTuple):
     in_git: bool = True
 
 
-def write(run: Run, drawn: list[Plot], examples: str, sources: list[Source], svg: Path, judge: Path, page: Path) -> str:
+def write(content: Content, drawn: list[Plot], examples: str, sources: list[Source], svg: Path, judge: Path, page: Path) -> str:
     """Return the text of `page`; `svg` is the folder of the plots, `judge` the metric of the LLM judge."""
-    gains = tables.gains(run.summary, run.confidence)
+    gains = tables.gains(content.summary, content.confidence)
     parts = {
-        "Results": "\n\n".join([ACCURACY, tables.results(run.summary, run.confidence), *([GAINS, gains] if gains else [])]),
-        "Claims": claims_page.section(run.claims.ledger, run.records, run.rationales, run.claims),
+        "Results": "\n\n".join([ACCURACY, tables.results(content.summary, content.confidence), *([GAINS, gains] if gains else [])]),
+        "Claims": claims_page.section(content.claims.ledger, content.results, content.claims),
         "Plots": "\n\n".join(picture(plot, svg, page) for plot in drawn),
-        "Arms and training": f"{tables.arms(run.arms, run.trainings)}\n\nProblems asked of each student:\n\n{tables.asked(run.summary)}",
-        "Teacher and extraction": audits(run),
+        "Arms and training": "\n\n".join(
+            [tables.arms(content.arms, content.trainings), "Problems asked of each student:", tables.asked(content.summary)]
+        ),
+        "Teacher and extraction": audits(content),
         "Example answers": f"{EXAMPLES}\n\n{examples}" if examples else NO_EXAMPLES,
-        "LLM judge": judge_section.section(run.judge, link(judge, page)),
-        "Limitations": "\n".join(f"- {limit}" for limit in run.limits),
+        "LLM judge": judge_section.section(content.judge, link(judge, page)),
+        "Limitations": "\n".join(f"- {limit}" for limit in content.limits),
         "Source files": origins(sources, page),
     }
     sections = [f"## {title}\n\n{text}" for title, text in parts.items() if text]
-    return "\n\n".join([f"# Report of {run.study}", opening(run), *sections]) + "\n"
+    return "\n\n".join([f"# Report of {content.study}", opening(content), *sections]) + "\n"
 
 
-def opening(run: Run) -> str:
+def opening(content: Content) -> str:
     """Say what ran, in a few lines."""
-    arms, seeds = ", ".join(run.arms), ", ".join(map(str, run.seeds))
-    count = f"{len(run.arms)} arms ({arms}) with {len(run.seeds)} seeds each ({seeds}), {len(run.trainings)} adapters"
-    lines = [f"Study `{run.study}`: the base student and {count}."]
-    if isinstance(right := run.teacher.get("accuracy"), float):
+    arms, seeds = ", ".join(content.arms), ", ".join(map(str, content.seeds))
+    count = f"{len(content.arms)} arms ({arms}) with {len(content.seeds)} seeds each ({seeds}), {len(content.trainings)} adapters"
+    lines = [f"Study `{content.study}`: the base student and {count}."]
+    if isinstance(right := content.teacher.get("accuracy"), float):
         lines.append(f"The teacher solves {100 * right:.1f} % of the problems.")
     return " ".join([*lines, "This page is generated: every number is read from the files listed at its end."])
 
@@ -100,12 +100,12 @@ def picture(plot: Plot, svg: Path, page: Path) -> str:
     return f"### {plot.heading}\n\n![{plot.heading}]({image})\n\n{plot.caption} ([{plot.source.name}]({link(plot.source, page)}))"
 
 
-def audits(run: Run) -> str:
+def audits(content: Content) -> str:
     """Return the audit tables of the teacher, of its levels and of the extraction."""
     return "\n\n".join([
-        "The teacher, over all extracted problems:", tables.audit(run.teacher),
-        "Its reasoning at each level (number of texts, and mean words of a text):", tables.levels(run.levels),
-        "Extraction from the PDFs:", tables.audit(run.extraction),
+        "The teacher, over all extracted problems:", tables.audit(content.teacher),
+        "Its reasoning at each level (number of texts, and mean words of a text):", tables.levels(content.levels),
+        "Extraction from the PDFs:", tables.audit(content.extraction),
     ])  # fmt: skip
 
 
