@@ -3,23 +3,20 @@
 The primary figures are per-problem means over seeds on the problems that the arms compared have in common on that split.
 """
 
-import msgspec
 import numpy as np
 
-from distill.claims.rule_inputs import Rule, RuleInputs, common, figures, percent
+from distill.claims.rule_inputs import RuleInputs, RunRule, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
-from distill.claims.verdicts import Finding, NotRun, above, below
+from distill.claims.verdicts import Finding, NotRun, Rule, above, below
 from distill.stats import clusters, intervals, paired_tests, power, score_table
 
 
-class Above(Rule, tag="above", frozen=True):
+class Above(RunRule, tag="above", frozen=True):
     """One arm is more accurate than another: paired sign-flip test over problem clusters."""
 
+    TEXT = "{arm} above {comparator} on {where}: paired sign-flip test over problem clusters of the means over seeds"
     arm: str
     comparator: str
-
-    def text(self) -> str:
-        return f"{self.arm} above {self.comparator} on {self.where()}: paired sign-flip test over problem clusters of the means over seeds"
 
     def measure(self, inputs: RuleInputs) -> Finding:
         both = common(inputs, [self.arm, self.comparator], self.benchmark, self.split)
@@ -46,20 +43,18 @@ class Above(Rule, tag="above", frozen=True):
         return found
 
 
-class MoreOnSeen(Rule, tag="more_on_seen", frozen=True):
+class MoreOnSeen(RunRule, tag="more_on_seen", frozen=True):
     """One arm gains more over another on the problems that it was trained on than on those that it never saw: Welch's test.
 
     The two groups share no duplicate cluster; near-duplicates of seen problems and validation problems are in neither.
     """
 
+    TEXT = (
+        "{arm} gains more over {comparator} on the problems of {benchmark} that it was trained on than on held-out "
+        "ones: Welch's test of the gains of problem clusters"
+    )
     arm: str
     comparator: str
-
-    def text(self) -> str:
-        return (
-            f"{self.arm} gains more over {self.comparator} on the problems of {self.benchmark} that it was trained on than on held-out "
-            "ones: Welch's test of the gains of problem clusters"
-        )
 
     def measure(self, inputs: RuleInputs) -> Finding:
         both = common(inputs, [self.arm, self.comparator], self.benchmark, "all")
@@ -80,14 +75,12 @@ class MoreOnSeen(Rule, tag="more_on_seen", frozen=True):
         )  # fmt: skip
 
 
-class TeacherAbove(Rule, tag="teacher_above", frozen=True):
+class TeacherAbove(RunRule, tag="teacher_above", frozen=True):
     """The teacher is above an arm by a margin: Newcombe's interval of the difference of two rates lies beyond the margin."""
 
+    TEXT = "teacher above {arm} on {where} by more than {margin:g}: Newcombe's interval of the difference"
     arm: str
     margin: float
-
-    def text(self) -> str:
-        return f"teacher above {self.arm} on {self.where()} by more than {self.margin:g}: Newcombe's interval of the difference"
 
     def measure(self, inputs: RuleInputs) -> Finding:
         rate, n = float(inputs.teacher["accuracy"]), int(inputs.teacher["problems"])
@@ -104,15 +97,13 @@ class TeacherAbove(Rule, tag="teacher_above", frozen=True):
         )  # fmt: skip
 
 
-class SpreadSmall(Rule, tag="spread_small", frozen=True):
+class SpreadSmall(RunRule, tag="spread_small", frozen=True):
     """The spread over seeds is small against the gain: the interval of sd / gain (chi-square for the sd) lies below a ratio."""
 
+    TEXT = "sd over seeds of {arm} below {ratio:g} of its gain over {comparator} on {where}: chi-square interval"
     arm: str
     comparator: str
     ratio: float
-
-    def text(self) -> str:
-        return f"sd over seeds of {self.arm} below {self.ratio:g} of its gain over {self.comparator} on {self.where()}: chi-square interval"
 
     def measure(self, inputs: RuleInputs) -> Finding:
         arm, other = (figures(inputs, name, self) for name in (self.arm, self.comparator))
@@ -131,13 +122,11 @@ class SpreadSmall(Rule, tag="spread_small", frozen=True):
         )  # fmt: skip
 
 
-class LongRunOverfits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="long_run"):
+class LongRunOverfits(Rule, frozen=True, tag="long_run"):
     """The long run's validation loss has its minimum before the end and ends above it by a tolerance; one curve, so no test."""
 
+    TEXT = "validation loss of the long run turns before the end and ends more than {rise:.0%} above its minimum"
     rise: float
-
-    def text(self) -> str:
-        return f"validation loss of the long run turns before the end and ends more than {self.rise:.0%} above its minimum"
 
     def measure(self, inputs: RuleInputs) -> Finding:
         best, last = float(inputs.overfit["best_loss"]), float(inputs.overfit["last_loss"])

@@ -5,26 +5,23 @@ Each p is the largest that the counts allow: a claim is supported only if it hol
 
 from itertools import combinations_with_replacement, pairwise
 
-import msgspec
 import numpy as np
 
 from distill.claims import count_tests
 from distill.claims.count_tests import ReportedCounts
-from distill.claims.verdicts import Finding, above, below
+from distill.claims.verdicts import Finding, Rule, above, below
 from distill.stats import intervals, power
 
 
-class Gain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="gain"):
+class Gain(Rule, frozen=True, tag="gain"):
     """One arm is above another, asked the same questions."""
 
+    TEXT = (
+        "{arm} above {comparator}: exact McNemar test, or z test of means over seeds, at the pairing "
+        "with the largest p that the counts allow"
+    )
     arm: str
     comparator: str
-
-    def text(self) -> str:
-        return (
-            f"{self.arm} above {self.comparator}: exact McNemar test, or z test of means over seeds, at the pairing "
-            "with the largest p that the counts allow"
-        )
 
     def measure(self, reported: ReportedCounts) -> Finding:
         arm, other = reported.take([self.arm, self.comparator])
@@ -43,15 +40,11 @@ class Gain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         )  # fmt: skip
 
 
-class Fall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="fall"):
+class Fall(Rule, frozen=True, tag="fall"):
     """Accuracy falls over ordered arms: the least-squares slope of the reported rates against its error."""
 
+    TEXT = "accuracy falls over {listed}: z test of the slope of the rates (change a step), largest p that the counts allow"
     arms: list[str]
-
-    def text(self) -> str:
-        return (
-            f"accuracy falls over {', '.join(self.arms)}: z test of the slope of the rates (change a step), largest p that the counts allow"
-        )
 
     def measure(self, reported: ReportedCounts) -> Finding:
         counts = reported.take(self.arms, 2)
@@ -75,14 +68,12 @@ class Fall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         )  # fmt: skip
 
 
-class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="loss"):
+class Loss(Rule, frozen=True, tag="loss"):
     """One section loses more between two arms than each other section: z tests, all of which must show it (their largest p)."""
 
+    TEXT = "{section} loses most: z test of the loss against each other section, the largest p that the counts allow"
     section: str
     sections: dict[str, list[str]]  # section: the counts from, to
-
-    def text(self) -> str:
-        return f"{self.section} loses most: z test of the loss against each other section, the largest p that the counts allow"
 
     def measure(self, reported: ReportedCounts) -> Finding:
         ends = {name: reported.take(keys[:2], 2) for name, keys in self.sections.items()}
@@ -110,20 +101,16 @@ class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         )  # fmt: skip
 
 
-class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="spread"):
+class Spread(Rule, frozen=True, tag="spread"):
     """The reported spread over seeds is small against the reported gain: the interval of sd / gain (chi-square) lies below a ratio."""
 
+    TEXT = "sd over seeds below {ratio:g} of the gain: chi-square interval; and whether whole numbers of questions give mean and sd"
     mean: str  # in %, its digits as printed
     sd: str  # in points, its digits as printed
     seeds: int
     of: int  # questions asked of each seed
     gain: float  # points
     ratio: float
-
-    def text(self) -> str:
-        return (
-            f"sd over seeds below {self.ratio:g} of the gain: chi-square interval; and whether whole numbers of questions give mean and sd"
-        )
 
     def measure(self, reported: ReportedCounts) -> Finding:
         if self.gain <= 0:
@@ -158,14 +145,12 @@ def denominators(mean: str, sd: str, seeds: int, of: int) -> list[str]:
     return sorted(found, reverse=True)
 
 
-class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="curve"):
+class Curve(Rule, frozen=True, tag="curve"):
     """The reported validation losses have their minimum before the end and end above it by a tolerance; one curve, so no test."""
 
+    TEXT = "validation loss turns before the end and ends more than {rise:.0%} above its minimum"
     losses: dict[int, float]  # by iteration
     rise: float
-
-    def text(self) -> str:
-        return f"validation loss turns before the end and ends more than {self.rise:.0%} above its minimum"
 
     def measure(self, reported: ReportedCounts) -> Finding:
         if len(self.losses) < 2 or min(self.losses.values()) <= 0:
@@ -181,15 +166,13 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         )  # fmt: skip
 
 
-class Unseen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="unseen"):
+class Unseen(Rule, frozen=True, tag="unseen"):
     """One arm is above another on the questions that were not trained on: bounds, since the counts are of all questions together."""
 
+    TEXT = "{arm} above {comparator} on the questions that were not trained on: all gains that the counts allow"
     arm: str
     comparator: str
     seen: int  # of the questions asked
-
-    def text(self) -> str:
-        return f"{self.arm} above {self.comparator} on the questions that were not trained on: all gains that the counts allow"
 
     def measure(self, reported: ReportedCounts) -> Finding:
         arm, other = reported.take([self.arm, self.comparator])

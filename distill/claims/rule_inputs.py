@@ -2,11 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pandas as pd
 
-from distill.claims.verdicts import NotRun
+from distill.claims.verdicts import NotRun, Rule
 from distill.stats import score_table
 from distill.stats.clusters import Floats, Labels
 from distill.stats.paired_tests import Paired, paired
@@ -53,8 +52,8 @@ def common(inputs: RuleInputs, arms: list[str], benchmark: str, split: str, colu
     return Common([str(name) for name in joined.index], joined.to_numpy(dtype=np.float64), clusters)
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    """A rule and its parameters, as the study file states them."""
+class RunRule(Rule, frozen=True):
+    """A rule on a benchmark and a split of the run."""
 
     benchmark: str
     split: str
@@ -62,8 +61,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     def where(self) -> str:
         return self.benchmark if self.split == "all" else f"{self.benchmark}, {self.split}"
 
+    def text(self, **more: str) -> str:
+        return super().text(where=self.where(), **more)
 
-def figures(inputs: RuleInputs, arm: str, rule: Rule) -> dict[str, Any]:
+
+def figures(inputs: RuleInputs, arm: str, rule: RunRule) -> dict[str, Any]:
     """Return an arm's line of the summary."""
     try:
         line: dict[str, Any] = inputs.summary["arms"][arm][rule.benchmark][rule.split]

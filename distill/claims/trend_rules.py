@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from distill.claims.rule_inputs import Common, Rule, RuleInputs, common, percent
+from distill.claims.rule_inputs import Common, RuleInputs, RunRule, common, percent
 from distill.claims.verdicts import Finding, NotRun
 from distill.stats import clusters, intervals, paired_tests
 
 
-class Falls(Rule, tag="falls", frozen=True):
+class Falls(RunRule, tag="falls", frozen=True):
     """Accuracy falls over ordered arms: sign-flip test of the per-problem slopes.
 
     The slope test asks whether the mean accuracy changes along the order, each step weighed alike; Page's test (secondary), whether the
@@ -17,10 +17,8 @@ class Falls(Rule, tag="falls", frozen=True):
     rises: that each step falls is what `steps` shows (paired tests, uncorrected; all of them fall at the largest p of theirs).
     """
 
+    TEXT = "accuracy falls over {listed} on {where}: sign-flip test of the per-problem slopes (change a step)"
     arms: list[str]
-
-    def text(self) -> str:
-        return f"accuracy falls over {', '.join(self.arms)} on {self.where()}: sign-flip test of the per-problem slopes (change a step)"
 
     def measure(self, inputs: RuleInputs) -> Finding:
         all_arms = common(inputs, self.arms, self.benchmark, self.split)
@@ -48,25 +46,22 @@ class Falls(Rule, tag="falls", frozen=True):
         return steps
 
 
-class HurtMost(Rule, tag="hurt_most", frozen=True):
+class HurtMost(RunRule, tag="hurt_most", frozen=True):
     """One section loses more accuracy between two arms than each other section does.
 
     Loss is absolute, since a relative loss has no meaning where nothing was right. Sections are independent groups of problem clusters:
     Welch's test against each other section; the claim needs all of them, so its p is the largest (an intersection-union test).
     """
 
+    TEXT = (
+        "{section} loses most from {arms[0]} to {arms[1]} on {where}: Welch's test of the per-problem loss "
+        "against each other section, largest p; effect: against the closest section"
+    )
     section: str
-    arms: list[str]  # from, to
-
-    def text(self) -> str:
-        return (
-            f"{self.section} loses most from {self.arms[0]} to {self.arms[-1]} on {self.where()}: Welch's test of the per-problem loss "
-            "against each other section, largest p; effect: against the closest section"
-        )
+    arms: tuple[str, str]  # from, to
 
     def measure(self, inputs: RuleInputs) -> Finding:
-        ends = [self.arms[0], self.arms[-1]]
-        both = common(inputs, ends, self.benchmark, self.split)
+        both = common(inputs, list(self.arms), self.benchmark, self.split)
         sections = inputs.table[inputs.table["benchmark"] == self.benchmark].drop_duplicates("id").set_index("id")["section"]
         labels = np.asarray(sections.loc[both.ids])
         losses = {
@@ -93,13 +88,11 @@ class HurtMost(Rule, tag="hurt_most", frozen=True):
         )  # fmt: skip
 
 
-class WordsFall(Rule, tag="words_fall", frozen=True):
+class WordsFall(RunRule, tag="words_fall", frozen=True):
     """The mean number of words falls at every step over ordered arms; no test: texts of one arm are not a sample of anything."""
 
+    TEXT = "mean words fall at each step over {listed} on {where}; ours: last as a share of the first"
     arms: list[str]
-
-    def text(self) -> str:
-        return f"mean words fall at each step over {', '.join(self.arms)} on {self.where()}; ours: last as a share of the first"
 
     def measure(self, inputs: RuleInputs) -> Finding:
         found = common(inputs, self.arms, self.benchmark, self.split, "words")

@@ -1,7 +1,9 @@
 """What a claim's rule finds, and the verdict that follows."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
 
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
 from distill.records.claim_record import ClaimRecord, Rationale
@@ -58,14 +60,19 @@ class VerdictSettings(NamedTuple):
     family: int  # tests in the family
 
 
-class Rule(Protocol):
-    """How a claim is tested."""
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """How a claim is tested, with the parameters that the study file states."""
 
-    def text(self) -> str:
-        """Say it in words."""
+    TEXT: ClassVar[str]  # the rule in words; {arm} stands for a parameter, {listed} for the arms, {where} for benchmark and split
+
+    def text(self, **more: str) -> str:
+        """Return the rule in words."""
+        values = msgspec.structs.asdict(self)
+        return self.TEXT.format(**values, **more, listed=", ".join(values.get("arms", ())))
 
     def measure(self, inputs: Any, /) -> Finding:
         """Test the claim; NotRun where the inputs hold nothing that could."""
+        raise NotImplementedError
 
 
 def results(
