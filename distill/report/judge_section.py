@@ -19,7 +19,8 @@ def section(found: Mapping[str, Any], link: str) -> str:
     parts = [
         f"The grader could not decide {found['ungradable']} answers; for {found['settled']} of these the verdict of `{found['judge']}` "
         f"counts above. It was asked about {found['asked']} of them, equal ones once ({decided}); {found['left_out']} were blank or too "
-        f"long to ask about. It read the problem, the gold answer and the final answer, not the reasoning. Figures: [llm_judge.json]({link}).",
+        "long to ask about. It read the problem, the gold answer and the final answer, not the reasoning. "
+        f"Figures: [llm_judge.json]({link}).",
         agreement(found.get("agreement")),
         planted(found),
     ]
