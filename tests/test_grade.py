@@ -115,7 +115,7 @@ def run(folder: Path, cells: dict[str, list[Completion]], golds: dict[str, str] 
     with chdir(folder):
         files.write_text(PATHS.study_file, STUDY)
         files.write_text(PATHS.params, "arms: [r1]\nseeds: [1]\n")
-        files.write_records(PATHS.problems, [problem(name, gold) for name, gold in golds.items()])
+        files.write_records(PATHS.benchmarks / "competition.jsonl", [problem(name, gold) for name, gold in golds.items()])
         files.write_records(PATHS.extracted, [])
         for name, completions in cells.items():
             files.write_records(PATHS.completions / f"{name}.jsonl.gz", completions)
