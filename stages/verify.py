@@ -1,36 +1,67 @@
-"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide is asked of a model, where the study has one.
+"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide is put to a model, where the study has one.
 
 Recorded work is judged anew, by what its text concludes; work on a placeholder has nothing to be right about, and is undecided.
 """
 
 from collections import Counter
 from collections.abc import Container, Iterator
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
-from distill.core.files import read_records, write_json, write_records
-from distill.llm import role_client
+from distill.llm import role_client, transcripts
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.records.trace import Trace
 from distill.records.verified import Verified
 from distill.teacher import chain_verdict, verifier
+from distill.teacher.teacher_kinds import Recorded, teacher_type
+
+TRANSCRIPTS = "verify.jsonl.gz"
 
 
-class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
-    """Section `verify`: equal text."""
+def main(paths: Paths) -> None:
+    """Read problems and traces, write the verdicts and the teacher's metrics."""
+    section = study_file.section(paths.study_file, "verify", dict[str, Any])
+    params = study_file.section(paths.study_file, "verify", teacher_type(paths.study_file, "verify", section, verifier.ModelVerifier))
+    if isinstance(params, verifier.ModelVerifier):
+        by_model(paths, params)
+        return
+    problems = files.read_records(paths.problems, Problem)
+    traces = {trace.id: trace for trace in files.read_records(paths.traces, Trace)}
+    if missing := [problem.id for problem in problems if problem.id not in traces]:
+        raise InputError(
+            f"{paths.traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage"
+        )
+    if isinstance(params, Recorded):
+        placeholders = {each.id for each in files.read_records(paths.extracted, ExtractedItem) if "placeholder" in each.flags}
+        verified = [judge_recorded(problem, traces[problem.id], placeholders) for problem in problems]
+    else:
+        verified = [judge(problem, traces[problem.id]) for problem in problems]
+    files.write_records(paths.verified, verified)
+    files.write_json(paths.teacher_metrics, audit(problems, list(traces.values()), verified))
+    transcripts.write(paths.transcripts / TRANSCRIPTS, [])
+    command.closing("verify", len(problems), len(verified))
 
 
-class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
-    """Section `verify`: what a published chain concludes."""
+def by_model(paths: Paths, params: verifier.ModelVerifier) -> None:
+    """Have a model judge what the symbolic check leaves open, and keep its calls as transcripts."""
+    prompt, tally = verifier.load_prompt(params), verifier.Tally()
+    symbolic = verifier.symbolic_verdicts(params, verifier.read_groups(paths.problems, paths.traces))
 
+    def counted(client: role_client.RoleClient) -> Iterator[Verified]:
+        groups = verifier.read_groups
+        for found in client.run(lambda: (verifier.verify(params, prompt, symbolic, each) for each in groups(paths.problems, paths.traces))):
+            tally.add(*found)
+            yield from found[-1]
 
-TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": verifier.Chat}
+    with role_client.opened(paths.study_file, paths.work, "verify", params) as client:
+        wrote = files.write_records(paths.verified, counted(client))
+        files.write_json(paths.teacher_metrics, tally.document())
+        client.write_transcripts(paths.transcripts / TRANSCRIPTS)
+    command.closing("verify", wrote, wrote)
 
 
 def judge(problem: Problem, trace: Trace) -> Verified:
@@ -47,9 +78,8 @@ def judge(problem: Problem, trace: Trace) -> Verified:
 
 def judge_recorded(problem: Problem, trace: Trace, placeholders: Container[str]) -> Verified:
     """Judge a recorded chain by its own conclusion."""
-    if trace.text and problem.id in placeholders:
-        return Verified(problem.id, trace.text, trace.answer, problem.gold, "undecided", "none")
-    verdict = chain_verdict.judge(trace.text, problem.gold)
+    undecided = trace.text and problem.id in placeholders
+    verdict = "undecided" if undecided else chain_verdict.judge(trace.text, problem.gold)
     by = "symbolic" if verdict in ("correct", "incorrect") else "none"
     return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
 
@@ -74,46 +104,6 @@ def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]
         "unsolved": dict(sorted(Counter(trace.reason for trace in traces if trace.finish == "unsolved").items())),
         "readers": {name: {"problems": n, "accuracy": right[name] / n} for name, n in sorted(readers.items())},
     }
-
-
-def main(study: str, problems: str, reading: str, traces: str, out: str, metrics: str, transcripts: str) -> None:
-    """Read problems and traces, write the verdicts and the teacher's metrics."""
-    teacher = study_file.section(study, "verify", dict[str, Any]).get("teacher")
-    if teacher not in TEACHERS:
-        raise InputError(f"{study}: section 'verify': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
-    params = study_file.section(study, "verify", TEACHERS[teacher])
-    if teacher == "chat":
-        by_model(study, params, Path(problems), Path(traces), (out, metrics, transcripts))
-        return
-    asked = read_records(Path(problems), Problem)
-    work = {trace.id: trace for trace in read_records(Path(traces), Trace)}
-    if missing := [problem.id for problem in asked if problem.id not in work]:
-        raise InputError(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
-    if teacher == "recorded":
-        placeholders = {each.id for each in read_records(Path(reading), ExtractedItem) if "placeholder" in each.flags}
-        verified = [judge_recorded(problem, work[problem.id], placeholders) for problem in asked]
-    else:
-        verified = [judge(problem, work[problem.id]) for problem in asked]
-    write_records(Path(out), verified)
-    write_json(Path(metrics), audit(asked, list(work.values()), verified))
-    role_client.leave_none(transcripts)
-    command.closing("verify", len(asked), len(verified))
-
-
-def by_model(study: str, params: verifier.Chat, problems: Path, traces: Path, outs: tuple[str, str, str]) -> None:
-    """Write (verdicts, metrics, transcripts) of a study whose verifier is a model."""
-    tally = verifier.Tally()
-
-    def counted(own: role_client.Desk) -> Iterator[Verified]:
-        for problem, work, rows in verifier.verified(own, params, problems, traces):
-            tally.add(problem, work, rows)
-            yield from rows
-
-    with role_client.opened(study, "verify", params) as own:
-        wrote = files.write_records(Path(outs[0]), counted(own))
-        write_json(Path(outs[1]), tally.document())
-        own.leave(outs[2])
-    command.closing("verify", wrote, wrote)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from distill.core.errors import InputError
 from distill.llm import batch_runner
 from distill.llm.batch_queue import rebuild
 from distill.llm.budget import BudgetLimit, cost, worst
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint, Price
 from distill.llm.request import Failure, Request, Response, Sampling, body, key
 from distill.records.example import Message
@@ -48,7 +48,7 @@ def asked(
     path: Path, url: str, them: list[tuple[str, Request, int]], cap: BudgetLimit = FREE, limits: batch_runner.Limits = LIMITS
 ) -> dict[str, str]:
     """Return {name: text, or the reason of its failure}."""
-    with Store(path) as store:
+    with CallStore(path) as store:
         return {
             name: answer.text if isinstance(answer, Response) else f"! {answer.reason}"
             for name, answer in batch_runner.ask(them, endpoint(url), store, cap, limits)
@@ -75,7 +75,7 @@ def test_answers_come_to_the_keys_of_the_chat_route_at_half_the_price(tmp_path: 
         }
         assert asked(tmp_path / "store", "http://127.0.0.1:9", them) == texts(them)  # nothing is asked again: nobody is there
         done = [each for each in server.events() if each.event == "done"]
-    with Store(tmp_path / "store") as store:
+    with CallStore(tmp_path / "store") as store:
         assert all(isinstance(store.get(key(request, sample)), Response) for _, request, sample in them)
         assert {row[0] for row in store.rows("SELECT route FROM calls")} == {"batch"}
         paid = sum(cost(PRICE, each.prompt_tokens, each.completion_tokens, batch=True).nano for each in done)
@@ -141,7 +141,7 @@ def test_batches_that_always_fail_end_in_one_line_that_says_why(tmp_path: Path) 
         pytest.raises(InputError, match=r"fail as a whole: the input file could not be .*chat route"),
     ):
         asked(tmp_path / "store", server.url, calls(4))
-    with Store(tmp_path / "store") as store:
+    with CallStore(tmp_path / "store") as store:
         assert store.spent().nano == 0
 
 
@@ -170,7 +170,7 @@ class Killed(BaseException):
     """Stands for a kill -9 between two transactions."""
 
 
-class Mortal(Store):
+class Mortal(CallStore):
     """A store whose process dies at the n-th of its transactions."""
 
     def __init__(self, path: Path, left: int) -> None:
@@ -207,7 +207,7 @@ def test_a_kill_between_any_two_transactions_loses_and_repeats_nothing(tmp_path:
         events = lasting.events(start)
         good = Counter(each.key for each in events if each.event == "done" and not each.fault)
         assert set(good.values()) == {1}, f"killed at transaction {moment}: an answer was made twice"
-        with Store(path) as store:
+        with CallStore(path) as store:
             lost = [tuple(row) for row in store.rows("SELECT reason, nano FROM attempts")]
             paid = sum(row[0] for row in store.rows("SELECT nano FROM calls"))
             dangling = [nano for reason, nano in lost if reason == "open"]
@@ -227,7 +227,7 @@ def test_a_real_kill_while_a_batch_is_in_work(tmp_path: Path) -> None:
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
             while not lines(server):
                 assert process.poll() is None
-            with Store(tmp_path / "store") as store, pytest.raises(InputError, match="another process"):
+            with CallStore(tmp_path / "store") as store, pytest.raises(InputError, match="another process"):
                 list(batch_runner.ask(calls(1, "other"), endpoint(server.url), store, FREE, LIMITS))
             process.send_signal(signal.SIGKILL)
         assert asked(tmp_path / "store", server.url, calls(20)) == texts(calls(20))
@@ -243,7 +243,7 @@ def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_pat
         with pytest.raises(InputError, match="the budget is used up") if share < 0.4 else nullcontext():
             assert asked(tmp_path / "store", server.url, them, cap) == texts(them)
         done = sum(lines(server).values())
-    with Store(tmp_path / "store") as store:
+    with CallStore(tmp_path / "store") as store:
         assert store.spent().nano <= cap.dollars * 1e9
         assert (done == 20) == (share >= 0.4)
         if done < 20:  # not even one more fits
@@ -254,7 +254,7 @@ def test_answers_stored_before_the_budget_ended_are_handed_out(tmp_path: Path) -
     them = calls(20)
     cap = BudgetLimit(dollars=0.075 * sum(worst(PRICE, request, batch=True).nano for _, request, _ in them) / 1e9, tokens=None)
     got: list[str] = []
-    with serving(ECHO, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    with serving(ECHO, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         with pytest.raises(InputError):
             got.extend(name for name, _ in batch_runner.ask(them, endpoint(server.url), store, cap, LIMITS))
         assert 0 < len(got) == sum(lines(server).values()) < 20
@@ -262,7 +262,7 @@ def test_answers_stored_before_the_budget_ended_are_handed_out(tmp_path: Path) -
 
 def test_without_a_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("A_KEY", raising=False)
-    with serving(ECHO, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    with serving(ECHO, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         keyed = endpoint(server.url, key_variable="A_KEY", key_page="the key page")
         with pytest.raises(InputError, match=r"A_KEY is not set.*the key page"):
             list(batch_runner.ask(calls(3), keyed, store, FREE, LIMITS))
@@ -275,7 +275,7 @@ def test_the_key_stands_in_no_file_and_no_message(
 ) -> None:
     monkeypatch.setenv("A_KEY", "sesame-open-0123456789")
     script = msgspec.structs.replace(ECHO, key="sesame-open-0123456789", lines=0.5, files=(("poll", ("500", "401")),))
-    with serving(script, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         keyed = endpoint(server.url, key_variable="A_KEY", key_page="the key page")
         with pytest.raises(InputError) as caught:
             list(batch_runner.ask(calls(9), keyed, store, FREE, LIMITS))
@@ -293,6 +293,6 @@ def test_a_request_is_rebuilt_from_its_body(sample: int, seed: int | None) -> No
 
 def test_failures_of_the_batch_route_are_failures(tmp_path: Path) -> None:
     script = msgspec.structs.replace(ECHO, lines=1.0, most=99, line_faults=("500",))
-    with serving(script, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         ((name, answer),) = batch_runner.ask(calls(1), endpoint(server.url), store, FREE, LIMITS)
     assert (name, answer) == ("text 0#0", Failure("status-500", "500 scripted 500"))

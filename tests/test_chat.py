@@ -15,7 +15,7 @@ from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
 from distill.llm.budget import BudgetLimit
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
 from distill.records.level import ANSWER, LEVELS, Level
 from distill.records.trace import Trace
@@ -136,7 +136,7 @@ def test_transcripts_replay_with_no_key_and_no_call(server: Server, run: Run, mo
     clone.all(teachers.study(clone.root, "http://127.0.0.1:9", endpoints=keyed, transcripts=sources))
     assert clone.outs() == before
     assert not server.asked(mark)
-    with Store(".work/new/calls.sqlite") as store:
+    with CallStore(".work/new/calls.sqlite") as store:
         assert store.spent().nano == 0
 
 
@@ -265,7 +265,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> list[Any]:
 
     asked: list[Any] = []
 
-    def ask(calls: Any, endpoint: Any, store: Store, cap: Any, total: int, label: str) -> Iterator[Any]:
+    def ask(calls: Any, endpoint: Any, store: CallStore, cap: Any, total: int, label: str) -> Iterator[Any]:
         for name, request, sample in calls:
             message = {"role": "assistant", "content": texts[len(asked) % len(texts)]}
             raw = msgspec.json.encode({"choices": [{"message": message, "finish_reason": "stop"}], "model": "r1"}).decode()

@@ -15,7 +15,7 @@ from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.judging import probes
 from distill.judging.judge_metrics import figures, kappa
-from distill.judging.judgement import Judged, decision, resolve
+from distill.judging.judgement import Judgement, decision, resolve
 from distill.llm import prompts
 from distill.llm.transcripts import Call
 from distill.records.problem import Problem
@@ -158,8 +158,8 @@ def test_no_text_holds_the_code_of_its_own_marks(text: str) -> None:
     assert values["fence"] not in values["answer"] + values["problem"] + values["gold"]
 
 
-def judged(part: str, grader: str, decided: str, kind: str = "", reason: str = "", name: str = "p0", answer: str = "a dozen") -> Judged:
-    return Judged(part, kind, "competition", name, "12", answer, grader, decided, reason, "judge", "", "")
+def judged(part: str, grader: str, decided: str, kind: str = "", reason: str = "", name: str = "p0", answer: str = "a dozen") -> Judgement:
+    return Judgement(part, kind, "competition", name, "12", answer, grader, decided, reason, "judge", "", "")
 
 
 SETTLED = {
@@ -177,7 +177,7 @@ SETTLED = {
 
 
 @pytest.mark.parametrize(("rows", "expected"), SETTLED.values(), ids=SETTLED)
-def test_only_what_the_grader_left_open_is_settled(rows: list[Judged], expected: list[str]) -> None:
+def test_only_what_the_grader_left_open_is_settled(rows: list[Judgement], expected: list[str]) -> None:
     found = resolve(VERDICTS, rows)
     assert [row.outcome for row in found[:2]] == expected
     assert [row.outcome for row in found[2:]] == [row.outcome for row in VERDICTS[2:]]
@@ -253,14 +253,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(study: Path, **sections: object) -> tuple[dict[str, Any], list[Judged], list[str]]:
+def run(study: Path, **sections: object) -> tuple[dict[str, Any], list[Judgement], list[str]]:
     """Run the stage; return its metric, its decisions and the outcomes that count."""
     study_file.study.cache_clear()
     (study / "s.yaml").write_text(json.dumps(STUDY | sections))
     outs = ["judged.jsonl", "resolved.jsonl.gz", "calls.jsonl.gz", "judge.json"]
     llm_judge.main("s.yaml", "verdicts.jsonl.gz", "problems.jsonl", "reading.jsonl", "benchmarks", *outs)
     counted = files.read_records(study / "resolved.jsonl.gz", Verdict)
-    return files.read_json(study / "judge.json"), files.read_records(study / "judged.jsonl", Judged), [row.outcome for row in counted]
+    return files.read_json(study / "judge.json"), files.read_records(study / "judged.jsonl", Judgement), [row.outcome for row in counted]
 
 
 def test_without_a_judge_nothing_is_asked_and_the_graders_verdicts_count(study: Path) -> None:

@@ -1,4 +1,4 @@
-"""What calls cost: the price of tokens, the worst case of a call, and the cap that is never passed."""
+"""What calls cost: the price of tokens, the most that a call can cost, and the limit that is never passed."""
 
 import math
 
@@ -13,8 +13,8 @@ NANO = 10**9  # money is counted in whole nano-dollars, so that sums are exact
 class BudgetLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `budget`: what all calls of a store may cost, over all its runs."""
 
-    dollars: float | None  # null = no cap
-    tokens: int | None  # prompt and completion together; null = no cap
+    dollars: float | None  # null = no limit
+    tokens: int | None  # prompt and completion together; null = no limit
 
     def allows(self, cost: "Cost") -> bool:
         """Tell whether so much may be spent."""
@@ -57,6 +57,6 @@ def paid(price: Price, usage: tuple[int | None, int | None], batch: bool = False
     return None if prompt is None or completion is None else cost(price, prompt, completion, batch)
 
 
-def worst(price: Price, request: Request, batch: bool = False) -> Cost:
+def max_cost(price: Price, request: Request, batch: bool = False) -> Cost:
     """Return what a request costs at most: the bound of its prompt and all of max_tokens."""
     return cost(price, prompt_bound(request), request.sampling.max_tokens, batch)

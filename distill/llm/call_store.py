@@ -30,11 +30,11 @@ CREATE TABLE calls (            -- whole responses
   latency REAL NOT NULL,        -- seconds of the attempt that succeeded
   attempts INTEGER NOT NULL,
   route TEXT NOT NULL,          -- chat | batch
-  tokens INTEGER NOT NULL,      -- counted against the budget: by usage, or the worst case where the server tells none; 0 = imported
+  tokens INTEGER NOT NULL,      -- counted against the budget: by usage, or the maximum where the server tells none; 0 = imported
   nano INTEGER NOT NULL,        -- nano-dollars, likewise
   made REAL NOT NULL            -- seconds since 1970
 );
-CREATE TABLE attempts (         -- attempts without a whole response that are, or may have been, paid for: counted at their worst case
+CREATE TABLE attempts (         -- attempts without a whole response that are, or may have been, paid for: counted at their maximum cost
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
   reason TEXT NOT NULL,         -- open: in flight, or its process was killed; else what went wrong
@@ -52,7 +52,7 @@ INSERT INTO spent VALUES (0, 0);
 _ATTEMPT = "INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class Store:
+class CallStore:
     """A store open for reading and writing; several processes and threads may share the file."""
 
     def __init__(self, path: Path | str) -> None:
@@ -60,7 +60,6 @@ class Store:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = RLock()
-        self._known: set[bytes] | None = None
         self._base = sqlite3.connect(self.path, timeout=60.0, isolation_level=None, check_same_thread=False)
         try:
             self._base.execute("PRAGMA journal_mode = WAL")
@@ -79,7 +78,7 @@ class Store:
             self._base.close()
             raise InputError(f"{path}: no call store that can be opened ({error}); move it away, or import an export of it") from None
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> "CallStore":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -96,25 +95,21 @@ class Store:
         return parse(row[0]) if row else None
 
     def holds(self, key: str) -> bool:
-        """Tell whether a key's response is stored, without reading it; the keys found at the first question are remembered."""
+        """Tell whether a key's response is stored, without reading it."""
         with self._lock:
-            if self._known is None:
-                self._known = {bytes.fromhex(row[0]) for row in self._base.execute("SELECT key FROM calls")}
-            if bytes.fromhex(key) in self._known:
-                return True
             return self._base.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
 
-    def reserve(self, key: str, worst: Cost, cap: BudgetLimit) -> int | None:
-        """Enter an attempt at its worst case, before it is sent; return its number, or None where the cap would be passed.
+    def reserve(self, key: str, most: Cost, limit: BudgetLimit) -> int | None:
+        """Enter an attempt at the most that it can cost, before it is sent; return its number, or None where the limit would be passed.
 
-        The check and the entry are one transaction, so that processes which share the store share the cap too.
+        The check and the entry are one transaction, so that processes which share the store share the limit too.
         """
         with self._change() as base:
             tokens, nano = base.execute("SELECT tokens, nano FROM spent").fetchone()
-            if not cap.allows(Cost(tokens, nano) + worst):
+            if not limit.allows(Cost(tokens, nano) + most):
                 return None
-            self._spend(worst)
-            return base.execute(_ATTEMPT, (key, "open", "", worst.tokens, worst.nano, time())).lastrowid
+            self._spend(most)
+            return base.execute(_ATTEMPT, (key, "open", "", most.tokens, most.nano, time())).lastrowid
 
     def put(
         self,
@@ -127,7 +122,7 @@ class Store:
         attempts: int,
         route: str,
     ) -> None:
-        """Store a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
+        """CallStore a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
 
         Where the key is stored already (another process was faster) the first response stays, and this one's cost is kept.
         """
@@ -148,7 +143,7 @@ class Store:
             self._free(attempt)
 
     def lose(self, attempt: int, reason: str, partial: str, paid: Cost | None = None) -> None:
-        """Keep an attempt that gave no response, with its reason and the text as far as it came, at what was paid or at its worst case."""
+        """Keep an attempt that gave no response, with its reason and the text as far as it came, at what was paid or its maximum cost."""
         with self._change() as base:
             held = Cost(*base.execute("SELECT tokens, nano FROM attempts WHERE id = ?", (attempt,)).fetchone())
             paid = held if paid is None else paid

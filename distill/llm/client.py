@@ -75,8 +75,8 @@ class Client:
         try:
             async with asyncio.timeout(self._endpoint.deadline):
                 return parse(self._hide(await self._read(request, sample, stream)))
-        except RequestError as trouble:
-            self._raise(trouble)
+        except RequestError as error:
+            self._raise(error)
         except Empty as error:
             self._raise(RequestError("empty", str(error), paid=True, usage=error.usage))
         except Malformed as error:
@@ -90,9 +90,9 @@ class Client:
                 RequestError("reset" if sent else "no connection", str(error) or type(error).__name__, paid=sent, partial=stream.text())
             )
 
-    def _raise(self, trouble: RequestError) -> NoReturn:
-        trouble.detail, trouble.partial = self._hide(trouble.detail), self._hide(trouble.partial)
-        raise trouble from None
+    def _raise(self, error: RequestError) -> NoReturn:
+        error.detail, error.partial = self._hide(error.detail), self._hide(error.partial)
+        raise error from None
 
     def _hide(self, text: str) -> str:
         """Take the key out of a text that a server sent, should one repeat it."""

@@ -7,11 +7,11 @@ from msgspec import Meta
 from tabulate import tabulate
 
 from distill.llm.budget import Cost, cost, prompt_bound
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.request import Request, Response, key
 
-ENOUGH = 30  # stored answers of a role, from which on their means stand in the place of the assumptions
+ENOUGH = 30  # stored answers of a role, from which on their means replace the assumptions
 _TURN = 4  # tokens of a chat template around each turn, roughly
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -41,10 +41,10 @@ class Part:
         self._seen: set[bytes] = set()
         self._known = [0, 0, 0, 0]  # of stored answers with usage: how many, characters and tokens of their prompts, tokens written
 
-    def meet(self, store: Store, request: Request, sample: int, share: float = 1.0, times: int = 1, unknown: int = 0) -> Response | None:
+    def add(self, store: CallStore, request: Request, sample: int, share: float = 1.0, times: int = 1, unknown: int = 0) -> Response | None:
         """Count a call that is made with chance `share` and at most so many times; return its answer where it is stored.
 
-        `unknown`: tokens at most of a text that is to stand in its prompt and is not written yet.
+        `unknown`: tokens at most of a text that its prompt will hold and that is not written yet.
         """
         name = key(request, sample)
         characters = sum(len(message.content) for message in request.messages)
