@@ -40,7 +40,9 @@ def test_a_list_says_what_was_paid(store: CallStore) -> None:
 
 
 @pytest.mark.parametrize("name", ["calls.jsonl", "calls.jsonl.gz"])
-def test_what_is_exported_can_be_imported_elsewhere(store: CallStore, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_exported_can_be_imported_elsewhere(
+    store: CallStore, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls.main("export", str(store.path), str(tmp_path / name))
     calls.main("import", str(tmp_path / "other.sqlite"), str(tmp_path / name))
     calls.main("import", str(tmp_path / "other.sqlite"), str(tmp_path / name))

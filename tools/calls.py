@@ -28,20 +28,20 @@ from distill.llm.request import Empty, Malformed, parse
 SHOWN = 20  # faults listed before the rest is only counted
 
 
-def main(command: str, store: str, *words: str) -> None:
+def main(action: str = "", store: str = "", *words: str) -> None:
     """Run one command on a store, which must exist unless it is imported into."""
-    if command not in ("list", "export", "import", "verify", "prune"):
-        raise InputError(f"no command '{command}'; commands: list, export, import, verify, prune")
-    if command != "import" and not Path(store).exists():
+    if action not in ("list", "export", "import", "verify", "prune"):
+        raise InputError(f"no command '{action}'; commands: list, export, import, verify, prune")
+    if action != "import" and not Path(store).exists():
         raise InputError(f"{store}: no such call store; a study's is .work/STUDY/calls.sqlite")
     with CallStore(store) as opened:
-        if command == "list":
+        if action == "list":
             print(listed(opened))
-        elif command == "export":
+        elif action == "export":
             print(f"{_one(words)}: {export(opened, Path(_one(words)))} calls")
-        elif command == "import":
+        elif action == "import":
             print("\n".join(f"{word}: {transcripts.import_calls(Path(word), opened)} new calls" for word in words))
-        elif command == "verify":
+        elif action == "verify":
             verify(opened)
         else:
             print(prune(opened, *words))
@@ -127,4 +127,4 @@ def prune(store: CallStore, what: str = "", *words: str) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.guarded("calls", lambda: main(*sys.argv[1:]))
