@@ -6,7 +6,6 @@ The recorded distiller's texts are taken as published, every one: `states_answer
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 from typing import Any
 
 from tqdm import tqdm
@@ -46,7 +45,9 @@ def main(paths: Paths) -> None:
     if not made:
         raise nothing(paths)
     files.write_records(paths.levels, made)
-    files.write_json(paths.levels_metrics, {level: figures | found.get(level, {}) for level, figures in audit(made).items()})
+    sizes = distiller.Sizes()
+    sizes.add(made)
+    files.write_json(paths.levels_metrics, {level: figures | found.get(level, {}) for level, figures in sizes.document().items()})
     transcripts.write(paths.transcripts / TRANSCRIPTS, [])
     command.closing("condense", len(verified), len(made), dropped)
 
@@ -111,15 +112,6 @@ def recorded(rows: Sequence[Verified], recordings: Sequence[RecordedTrace]) -> t
 
 def _answer_line(text: str) -> str | None:
     return next((line.strip() for line in reversed(text.split("\n")) if line.startswith(ANSWER_LINE)), None)
-
-
-def audit(made: list[Level]) -> dict[str, Any]:
-    """Return texts, mean words and texts that state the answer, by level."""
-    by_level = {level: [row for row in made if row.level == level] for level in (*LEVELS, ANSWER)}
-    return {
-        level: {"texts": len(rows), "words": fmean(row.words for row in rows), "states_answer": sum(row.states_answer for row in rows)}
-        for level, rows in by_level.items()
-    }
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.llm import role_client
-from distill.llm.cost_model import Assumptions, RoleCost, table
 from distill.llm.role_client import RoleClient
 from distill.records.level import LEVELS
 from distill.records.problem import Problem
 from distill.records.trace import Trace
 from distill.teacher import distiller, solver, verifier
+from tools.cost_model import Assumptions, RoleCost, table
 
 ROLES: dict[str, type[Any]] = {"solve": solver.ModelSolver, "verify": verifier.ModelVerifier, "condense": distiller.ModelDistiller}
 FILLER = "x"  # in place of text that no model has written yet

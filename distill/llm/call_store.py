@@ -8,9 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 from time import time
-from types import TracebackType
 
 from distill.core.errors import InputError
 from distill.llm.budget import BudgetLimit, Cost
@@ -53,14 +51,13 @@ _ATTEMPT = "INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALU
 
 
 class CallStore:
-    """A store open for reading and writing; several processes and threads may share the file."""
+    """A store open for reading and writing, in one thread; several processes may share the file."""
 
     def __init__(self, path: Path | str) -> None:
         """Open a store, or make it; an InputError where the file is another one."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = RLock()
-        self._base = sqlite3.connect(self.path, timeout=60.0, isolation_level=None, check_same_thread=False)
+        self._base = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
         try:
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = NORMAL")
@@ -81,23 +78,17 @@ class CallStore:
     def __enter__(self) -> "CallStore":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
+    def __exit__(self, *_: object) -> None:
         self._base.close()
 
     def get(self, key: str) -> Response | None:
         """Return the stored response of a key, or None."""
-        with self._lock:
-            row = self._base.execute("SELECT raw FROM calls WHERE key = ?", (key,)).fetchone()
+        row = self._base.execute("SELECT raw FROM calls WHERE key = ?", (key,)).fetchone()
         return parse(row[0]) if row else None
 
     def holds(self, key: str) -> bool:
         """Tell whether a key's response is stored, without reading it."""
-        with self._lock:
-            return self._base.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
+        return self._base.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
 
     def reserve(self, key: str, most: Cost, limit: BudgetLimit) -> int | None:
         """Enter an attempt at the most that it can cost, before it is sent; return its number, or None where the limit would be passed.
@@ -112,17 +103,10 @@ class CallStore:
             return base.execute(_ATTEMPT, (key, "open", "", most.tokens, most.nano, time())).lastrowid
 
     def put(
-        self,
-        attempt: int | None,
-        request: Request,
-        sample: int,
-        response: Response,
-        paid: Cost | None,
-        latency: float,
-        attempts: int,
+        self, attempt: int | None, request: Request, sample: int, response: Response, paid: Cost | None, latency: float, attempts: int,
         route: str,
-    ) -> None:
-        """CallStore a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
+    ) -> None:  # fmt: skip
+        """Store a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
 
         Where the key is stored already (another process was faster) the first response stays, and this one's cost is kept.
         """
@@ -153,8 +137,7 @@ class CallStore:
 
     def spent(self) -> Cost:
         """Return what all calls cost so far, reservations included."""
-        with self._lock:
-            return Cost(*self._base.execute("SELECT tokens, nano FROM spent").fetchone())
+        return Cost(*self._base.execute("SELECT tokens, nano FROM spent").fetchone())
 
     def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
         """Yield the rows of a query, for the command."""
@@ -179,13 +162,12 @@ class CallStore:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock of this process and of the file for one transaction."""
-        with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._base
-                self._base.execute("COMMIT")
-            except BaseException:
-                if self._base.in_transaction:  # SQLite itself has ended it where the disk is full
-                    self._base.execute("ROLLBACK")
-                raise
+        """Hold the file's write lock for one transaction."""
+        self._base.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._base
+            self._base.execute("COMMIT")
+        except BaseException:
+            if self._base.in_transaction:  # SQLite itself has ended it where the disk is full
+                self._base.execute("ROLLBACK")
+            raise

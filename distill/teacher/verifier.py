@@ -157,23 +157,25 @@ class Tally:
                 if row.judge == "symbolic":
                     self.against[f"symbolic_{row.verdict}_model_{row.model}"] += 1
 
-    def document(self) -> dict[str, Any]:
-        """Return what the metric holds."""
-        total, right = self.problems.total(), self.right.total()
+    def document(self, by_model: bool) -> dict[str, Any]:
+        """Return the metric: of the problems, and where a model is the verifier of the samples and of what it said."""
+        total, right, samples = self.problems.total(), self.right.total(), self.samples.total()
         if not total:
             raise InputError("verify: no problems, so the teacher has no accuracy; look at the extract stage")
-        samples = self.samples.total()
-        return {
+        found: dict[str, Any] = {
             "problems": total,
             "verified_correct": right,
             "accuracy": right / total,
             "verdicts": dict(sorted(self.verdicts.items())),
             "unsolved": dict(sorted(self.unsolved.items())),
             "readers": {name: {"problems": n, "accuracy": self.right[name] / n} for name, n in sorted(self.problems.items())},
-            "samples": {"count": samples, "accuracy": self.samples["correct"] / samples, "verdicts": dict(sorted(self.samples.items()))},
-            "model": {"asked": self.model.total(), "verdicts": dict(sorted(self.model.items()))},
-            "disagreement": {name: self.against[name] for name in _PAIRS},
         }
+        if by_model:
+            verdicts = dict(sorted(self.samples.items()))
+            found["samples"] = {"count": samples, "accuracy": self.samples["correct"] / samples, "verdicts": verdicts}
+            found["model"] = {"asked": self.model.total(), "verdicts": dict(sorted(self.model.items()))}
+            found["disagreement"] = {name: self.against[name] for name in _PAIRS}
+        return found
 
 
 _PAIRS = [f"symbolic_{one}_model_{other}" for one in ("correct", "incorrect") for other in ("correct", "incorrect", "undecided")]
