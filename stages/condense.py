@@ -15,67 +15,62 @@ from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.llm import role_client, transcripts
+from distill.llm.role_client import RoleClient
 from distill.records.level import ANSWER, LEVELS, Level
 from distill.records.recorded_trace import ANSWER_LINE, RecordedTrace, breaks_off
 from distill.records.verified import Verified
 from distill.symbolic import symbolic_teacher
 from distill.teacher import chain_verdict, distiller
+from distill.teacher.distiller import Condensed, ModelDistiller
 from distill.teacher.teacher_kinds import Recorded, teacher_type
-
-TRANSCRIPTS = "condense.jsonl.gz"
 
 
 def main(paths: Paths) -> None:
     """Read the verified chains, write each level of those found correct; of recorded work, all that there is."""
     section = study_file.section(paths.study_file, "condense", dict[str, Any])
-    params = study_file.section(paths.study_file, "condense", teacher_type(paths.study_file, "condense", section, distiller.ModelDistiller))
-    rows = files.iterate_records(paths.verified, Verified)
-    if isinstance(params, distiller.ModelDistiller):
-        wrote, dropped = by_model(paths, params)
-        command.closing("condense", sum(1 for _ in rows), wrote, dropped)
-        return
-    verified = list(rows)
-    if isinstance(params, Recorded):
-        texts = files.read_records(paths.recorded_traces, RecordedTrace)
-        made, found = recorded(verified, texts)
-        dropped = Counter({"no text recorded": len({row.id for row in verified} - {each.id for each in texts})})
+    params = study_file.section(paths.study_file, "condense", teacher_type(paths.study_file, "condense", section, ModelDistiller))
+    calls, tally = paths.transcripts / "condense.jsonl.gz", distiller.Tally()
+    if isinstance(params, ModelDistiller):
+        with role_client.opened(paths.study_file, paths.work, "condense", params) as client:
+            wrote = files.write_records(paths.levels, by_model(paths, params, client, tally))
+            client.write_transcripts(calls)
+        read = sum(1 for _ in files.iterate_records(paths.verified, Verified))
+        dropped, more = tally.dropped(), tally.by_model(params.told_gold)
     else:
-        made = [level for row in verified if row.verdict == "correct" for level in levels(row)]
-        found, dropped = {}, Counter(row.verdict for row in verified if row.verdict != "correct")
-    if not made:
+        rows = files.read_records(paths.verified, Verified)
+        if isinstance(params, Recorded):
+            texts = files.read_records(paths.recorded_traces, RecordedTrace)
+            made, more = recorded(rows, texts)
+            dropped = Counter({"no text recorded": len({row.id for row in rows} - {each.id for each in texts})})
+        else:
+            made = [level for row in rows if row.verdict == "correct" for level in levels(row)]
+            dropped, more = Counter(row.verdict for row in rows if row.verdict != "correct"), {}
+        if not made:
+            raise nothing(paths)
+        read, wrote = len(rows), files.write_records(paths.levels, made)
+        tally.add(Condensed(made, {}, ""))
+        transcripts.write(calls, [])
+    files.write_json(paths.levels_metrics, {level: figures | more.get(level, {}) for level, figures in tally.document().items()})
+    command.closing("condense", read, wrote, dropped)
+
+
+def by_model(paths: Paths, params: ModelDistiller, client: RoleClient, tally: distiller.Tally) -> Iterator[Level]:
+    """Yield the levels that a model writes, and count them."""
+    prompt = distiller.load_prompt(params)
+
+    def drafts() -> Iterator[distiller.Draft]:
+        return distiller.read_drafts(paths.problems, paths.verified)
+
+    if next(drafts(), None) is None:
         raise nothing(paths)
-    files.write_records(paths.levels, made)
-    sizes = distiller.Sizes()
-    sizes.add(made)
-    files.write_json(paths.levels_metrics, {level: figures | found.get(level, {}) for level, figures in sizes.document().items()})
-    transcripts.write(paths.transcripts / TRANSCRIPTS, [])
-    command.closing("condense", len(verified), len(made), dropped)
+    for made in client.run(lambda: (distiller.condense(params, prompt, draft) for draft in drafts())):
+        tally.add(made)
+        yield from made.levels
 
 
 def nothing(paths: Paths) -> InputError:
     """Return the error where no chain can be condensed."""
     return InputError(f"{paths.verified}: no chain is verified correct, so there is nothing to condense; see {paths.teacher_metrics}")
-
-
-def by_model(paths: Paths, params: distiller.ModelDistiller) -> tuple[int, Counter[str]]:
-    """Have a model write the levels, and keep its calls as transcripts; return how many it wrote, and what it dropped by reason."""
-    prompt, tally = distiller.load_prompt(params), distiller.Tally(params.told_gold)
-
-    def drafts() -> Iterator[distiller.Draft]:
-        return distiller.read_drafts(paths.problems, paths.verified)
-
-    def counted(client: role_client.RoleClient) -> Iterator[Level]:
-        for made in client.run(lambda: (distiller.condense(params, prompt, draft) for draft in drafts())):
-            tally.add(made)
-            yield from made.levels
-
-    if next(drafts(), None) is None:
-        raise nothing(paths)
-    with role_client.opened(paths.study_file, paths.work, "condense", params) as client:
-        wrote = files.write_records(paths.levels, counted(client))
-        files.write_json(paths.levels_metrics, tally.document())
-        client.write_transcripts(paths.transcripts / TRANSCRIPTS)
-    return wrote, tally.dropped()
 
 
 def levels(row: Verified) -> list[Level]:

@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from distill.core.errors import InputError
-from distill.llm.batch_queue import rebuild
 from distill.llm.batch_route import BatchLimits, BatchRoute
 from distill.llm.budget import BudgetLimit, cost, max_cost
 from distill.llm.call_store import CallStore
@@ -242,7 +241,7 @@ def test_a_real_kill_while_a_batch_is_in_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.075, 0.4, 2.0])
 def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_path: Path, share: float) -> None:
     them = calls(20)
-    most = sum(max_cost(PRICE, request, batch=True).nano for _, request, _ in them)
+    most = sum(max_cost(PRICE, body(request, sample), batch=True).nano for _, request, sample in them)
     cap = BudgetLimit(dollars=share * most / 1e9, tokens=None)
     with serving(ECHO, tmp_path / "log") as server:
         with pytest.raises(InputError, match="the budget is used up") if share < 0.4 else nullcontext():
@@ -252,12 +251,14 @@ def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_pat
         assert store.spent().nano <= cap.dollars * 1e9
         assert (done == 20) == (share >= 0.4)
         if done < 20:  # not even one more fits
-            assert store.spent().nano + max_cost(PRICE, them[0][1], batch=True).nano > cap.dollars * 1e9
+            assert store.spent().nano + max_cost(PRICE, body(*them[0][1:]), batch=True).nano > cap.dollars * 1e9
 
 
 def test_what_was_answered_before_the_budget_ended_is_stored(tmp_path: Path) -> None:
     them = calls(20)
-    cap = BudgetLimit(dollars=0.075 * sum(max_cost(PRICE, request, batch=True).nano for _, request, _ in them) / 1e9, tokens=None)
+    cap = BudgetLimit(
+        dollars=0.075 * sum(max_cost(PRICE, body(request, sample), batch=True).nano for _, request, sample in them) / 1e9, tokens=None
+    )
     with serving(ECHO, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         with pytest.raises(InputError):
             list(batch(them, endpoint(server.url), store, cap))
@@ -288,12 +289,6 @@ def test_the_key_stands_in_no_file_and_no_message(
         printed = "".join(capfd.readouterr())
         assert "sesame" not in str(caught.value) + printed
         assert all(b"sesame" not in file.read_bytes() for file in tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(("sample", "seed"), [(0, None), (4, None), (0, 5), (4, 5)])
-def test_a_request_is_rebuilt_from_its_body(sample: int, seed: int | None) -> None:
-    _, request, _ = call("any", sample, seed)
-    assert rebuild(msgspec.json.decode(msgspec.json.encode(body(request, sample))), sample) == request
 
 
 def test_failures_of_the_batch_route_are_failures(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from distill.core.errors import InputError
 from distill.llm.budget import Cost
 from distill.llm.call_store import CallStore
-from distill.llm.request import key
+from distill.llm.request import canonical, key
 from tests.llm_client_helpers import FREE, problem
 from tests.test_store import response
 from tools import calls
@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Iterator[CallStore]:
         for number in range(4):
             attempt = opened.reserve(key(problem(number), 0), Cost(100, 1000), FREE)
             said = response(str(number), "length" if number == 3 else "stop")
-            opened.put(attempt, problem(number), 0, said, Cost(10, 70), 0.2, 1, "chat")
+            opened.put(attempt, canonical(problem(number), 0), said, Cost(10, 70), 0.2, 1, "chat")
         dropped = opened.reserve("dropped", Cost(100, 1000), FREE)
         assert dropped is not None
         opened.lose(dropped, "reset", "3 ×")
@@ -92,7 +92,7 @@ def test_pruning_removes_and_the_ledger_stays(store: CallStore, words: list[str]
 
 def test_all_but_some_transcripts_can_be_removed(store: CallStore, tmp_path: Path) -> None:
     calls.export(store, tmp_path / "kept.jsonl")
-    store.put(None, problem(9), 0, response("9"), Cost(10, 70), 0.2, 1, "chat")
+    store.put(None, canonical(problem(9), 0), response("9"), Cost(10, 70), 0.2, 1, "chat")
     assert calls.prune(store, "but", str(tmp_path / "kept.jsonl")) == "1 calls removed, 4 kept"
     assert store.get(key(problem(9), 0)) is None
 

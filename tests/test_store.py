@@ -10,7 +10,7 @@ import pytest
 from distill.core.errors import InputError
 from distill.llm.budget import BudgetLimit, Cost
 from distill.llm.call_store import CallStore
-from distill.llm.request import Response, key, parse
+from distill.llm.request import Response, canonical, key, parse
 from tests.llm_client_helpers import FREE, problem
 
 WORST, PAID = Cost(100, 1000), Cost(10, 70)
@@ -29,7 +29,7 @@ def response(text: str = "12", finish: str = "stop") -> Response:
 
 
 def put(store: CallStore, attempt: int | None, said: Response, paid: Cost | None = PAID) -> None:
-    store.put(attempt, problem(0), 0, said, paid, 0.2, 1, "chat")
+    store.put(attempt, canonical(problem(0), 0), said, paid, 0.2, 1, "chat")
 
 
 def test_what_is_put_is_got_by_another_opening(store: CallStore) -> None:

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from distill.llm.budget import Cost, cost, prompt_bound
 from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
-from distill.llm.request import Request, Response, key
+from distill.llm.request import Request, Response, body, key
 
 ENOUGH = 30  # stored answers of a role, from which on their means replace the assumptions
 _TURN = 4  # tokens of a chat template around each turn, roughly
@@ -57,7 +57,7 @@ class RoleCost:
             self.most += times
             self._characters += share * characters
             self._turns += share * len(request.messages)
-            self._prompt_most += times * (prompt_bound(request) + unknown)
+            self._prompt_most += times * (prompt_bound(body(request, sample)) + unknown)
             self._written_most += times * request.sampling.max_tokens
             return None
         self.stored += 1

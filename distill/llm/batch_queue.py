@@ -4,15 +4,13 @@ A batch's file and job are noted before they are used, so that a killed process 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
 from distill.llm.budget import BudgetLimit, max_cost
 from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Price
-from distill.llm.request import Call, Failure, Request, Sampling, canonical, key
-from distill.records.example import Message
+from distill.llm.request import Failure, Request, canonical, key
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS batches (
@@ -63,23 +61,9 @@ class Line(msgspec.Struct, frozen=True):
         body = msgspec.json.decode(self.request, type=_Canonical).request
         return b'{"custom_id":"' + self.key.encode() + b'","body":' + bytes(body) + b"}\n"
 
-    def call(self) -> Call:
-        """Return the request and its sample index."""
-        decoded = msgspec.json.decode(self.request)
-        return rebuild(decoded["request"], decoded["sample"]), decoded["sample"]
-
 
 class _Canonical(msgspec.Struct):
     request: msgspec.Raw
-
-
-def rebuild(body: dict[str, Any], sample: int) -> Request:
-    """Return the request that has a body as its i-th sample, the inverse of request.body."""
-    other = dict(body)
-    messages = tuple(Message(turn["role"], turn["content"]) for turn in other.pop("messages"))
-    model, seed = other.pop("model"), other.pop("seed", None)
-    own = {name: other.pop(name) for name in ("temperature", "top_p", "max_tokens")}
-    return Request(model, messages, Sampling(**own, seed=None if seed is None else seed - sample, other=other))
 
 
 def in_flight_keys(store: CallStore) -> set[str]:
@@ -154,7 +138,8 @@ class BatchQueue:
             size += len(line.encoded())
             if count == most_lines or (count and size > most_bytes):
                 break
-            attempt = self._store.reserve(line.key, max_cost(price, line.call()[0], batch=True), limit)
+            most = max_cost(price, msgspec.json.decode(line.request)["request"], batch=True)
+            attempt = self._store.reserve(line.key, most, limit)
             if attempt is None:
                 break
             number = number or self._new(model)

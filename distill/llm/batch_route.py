@@ -134,7 +134,7 @@ class BatchRoute(Route):
             if found is None:
                 torn = True
             elif line := self._queue.line(batch.id, found.key):
-                bar.update(self._take(line, found))
+                bar.update(self._take(batch.model, line, found))
         reason = "torn" if torn else "missing" if ended.status == "COMPLETED" else f"batch-{ended.status.lower()}"
         for line in self._queue.lines(batch.id):  # in no file: not answered, so it cost nothing, unless a file is torn: then nobody knows
             bar.update(self._fail(line, reason, ended.said, paid=torn))
@@ -146,18 +146,17 @@ class BatchRoute(Route):
                 "fix the requests, or take the chat route for this model"
             )
 
-    def _take(self, line: Line, found: BatchLine) -> int:
+    def _take(self, model: str, line: Line, found: BatchLine) -> int:
         """Store one answer, or count why it is none; return how many calls are done with."""
         if not self.store.holds(line.key):  # else a run that was stopped here stored it
             if found.reason:
                 return self._fail(line, found.reason, found.detail, paid=False)
-            request, sample = line.call()
             try:
                 response = parse(found.body)
             except (Empty, Malformed) as error:
                 return self._fail(line, "empty" if isinstance(error, Empty) else "malformed", str(error), paid=True)
-            cost = paid(self.endpoint.price(request.model), (response.prompt_tokens, response.completion_tokens), batch=True)
-            self.store.put(line.attempt, request, sample, response, cost, 0.0, line.rounds + 1, "batch")
+            cost = paid(self.endpoint.price(model), (response.prompt_tokens, response.completion_tokens), batch=True)
+            self.store.put(line.attempt, line.request.encode(), response, cost, 0.0, line.rounds + 1, "batch")
         self._queue.done(line)
         return 1
 

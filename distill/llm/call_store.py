@@ -4,15 +4,18 @@ Its journal is a write-ahead log with synchronous=NORMAL: a killed process loses
 seconds, and the file stays whole; FULL would wait for the disk at each of some hundred writes a second.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import time
 
+import msgspec
+
 from distill.core.errors import InputError
 from distill.llm.budget import BudgetLimit, Cost
-from distill.llm.request import Request, Response, canonical, key, parse
+from distill.llm.request import Response, parse
 
 VERSION = 1  # of the tables
 _TABLES = """
@@ -27,7 +30,7 @@ CREATE TABLE calls (            -- whole responses
   raw TEXT NOT NULL,            -- the chat.completion JSON
   latency REAL NOT NULL,        -- seconds of the attempt that succeeded
   attempts INTEGER NOT NULL,
-  route TEXT NOT NULL,          -- chat | batch
+  route TEXT NOT NULL,          -- chat | batch | import
   tokens INTEGER NOT NULL,      -- counted against the budget: by usage, or the maximum where the server tells none; 0 = imported
   nano INTEGER NOT NULL,        -- nano-dollars, likewise
   made REAL NOT NULL            -- seconds since 1970
@@ -103,23 +106,24 @@ class CallStore:
             return base.execute(_ATTEMPT, (key, "open", "", most.tokens, most.nano, time())).lastrowid
 
     def put(
-        self, attempt: int | None, request: Request, sample: int, response: Response, paid: Cost | None, latency: float, attempts: int,
-        route: str,
-    ) -> None:  # fmt: skip
+        self, attempt: int | None, call: bytes, response: Response, paid: Cost | None, latency: float, attempts: int, route: str
+    ) -> bool:
         """Store a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
 
+        `call` is the canonical JSON of the request and its sample index. Tell whether it is new.
         Where the key is stored already (another process was faster) the first response stays, and this one's cost is kept.
         """
         with self._change() as base:
             held = self._free(attempt)
             paid = held if paid is None else paid
-            hashed, text = key(request, sample), canonical(request, sample).decode()
+            name, sample = hashlib.sha256(call).hexdigest(), msgspec.json.decode(call)["sample"]
             told = (response.model, response.finish, response.prompt_tokens, response.completion_tokens, response.raw)
-            row = (hashed, text, sample, *told, latency, attempts, route, paid.tokens, paid.nano, time())
+            row = (name, call.decode(), sample, *told, latency, attempts, route, paid.tokens, paid.nano, time())
             new = base.execute(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * len(row))})", row).rowcount
             if not new and paid != Cost(0, 0):
-                base.execute(_ATTEMPT, (hashed, "twice", "", paid.tokens, paid.nano, time()))
+                base.execute(_ATTEMPT, (name, "twice", "", paid.tokens, paid.nano, time()))
             self._spend(paid)
+            return bool(new)
 
     def release(self, attempt: int) -> None:
         """Take a reservation back: the attempt was refused and costs nothing."""

@@ -4,18 +4,16 @@ All runs in the caller's thread: an event loop turns while the caller waits for 
 """
 
 import asyncio
-import os
 import signal
 import sqlite3
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from random import Random
 from time import perf_counter
-from typing import Any
 
 from distill.core.errors import InputError
 from distill.llm.batch_queue import in_flight_keys
@@ -23,7 +21,7 @@ from distill.llm.budget import Cost, max_cost, paid
 from distill.llm.client import Client, RequestError
 from distill.llm.concurrency_limiter import ConcurrencyLimiter
 from distill.llm.progress import Progress
-from distill.llm.request import Answer, Failure, Request, key
+from distill.llm.request import Answer, Failure, Request, body, canonical, key
 from distill.llm.route import Dialogue, Dialogues, Route, T
 
 _WINDOW = 16  # dialogues at work for each call that may be in flight: how far the others run ahead of a slow one, as results come in order
@@ -46,7 +44,9 @@ class ChatRoute(Route):
         self._in_vain = Counter[str]()  # attempts without a whole response, by reason
         self._progress = Progress(total, self.role, self.store)
         rest, window = dialogues(), deque[asyncio.Task[T]]()
-        with self._progress, self._interruptible():
+        if threading.current_thread() is threading.main_thread():
+            self._loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        with self._progress:
             try:
                 while True:
                     for dialogue in islice(rest, _WINDOW * self.endpoint.concurrency - len(window)):
@@ -119,7 +119,7 @@ class ChatRoute(Route):
         """Try a call until it is answered, and store the response."""
         task: asyncio.Task[Answer] = asyncio.current_task()  # type: ignore[assignment]
         price = self.endpoint.price(request.model)
-        most, tries, limited = max_cost(price, request), 0, 0
+        most, tries, limited = max_cost(price, body(request, sample)), 0, 0
         while True:
             entered = await self._limiter.enter()
             try:
@@ -129,7 +129,8 @@ class ChatRoute(Route):
                 began = perf_counter()
                 response = await client.call(request, sample)
                 cost = paid(price, (response.prompt_tokens, response.completion_tokens))
-                self.store.put(attempt, request, sample, response, cost, perf_counter() - began, tries + limited + 1, "chat")
+                seconds, attempts = perf_counter() - began, tries + limited + 1
+                self.store.put(attempt, canonical(request, sample), response, cost, seconds, attempts, "chat")
                 self.used.add(bytes.fromhex(name))
                 self._answered += 1
                 self._limiter.answered()
@@ -203,25 +204,13 @@ class ChatRoute(Route):
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Turn Ctrl-C into a stop; it raises nothing here, where the exception may get lost in a callback of the event loop."""
-
-        def handle(number: int, frame: Any) -> None:
-            self._interrupts += 1
-            if self._interrupts == 1:
-                text = f"{len(self._flying)} calls in flight are waited for and stored; Ctrl-C again gives them up"
-                os.write(2, f"\n{self.role}: stopping; {text}\n".encode())
-            self._loop.call_soon_threadsafe(self._stop)
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, handle)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def _interrupt(self) -> None:
+        """Ctrl-C: stop, and at the second give up the calls in flight. Nothing is raised here, where the event loop would swallow it."""
+        self._interrupts += 1
+        if self._interrupts == 1:
+            text = f"{len(self._flying)} calls in flight are waited for and stored; Ctrl-C again gives them up"
+            print(f"\n{self.role}: stopping; {text}", file=sys.stderr, flush=True)
+        self._stop()
 
 
 def _money(cost: Cost) -> str:

@@ -3,7 +3,6 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from time import monotonic
 
 from tqdm import tqdm
 
@@ -19,7 +18,6 @@ class Progress:
         self._total, self._label, self._store = total, label, store
         self._before = store.spent()
         self._answers, self._failed = 0, Counter[str]()
-        self._next = 0.0
         self._bar = tqdm(total=total, desc=label, unit="problem", file=sys.stderr, mininterval=0.5)
 
     def __enter__(self) -> "Progress":
@@ -37,10 +35,8 @@ class Progress:
 
     def update(self, reserved: Cost) -> None:
         """Count one problem; `reserved` is what the calls in flight may cost."""
+        self._money(reserved)
         self._bar.update()
-        if monotonic() >= self._next:
-            self._next = monotonic() + 0.5
-            self._money(reserved)
 
     def _money(self, reserved: Cost) -> None:
         """Show what is spent, without the reservations of the calls in flight, and what all problems will cost at this rate."""

@@ -8,6 +8,7 @@ import msgspec
 
 from distill.core import files
 from distill.core.errors import InputError
+from distill.llm.budget import Cost
 from distill.llm.call_store import CallStore
 from distill.llm.request import Empty, Malformed, parse
 
@@ -32,19 +33,15 @@ def import_calls(path: Path, store: CallStore) -> int:
     return sum(_import(call, f"{path}:{number}", store) for number, call in enumerate(files.iterate_records(path, StoredCall), 1))
 
 
-def _import(call: StoredCall, where: str, store: CallStore) -> int:
+def _import(call: StoredCall, where: str, store: CallStore) -> bool:
     text = bytes(call.request)
     if hashlib.sha256(text).hexdigest() != call.key:
         raise InputError(f"{where}: its key is not the hash of its request; the file was changed: get it anew")
-    if store.holds(call.key):
-        return 0
     try:
-        response, sample = parse(call.response), msgspec.json.decode(text)["sample"]
+        response = parse(call.response)
     except (Malformed, Empty) as error:
         raise InputError(f"{where}: {error}; the file was changed: get it anew") from None
-    told = (response.model, response.finish, response.prompt_tokens, response.completion_tokens, response.raw)
-    row = (call.key, text.decode(), sample, *told)
-    return store.change(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * 14)})", *row, 0.0, 0, "import", 0, 0, 0.0)
+    return store.put(None, text, response, Cost(0, 0), 0.0, 0, "import")
 
 
 def write(path: Path, calls: Iterable[StoredCall] = ()) -> int:

@@ -6,7 +6,7 @@ end where no attempt passes.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -139,37 +139,18 @@ def condense(params: ModelDistiller, prompt: Prompt, trace: Draft) -> Dialogue[C
     return Condensed(rows, attempts, lost)
 
 
-class Sizes:
-    """Texts, words and stated answers by level."""
+class Tally:
+    """The metrics of the levels, problem by problem."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, Counter[str]] = {level: Counter() for level in (*LEVELS, ANSWER)}
-
-    def add(self, rows: Iterable[Level]) -> None:
-        """Count some texts."""
-        for row in rows:
-            self.counts[row.level].update(texts=1, words=row.words, states_answer=row.states_answer)
-
-    def document(self) -> dict[str, dict[str, Any]]:
-        """Return by level: texts, their mean words (None of no text), texts that state the answer."""
-        return {
-            level: {"texts": n["texts"], "words": n["words"] / n["texts"] if n["texts"] else None, "states_answer": n["states_answer"]}
-            for level, n in self.counts.items()
-        }
-
-
-class Tally:
-    """The distiller's metrics, problem by problem."""
-
-    def __init__(self, told_gold: bool) -> None:
-        self.told_gold = told_gold
-        self.sizes = Sizes()
+        self.sizes: dict[str, Counter[str]] = {level: Counter() for level in (*LEVELS, ANSWER)}  # texts, words and stated answers
         self.asked, self.retried = Counter[str](), Counter[str]()  # by level
         self.lost: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}  # by level and reason
 
     def add(self, made: Condensed) -> None:
         """Count one problem."""
-        self.sizes.add(made.levels)
+        for row in made.levels:
+            self.sizes[row.level].update(texts=1, words=row.words, states_answer=row.states_answer)
         for level, attempts in made.attempts.items():
             self.asked[level] += attempts
             self.retried[level] += attempts - 1
@@ -181,13 +162,19 @@ class Tally:
         return Counter({f"{level}: {reason}": count for level, lost in self.lost.items() for reason, count in lost.items()})
 
     def document(self) -> dict[str, dict[str, Any]]:
-        """Return by level: texts, their mean words, was the gold answer told (0 or 1), texts asked for, asked again, dropped by reason."""
-        found = self.sizes.document()
-        for level, lost in self.lost.items():
-            told = int(self.told_gold and self.asked[level] > 0)
-            found[level] |= {"told_gold": told, "asked": self.asked[level], "retried": self.retried[level]}
-            found[level] |= {f"dropped_{reason.replace(' ', '_')}": count for reason, count in sorted(lost.items())}
-        return found
+        """Return by level: texts, their mean words (None of no text), texts that state the answer."""
+        return {
+            level: {"texts": n["texts"], "words": n["words"] / n["texts"] if n["texts"] else None, "states_answer": n["states_answer"]}
+            for level, n in self.sizes.items()
+        }
+
+    def by_model(self, told_gold: bool) -> dict[str, dict[str, int]]:
+        """Return by level, of a model: was the gold answer told (0 or 1), texts asked for, those asked for again, dropped by reason."""
+        return {
+            level: {"told_gold": int(told_gold and self.asked[level] > 0), "asked": self.asked[level], "retried": self.retried[level]}
+            | {f"dropped_{reason.replace(' ', '_')}": count for reason, count in sorted(lost.items())}
+            for level, lost in self.lost.items()
+        }
 
 
 def read_drafts(problems: Path, verified: Path) -> Iterator[Draft]:
