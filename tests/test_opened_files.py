@@ -13,7 +13,7 @@ from tests import dvc_sandbox
 from tests.pipeline import LAUNCHER, ROOT, Cell, cells
 
 HOOK = ROOT / "tests" / "opened"
-# Opened by C code, which the hook does not see, or not at all where the study has nothing of that kind: the cells' other files prove the link.
+# Prompts are opened where a model is asked, and the template study asks none.
 UNSEEN = {"prompts/solve", "prompts/verify", "prompts/condense", "prompts/judge"}
 
 
