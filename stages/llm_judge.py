@@ -60,7 +60,7 @@ def main(paths: Paths) -> None:
 
 def by_model(paths: Paths, params: ModelJudge, graded: Sequence[Verdict], calls: Path) -> tuple[list[Judgement], dict[str, Any]]:
     """Ask a model, and keep its calls as transcripts; return its judgements and its figures."""
-    known = read_problems([paths.problems, *sorted(paths.benchmarks.glob("*.jsonl"))], paths.extracted)
+    known = read_problems(sorted(paths.benchmarks.glob("*.jsonl")), paths.extracted)
     cases, left_out = model_judge.plan(graded, known, params)
     prompt = model_judge.load_prompt(params)
     with role_client.opened(paths.study_file, paths.work, "llm_judge", params) as client:

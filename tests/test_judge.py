@@ -248,7 +248,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of graded answers in the current folder, with the prompts of the tree."""
     shutil.copytree(ROOT / "prompts" / "judge", tmp_path / "prompts" / "judge")
     monkeypatch.chdir(tmp_path)
-    files.write_records(PATHS.problems, PROBLEMS)
+    files.write_records(PATHS.benchmarks / "competition.jsonl", PROBLEMS)
     files.write_records(PATHS.verdicts, VERDICTS)
     files.write_records(PATHS.extracted, [])
     PATHS.benchmarks.mkdir()
