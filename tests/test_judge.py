@@ -251,7 +251,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files.write_records(PATHS.benchmarks / "competition.jsonl", PROBLEMS)
     files.write_records(PATHS.verdicts, VERDICTS)
     files.write_records(PATHS.extracted, [])
-    PATHS.benchmarks.mkdir()
     PATHS.study_file.parent.mkdir()
     return tmp_path
 
