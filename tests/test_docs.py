@@ -119,10 +119,8 @@ def test_every_rule_of_a_claim_is_listed() -> None:
     kinds = [
         kind for module in (claim_rules, trend_rules, reported_count_rules) for kind in vars(module).values() if isinstance(kind, type)
     ]
-    tags = {
-        kind.__struct_config__.tag for kind in kinds if issubclass(kind, msgspec.Struct) and isinstance(kind.__struct_config__.tag, str)
-    }
-    assert {tag for tag in tags - {"Rule"} if f"`{tag}`" not in text} == set()
+    tags = {str(kind.__struct_config__.tag) for kind in kinds if issubclass(kind, msgspec.Struct)}
+    assert {tag for tag in tags if tag.islower() and f"`{tag}`" not in text} == set()  # a base class has its own name for a tag
 
 
 def test_every_page_that_the_tree_names_exists() -> None:
