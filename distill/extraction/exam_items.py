@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from distill.extraction.boxes import Box, Scan, text
 from distill.extraction.item_numbers import named, place
+from distill.extraction.page import Box, Page, text
 from distill.extraction.scan_pages import Leaf
 
 ABOVE = 7.0  # points: what stands this much above an item's first line is still its own: a numerator, a raised mark
@@ -31,40 +31,40 @@ class Item(NamedTuple):
 
 def items(leaves: list[Leaf], rounds: int) -> list[Item]:
     """Return the items of a file's tests in printed order; a two-person item after the `rounds`th is a tiebreaker, whatever its name."""
-    tests: dict[str, list[Scan]] = defaultdict(list)
+    tests: dict[str, list[Page]] = defaultdict(list)
     for leaf in leaves:
         if leaf.kind == "test":
-            tests[leaf.section].append(leaf.scan)
-    return [item for section, scans in tests.items() for item in _of_test(section, scans, rounds if section == "two-person" else 99)]
+            tests[leaf.section].append(leaf.page)
+    return [item for section, pages in tests.items() for item in _of_test(section, pages, rounds if section == "two-person" else 99)]
 
 
-def _of_test(section: str, scans: list[Scan], rounds: int) -> list[Item]:
+def _of_test(section: str, pages: list[Page], rounds: int) -> list[Item]:
     found: list[Item] = []
     last = 0
-    for scan in scans:
-        boxes = _body(scan)
+    for page in pages:
+        boxes = _body(page)
         starts = _starts(boxes, last, rounds)
         labels = [label for _, label, _ in starts]
-        tops = [_top(label, before, boxes) for before, label in zip([None, *labels], labels, strict=False)] + [scan.height]
-        right = max((box.x1 for box in boxes), default=scan.width)
+        tops = [_top(label, before, boxes) for before, label in zip([None, *labels], labels, strict=False)] + [page.height]
+        right = max((box.x1 for box in boxes), default=page.width)
         carried = [box for box in boxes if box.middle < tops[0]]
         if found and carried:  # the last item of the page before goes on here
             found[-1] = found[-1]._replace(text=f"{found[-1].text} {text(carried)}".strip())
         for (at, label, rest), top, below in zip(starts, tops, tops[1:], strict=False):
             own = [box for box in boxes if top <= box.middle < below and box != label]
             own += [label._replace(text=rest)] if rest else []
-            foot = max(box.y1 for box in [label, *own]) + ABOVE if below == scan.height else below
-            region = (max(label.x0 - 4, 0), max(top, 0), min(right + 4, scan.width), max(min(foot, scan.height), max(top, 0) + 1))
-            found.append(Item(section, named(at, rounds), scan.number, region, text(own)))
+            foot = max(box.y1 for box in [label, *own]) + ABOVE if below == page.height else below
+            region = (max(label.x0 - 4, 0), max(top, 0), min(right + 4, page.width), max(min(foot, page.height), max(top, 0) + 1))
+            found.append(Item(section, named(at, rounds), page.number, region, text(own)))
         last = starts[-1][0] if starts else last
     return found
 
 
-def _body(scan: Scan) -> list[Box]:
+def _body(page: Page) -> list[Box]:
     """Return what may belong to items: neither advice nor the scanner's edge, nor a list of answers at the end of the last page."""
-    ends = [box.y0 for box in scan.boxes if END.fullmatch(box.text.strip())]
-    foot = min([FOOT * scan.height, *ends])
-    return [box._replace(text=box.text.strip()) for box in scan.boxes if box.y0 < foot and not ADVICE.search(box.text)]
+    ends = [box.y0 for box in page.boxes if END.fullmatch(box.text.strip())]
+    foot = min([FOOT * page.height, *ends])
+    return [box._replace(text=box.text.strip()) for box in page.boxes if box.y0 < foot and not ADVICE.search(box.text)]
 
 
 def _top(label: Box, before: Box | None, boxes: list[Box]) -> float:

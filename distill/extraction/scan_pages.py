@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from distill.extraction import key_pages
-from distill.extraction.boxes import Box, Scan, lines
+from distill.extraction.page import Box, Page, rows
 
 MOST = 99  # no test has so many items
 HEAD = 0.19  # what stands above this share of a page's height is its head
@@ -22,50 +22,50 @@ FORM = re.compile(r"^(name|team code|school|note: all|answers? for)\b")  # what 
 class Leaf(NamedTuple):
     """A page with its class and section ("" for a team's pages)."""
 
-    scan: Scan
+    page: Page
     kind: str
     section: str
 
 
-def classed(scans: list[Scan], section: str, rounds: int) -> list[Leaf]:
+def classed(pages: list[Page], section: str, rounds: int) -> list[Leaf]:
     """Class a file's pages in order: a page without a title goes on with the page before it; `section` is the file's own, if it has one."""
     leaves: list[Leaf] = []
-    last = Leaf(scans[0], "other", section) if scans else None
-    for scan in scans:
-        title = _title(scan)
-        if not scan.boxes:
-            leaves.append(Leaf(scan, "blank", ""))
+    last = Leaf(pages[0], "other", section) if pages else None
+    for page in pages:
+        title = _title(page)
+        if not page.boxes:
+            leaves.append(Leaf(page, "blank", ""))
             continue
         assert last is not None
         if title == "team":
-            last = Leaf(scan, "solutions" if _solved(scan) else "team", "")
-        elif is_form(scan):
+            last = Leaf(page, "solutions" if _solved(page) else "team", "")
+        elif is_form(page):
             most = rounds if "two-person" in (title, section) else MOST
-            last = Leaf(scan, "key" if key_pages.is_filled(scan, most) else "sheet", title or section)
+            last = Leaf(page, "key" if key_pages.is_filled(page, most) else "sheet", title or section)
         elif title:
-            last = Leaf(scan, "test", title)
+            last = Leaf(page, "test", title)
         elif last.kind in ("team", "solutions"):
-            last = Leaf(scan, "solutions" if last.kind == "solutions" or _solved(scan) else "team", "")
+            last = Leaf(page, "solutions" if last.kind == "solutions" or _solved(page) else "team", "")
         else:
-            last = last._replace(scan=scan, kind="test" if last.kind == "other" else last.kind)
+            last = last._replace(page=page, kind="test" if last.kind == "other" else last.kind)
         leaves.append(last)
     return leaves
 
 
-def _head(scan: Scan) -> list[Box]:
-    return [box for box in scan.boxes if box.y1 < HEAD * scan.height]
+def _head(page: Page) -> list[Box]:
+    return [box for box in page.boxes if box.y1 < HEAD * page.height]
 
 
-def _title(scan: Scan) -> str:
+def _title(page: Page) -> str:
     """Return the section, or team, that the page's head names; "" where it names none."""
-    words = " ".join(box.text for row in lines(_head(scan)) for box in row if not FIELD.match(box.text.lower())).lower()
+    words = " ".join(box.text for row in rows(_head(page)) for box in row if not FIELD.match(box.text.lower())).lower()
     return next((name for name, form in TITLES.items() if form.search(words)), "")
 
 
-def is_form(scan: Scan) -> bool:
+def is_form(page: Page) -> bool:
     """Tell whether a page asks for a name in its head: an answer sheet, or a key, which is a sheet filled in."""
-    return any(FORM.match(box.text.lower()) for box in _head(scan))
+    return any(FORM.match(box.text.lower()) for box in _head(page))
 
 
-def _solved(scan: Scan) -> bool:
-    return any(re.search(r"^solutions?\b|\bkey$", box.text.lower()) for box in scan.boxes)
+def _solved(page: Page) -> bool:
+    return any(re.search(r"^solutions?\b|\bkey$", box.text.lower()) for box in page.boxes)

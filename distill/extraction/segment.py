@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from distill.extraction.text_layer import Line, Piece
+from distill.extraction.page import Line, Page, Piece
 
 FOOT = 0.94  # what stands below this share of a page's height is its running foot
 ABOVE, BELOW = 14.0, 6.0  # points: a line of print reaches so far from its baseline
@@ -12,15 +12,6 @@ WIDE = 6.0  # points a character, in type of 12 points
 NEAR = 12.0  # points: numbers of one test begin this close to one another
 NUMBER = re.compile(r"(?:(\d{1,2})\s*[.)]|(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s*(\d)\s*[.):]?)(?:\s+|$)(.*)", re.IGNORECASE)
 HEADING = re.compile(r"\b(answers?|key|solutions?)\b", re.IGNORECASE)
-
-
-class Page(NamedTuple):
-    """One page as read."""
-
-    number: int  # from 1
-    height: float  # points
-    reader: str  # text | ocr
-    lines: tuple[Line, ...]
 
 
 class Read(NamedTuple):

@@ -13,27 +13,9 @@ from typing import NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from distill.extraction.page import SIGNS, Line, Piece
+
 SPACE, COLUMN = 0.17, 0.55  # a gap this wide is a space, is the edge of a piece
-SIGNS = str.maketrans("−–—‐‑’‘“”º", "-----''\"\"°")
-
-
-class Piece(NamedTuple):
-    """Text without a wide gap; x in points from the page's left edge."""
-
-    x: float
-    text: str
-
-
-class Line(NamedTuple):
-    """What stands on one baseline; y in points from the page's top edge, pieces from left to right."""
-
-    y: float
-    pieces: tuple[Piece, ...]
-
-    @property
-    def text(self) -> str:
-        """The pieces, separated by spaces."""
-        return " ".join(piece.text for piece in self.pieces)
 
 
 class _Glyph(NamedTuple):

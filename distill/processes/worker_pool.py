@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -39,9 +39,7 @@ class Outcome(NamedTuple, Generic[R]):
     failure: str = ""  # time, memory, killed, or how the process ended (SIGSEGV, exit code 1)
 
 
-def run(
-    function: Callable[[T], R], tasks: Sequence[T], limits: Limits, workers: int, preload: str = ""
-) -> Iterator[tuple[T, Outcome[R]]]:
+def run(function: Callable[[T], R], tasks: Sequence[T], limits: Limits, workers: int, preload: str = "") -> Generator[tuple[T, Outcome[R]], None, None]:
     """Call ``function(task)`` for every task; yield outcomes as they come. `preload` is imported once, before the limits apply.
 
     Close the iterator to kill the workers (`contextlib.closing`) where it is not read to its end.

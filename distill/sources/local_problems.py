@@ -40,14 +40,14 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     year: int = 0
 
 
-def bring(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
+def copy(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
     """Copy the file into the raw folder, after its hash is checked."""
     path = Path(params.path)
     if not path.is_file():
         raise InputError(f"{path}: no such file, which fetch.path names; write one problem a line, with id, statement and gold")
-    copy = folder / path.name
-    shutil.copyfile(path, copy)
-    found = manifest.entry(copy, sum(1 for line in copy.read_bytes().splitlines() if line.strip()))
+    target = folder / path.name
+    shutil.copyfile(path, target)
+    found = manifest.entry(target, sum(1 for line in target.read_bytes().splitlines() if line.strip()))
     if found.sha256 != params.sha256:
         raise InputError(
             f"{path}: its sha256 is {found.sha256}, fetch.sha256 is {params.sha256}; write that one there if the file is right"

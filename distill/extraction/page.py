@@ -1,7 +1,11 @@
-"""Text on a page as boxes, and boxes as lines in reading order."""
+"""A page as read: its text as lines of pieces and as boxes, each derived from the other where a reader gives only one."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+SIGNS = str.maketrans("−–—‐‑’‘“”º", "-----''\"\"°")  # typographic signs that readers spell in one way
+ABOVE, BELOW = 10.0, 3.0  # points: a piece of text reaches so far from its baseline
+WIDTH = 5.0  # points a character
 Region = tuple[float, float, float, float]  # left, top, right, bottom in points from a page's upper left corner
 BESIDE = 11.0  # points: a fraction's numerator or a raised mark stands this close to the middle of its line
 
@@ -27,27 +31,58 @@ class Box(NamedTuple):
         return Box(x0, y0, x1, y1, self.text, self.score)
 
 
-class Scan(NamedTuple):
+class Piece(NamedTuple):
+    """Text without a wide gap; x in points from the page's left edge."""
+
+    x: float
+    text: str
+
+
+class Line(NamedTuple):
+    """What is on one baseline; y in points from the page's top edge, pieces from left to right."""
+
+    y: float
+    pieces: tuple[Piece, ...]
+
+    @property
+    def text(self) -> str:
+        """The pieces, separated by spaces."""
+        return " ".join(piece.text for piece in self.pieces)
+
+
+class Page(NamedTuple):
     """One page as read."""
 
     number: int  # from 1
     width: float  # points
     height: float
     reader: str  # text | ocr
+    lines: tuple[Line, ...]
     boxes: tuple[Box, ...]
 
 
-def lines(boxes: list[Box]) -> list[list[Box]]:
+def boxes_of(lines: Sequence[Line], width: float) -> tuple[Box, ...]:
+    """Return lines as boxes: they say where a piece begins and its baseline, not where it ends."""
+    pieces = [(line.y, piece) for line in lines for piece in line.pieces]
+    return tuple(Box(piece.x, y - ABOVE, min(piece.x + WIDTH * len(piece.text), width), y + BELOW, piece.text, 1.0) for y, piece in pieces)
+
+
+def lines_of(boxes: Sequence[Box]) -> list[Line]:
+    """Return boxes as lines in reading order."""
+    return [Line(row[0].y1 - BELOW, tuple(Piece(box.x0, box.text) for box in row)) for row in rows(boxes)]
+
+
+def rows(boxes: Sequence[Box]) -> list[list[Box]]:
     """Group boxes into lines from top to bottom, each from left to right; small print goes to the line that it stands beside."""
-    rows: list[list[Box]] = []
+    found: list[list[Box]] = []
     for box in sorted(boxes, key=lambda box: (box.x0 - box.x1, box.y0)):  # the widest first: they are the lines of prose
-        beside = [row for row in rows if _fits(box, row)]
+        beside = [row for row in found if _fits(box, row)]
         if beside:
             min(beside, key=lambda row: abs(row[0].middle - box.middle)).append(box)
         else:
-            rows.append([box])
-    rows.sort(key=lambda row: row[0].middle)
-    return [sorted(row, key=lambda box: (round(box.x0 / 6), box.y0)) for row in rows]
+            found.append([box])
+    found.sort(key=lambda row: row[0].middle)
+    return [sorted(row, key=lambda box: (round(box.x0 / 6), box.y0)) for row in found]
 
 
 def _fits(box: Box, row: list[Box]) -> bool:
@@ -60,6 +95,6 @@ def _fits(box: Box, row: list[Box]) -> bool:
     )
 
 
-def text(boxes: list[Box]) -> str:
+def text(boxes: Sequence[Box]) -> str:
     """Return what boxes say in reading order."""
-    return " ".join(box.text for row in lines(boxes) for box in row)
+    return " ".join(box.text for row in rows(boxes) for box in row)
