@@ -8,7 +8,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from distill.extraction import near_texts, rank_suspects, same_answer, text_similarity
+from distill.corpus import duplicate_clusters
+from distill.extraction import rank_suspects, same_answer, text_similarity
 from distill.extraction.exam_items import Item
 from distill.extraction.transcription import Entry
 from distill.records.extracted_item import FLAGS, ExtractedItem
@@ -61,11 +62,11 @@ def reconcile(entries: Sequence[Entry], printed: Printed, params: Datafile, agai
     matches = [match(entry, printed, params.placeholder) for entry in entries]
     problems = sorted((_problem(found, printed) for found in matches), key=lambda problem: problem.id)
     whole = {problem.id: problem.statement for problem in problems if not re.search(params.placeholder, problem.statement)}
-    home = near_texts.near(whole, params.near)
+    cluster_of = duplicate_clusters.clusters(whole, params.near, duplicate_clusters.masked)
     differs, first = _differences(matches, printed, again)
     alike = {identity(*found.entry[:3]): found.similarity for found in matches}
     ranked = rank_suspects.ranked(differs, first, alike, params.suspects)
-    readings = [_reading(found, printed, params, home, differs, ranked) for found in matches]
+    readings = [_reading(found, printed, params, cluster_of, differs, ranked) for found in matches]
     claimed = {found.where for found in matches}
     readings += [_untranscribed(where, printed) for where in printed.items if where not in claimed]
     return problems, sorted(readings, key=lambda reading: reading.id)
@@ -118,21 +119,21 @@ def _problem(found: Match, printed: Printed) -> Problem:
 
 
 def _reading(
-    found: Match, printed: Printed, params: Datafile, home: dict[str, str], differs: dict[str, list[str]], ranked: dict[str, int]
+    found: Match, printed: Printed, params: Datafile, cluster_of: dict[str, str], differs: dict[str, list[str]], ranked: dict[str, int]
 ) -> ExtractedItem:
     entry, where, similarity = found
     name = identity(entry.year, entry.section, entry.number)
     source, item = printed.items[where] if where else ("", None)
     key = printed.keys.get(where or (entry.year, entry.section, entry.number), "")
     agrees = same_answer.agree(entry.answer, key)
-    cluster = home.get(name, name)
+    cluster = cluster_of.get(name, name)
     holds = {
         "placeholder": bool(re.search(params.placeholder, entry.question)),
         "needs_figure": bool(re.search(params.figure, entry.question, re.IGNORECASE)),
         "misnumbered": where is not None and where[2] != entry.number,
         "suspect_text": name in ranked,
         "suspect_answer": agrees is False,
-        "duplicate": Counter(home.values())[cluster] > 1,
+        "duplicate": Counter(cluster_of.values())[cluster] > 1,
         "unprinted": where is None,
     }
     return ExtractedItem(

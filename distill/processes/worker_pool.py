@@ -39,7 +39,9 @@ class Outcome(NamedTuple, Generic[R]):
     failure: str = ""  # time, memory, killed, or how the process ended (SIGSEGV, exit code 1)
 
 
-def run(function: Callable[[T], R], tasks: Sequence[T], limits: Limits, workers: int, preload: str = "") -> Generator[tuple[T, Outcome[R]], None, None]:
+def run(
+    function: Callable[[T], R], tasks: Sequence[T], limits: Limits, workers: int, preload: str = ""
+) -> Generator[tuple[T, Outcome[R]], None, None]:
     """Call ``function(task)`` for every task; yield outcomes as they come. `preload` is imported once, before the limits apply.
 
     Close the iterator to kill the workers (`contextlib.closing`) where it is not read to its end.
