@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distill.core.errors import InputError
-from distill.extraction import exam_items, key_pages, reconcile, same_answer, scan_pages, text_similarity, transcription
+from distill.extraction import exam_items, key_pages, reconcile, key_agreement, scan_pages, text_similarity, transcription
 from distill.extraction.boxes import Box, Scan, lines, text
 from distill.extraction.exam_items import Item
 from distill.extraction.reconcile import Datafile, Printed
@@ -154,7 +154,7 @@ def test_what_a_second_reading_does_not_bear_out_is_no_difference() -> None:
     ],
 )
 def test_answers_agree(gold: str, key: str, expected: bool | None) -> None:
-    assert same_answer.agree(gold, key) is expected
+    assert key_agreement.agree(gold, key) is expected
 
 
 def _printed(*texts: str, key: str = "5") -> Printed:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from distill.corpus import duplicate_clusters
-from distill.extraction import rank_suspects, same_answer, text_similarity
+from distill.extraction import key_agreement, rank_suspects, text_similarity
 from distill.extraction.exam_items import Item
 from distill.extraction.transcription import Entry
 from distill.records.extracted_item import FLAGS, ExtractedItem
@@ -125,7 +125,7 @@ def _reading(
     name = identity(entry.year, entry.section, entry.number)
     source, item = printed.items[where] if where else ("", None)
     key = printed.keys.get(where or (entry.year, entry.section, entry.number), "")
-    agrees = same_answer.agree(entry.answer, key)
+    agrees = key_agreement.agree(entry.answer, key)
     cluster = cluster_of.get(name, name)
     holds = {
         "placeholder": bool(re.search(params.placeholder, entry.question)),
