@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from distill.core.errors import InputError
-from distill.extraction import exam_items, key_pages, reconcile, key_agreement, scan_pages, text_similarity, transcription
-from distill.extraction.boxes import Box, Scan, lines, text
+from distill.extraction import exam_items, key_agreement, key_pages, reconcile, scan_pages, text_similarity, transcription
 from distill.extraction.exam_items import Item
+from distill.extraction.page import Box, Page, rows, text
 from distill.extraction.reconcile import Datafile, Printed
 from distill.extraction.transcription import Entry
 
@@ -25,9 +25,9 @@ DATAFILE = Datafile(
 )
 
 
-def _scan(*boxes: tuple[float, float, str], number: int = 1) -> Scan:
+def _scan(*boxes: tuple[float, float, str], number: int = 1) -> Page:
     """A page of 612 x 792 points from (x, middle, text), 6 points a character and 14 high."""
-    return Scan(number, 612, 792, "ocr", tuple(Box(x, y - 7, x + 6 * len(words), y + 7, words, 0.9) for x, y, words in boxes))
+    return Page(number, 612, 792, "ocr", (), tuple(Box(x, y - 7, x + 6 * len(words), y + 7, words, 0.9) for x, y, words in boxes))
 
 
 TEST = _scan(
@@ -36,7 +36,9 @@ TEST = _scan(
 SHEET = _scan(
     (36, 40, "Name:"), (190, 60, "Freshman Sophomore Test"), *((36.0, 180.0 + 50 * row, f"{row}.") for row in range(1, 11)), number=2
 )
-KEY = Scan(3, 612, 792, "ocr", (*SHEET.boxes, *(Box(130, 170 + 50 * row, 150, 188 + 50 * row, str(7 * row), 0.9) for row in range(1, 11))))
+KEY = Page(
+    3, 612, 792, "ocr", (), (*SHEET.boxes, *(Box(130, 170 + 50 * row, 150, 188 + 50 * row, str(7 * row), 0.9) for row in range(1, 11)))
+)
 TEAM = _scan((100, 40, "2031 Anytown Competition - Team Test"), (36, 200, "1. Prove it."), number=4)
 MORE = _scan((36, 40, "2. Prove more."), number=5)
 SOLVED = _scan((100, 40, "2031 Anytown - Team Test"), (36, 200, "1. Prove it."), (36, 220, "Solution: it holds."), number=6)
@@ -53,7 +55,7 @@ SOLVED = _scan((100, 40, "2031 Anytown - Team Test"), (36, 200, "1. Prove it."),
         pytest.param([], [], id="no page"),
     ],
 )
-def test_pages_are_classed(scans: list[Scan], expected: list[tuple[str, str]]) -> None:
+def test_pages_are_classed(scans: list[Page], expected: list[tuple[str, str]]) -> None:
     assert [(leaf.kind, leaf.section) for leaf in scan_pages.classed(scans, "two-person", 8)] == expected
 
 
@@ -98,7 +100,7 @@ def test_raised_and_built_up_print_goes_to_its_line() -> None:
     boxes = [Box(60, 90, 200, 104, "Find the value of", 1.0), Box(204, 84, 212, 94, "3", 1.0), Box(204, 100, 212, 110, "4", 1.0)]
     boxes += [Box(220, 91, 300, 105, "of an hour.", 1.0), Box(60, 110, 120, 124, "Then rest.", 1.0)]
     assert text(boxes) == "Find the value of 3 4 of an hour. Then rest."
-    assert len(lines(boxes)) == 2
+    assert len(rows(boxes)) == 2
 
 
 def test_a_key_is_read_by_its_rows() -> None:
@@ -256,7 +258,7 @@ def test_nothing_read_is_too_strange(seed: int) -> None:
     boxes = [(rng.uniform(0, 600), rng.uniform(0, 790), rng.choice(words)) for _ in range(rng.randrange(60))]
     leaves = scan_pages.classed([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
     for leaf in leaves:
-        key_pages.answers(leaf.scan, 8)
+        key_pages.answers(leaf.page, 8)
     for item in exam_items.items([leaf._replace(kind="test") for leaf in leaves], 8):
         assert item.region[0] <= item.region[2]
         assert item.region[1] <= item.region[3]
