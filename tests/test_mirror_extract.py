@@ -28,8 +28,8 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     raw.mkdir()
     for name in ("Raw PDF Files", "datafile"):
         (raw / name).symlink_to(Path(MIRROR, COMMIT, name).resolve(), target_is_directory=True)
-    paths = sorted(path for name in ("Raw PDF Files", "datafile") for path in (raw / name).iterdir())
-    manifest.write(raw, [msgspec.structs.replace(manifest.entry(path), file=path.relative_to(raw).as_posix()) for path in paths])
+    listed = sorted(path for name in ("Raw PDF Files", "datafile") for path in (raw / name).iterdir())
+    manifest.write(raw, [msgspec.structs.replace(manifest.entry(path), file=path.relative_to(raw).as_posix()) for path in listed])
     paths = msgspec.structs.replace(
         trees.below(raw.parent, "job"), study_file=ROOT / "studies" / "job.yaml", raw=raw, work=ROOT / ".work" / "job"
     )
