@@ -46,7 +46,7 @@ def test_problems_come_as_they_are_given(tmp_path: Path) -> None:
 BROKEN = {  # name: (lines, changes of the section, the message)
     "another hash": (LINES, {"sha256": "0" * 64}, r"mine.jsonl: its sha256 is [0-9a-f]{64}, fetch.sha256 is 0{64}; write that one there"),
     "no file": (LINES, {"path": "no.jsonl"}, r"^no.jsonl: no such file, which fetch.path names; write one problem a line"),
-    "an id twice": ([LINES[0], LINES[0]], {}, r"mine.jsonl: id b-2 stands there 2 times"),
+    "an id twice": ([LINES[0], LINES[0]], {}, r"mine.jsonl: id b-2 occurs 2 times"),
     "no id": (['{"statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: not a Given record: .*`id`"),
     "a blank statement": (['{"id": "a", "statement": " ", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.statement`"),
     "a key misspelt": (['{"id": "a", "statement": "a", "gold": "b", "yaer": 1}'], {}, r"mine.jsonl:1: .*unknown field `yaer`"),

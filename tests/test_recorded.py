@@ -190,7 +190,7 @@ BROKEN = {  # name: (what spoils the files, part of the message)
     "not this shuffle": (another_order, r"best: \w+.jsonl:\d+: no row of the table has this question in the order before"),
     "one text of two": (
         twins_side_by_side,
-        "level r1: some questions stand twice in the table and the shuffle with seed 42 leaves open which",
+        "level r1: some questions occur twice in the table and the shuffle with seed 42 leaves open which",
     ),
 }
 

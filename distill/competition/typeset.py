@@ -57,7 +57,7 @@ class Run(NamedTuple):
 
 
 class Word(NamedTuple):
-    """What stands between two spaces; a rule is (x0, x1, y)."""
+    """What is between two spaces; a rule is (x0, x1, y)."""
 
     width: float
     ascent: float
@@ -98,12 +98,12 @@ def _spaced(parts: list[Word]) -> Word:
 
 
 def _is_hyphen(token: re.Match[str]) -> bool:
-    """A hyphen stands between a letter or digit and a word."""
+    """A hyphen between a letter or digit and a word."""
     return bool(re.fullmatch(r"\w-[A-Za-z]{2}", token.string[max(token.start() - 1, 0) : token.end() + 2]))
 
 
 def _is_variable(token: re.Match[str]) -> bool:
-    """A single lower-case letter that is no word: `a` only beside a mark of mathematics."""
+    """A single lower-case letter that is no word: `a` only next to a mark of mathematics."""
     before, after = token.string[: token.start()], token.string[token.end() :]
     if not re.fullmatch("[a-z]", token[0]) or before[-1:] in ("'", "’"):
         return False
@@ -191,7 +191,7 @@ class _Sheet:
         self.y -= 0 if y is not None else 1.55 * size
 
     def block(self, x: float, rows: list[Row]) -> None:
-        """Print lines of words; the pen stands above the first line and ends below the last."""
+        """Print lines of words; the pen is above the first line and ends below the last."""
         for row in rows:
             self.y -= _ascent(row)
             for dx, word in row:

@@ -39,7 +39,7 @@ def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = fro
     if unknown := set(params.years) - {problem.year for problem in problems}:
         raise ValueError(f"years: no problem is of {min(unknown)}; allowed: years of the study's exams")
     if twice := [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]:
-        raise ValueError(f"problem id {min(twice)} stands more than once in the problems; fix the stage that wrote them")
+        raise ValueError(f"problem id {min(twice)} occurs more than once in the problems; fix the stage that wrote them")
     complete = {problem.id for problem in problems if problem.statement.strip() and problem.gold.strip()} - excluded
     of_years = {problem.id for problem in problems if problem.year in params.years}
     cluster_of = clusters({problem.id: problem.statement for problem in problems if problem.id not in excluded}, params.near)

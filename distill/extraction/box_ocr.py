@@ -1,4 +1,4 @@
-"""Scanned pages of prose read whole: RapidOCR's detector and recogniser, then a second look at the print that the detector missed.
+"""Scanned pages of prose read whole: RapidOCR's detector and recogniser, then the print that the detector missed is read again.
 
 For books of printed tests the detector keeps words together that geometry would cut (a figure beside the text, a grey scan); what it
 costs is short print: a lone number before an item. Those marks are found as ink that no box covers.
@@ -134,7 +134,7 @@ def _box(edges: tuple[float, float, float, float], text: str, score: float, dpi:
 
 
 def _seen(image: Grey, detect: bool) -> Any:
-    """Let the engine look at an image; it keeps what its last call said, so every call says all. Out of memory is a MemoryError."""
+    """Run the engine on an image; it keeps what its last call said, so every call says all. Out of memory is a MemoryError."""
     import cv2  # the engine's, as heavy as the engine
     from onnxruntime.capi import onnxruntime_pybind11_state as onnx
 

@@ -9,11 +9,11 @@ from distill.extraction.item_numbers import named, place
 from distill.extraction.page import Box, Page, text
 from distill.extraction.scan_pages import Leaf
 
-ABOVE = 7.0  # points: what stands this much above an item's first line is still its own: a numerator, a raised mark
-BLANK, REACH = 7.0, 40.0  # points: a blank this high parts two items; what stands higher than this above a label is not its own
+ABOVE = 7.0  # points: what is this much above an item's first line is still its own: a numerator, a raised mark
+BLANK, REACH = 7.0, 40.0  # points: a blank this high parts two items; what is higher than this above a label is not its own
 MARGIN = 22.0  # points: labels of one page begin within this of one another, whatever the skew
 FOOT = 0.985  # what begins below this share of a page's height is the scanner's edge
-ADVICE = re.compile(r"calculators? (may|are|can|must)\b|^tiebreakers? \(", re.IGNORECASE)  # stands between two items of a two-person event
+ADVICE = re.compile(r"calculators? (may|are|can|must)\b|^tiebreakers? \(", re.IGNORECASE)  # between two items of a two-person event
 END = re.compile(r"answers?|answer key|solutions?", re.IGNORECASE)  # heads the answers where they follow the items on one page
 TIEBREAKER = r"(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s*(\d)\s*[.:)]*"
 LABEL = re.compile(rf"\(?(?:(\d ?\d?)\s*[.,:)]|{TIEBREAKER})(?!\d)\s*(?:\(\s*t\s*\d\s*\))?\s*(.*)", re.IGNORECASE)
@@ -68,7 +68,7 @@ def _body(page: Page) -> list[Box]:
 
 
 def _top(label: Box, before: Box | None, boxes: list[Box]) -> float:
-    """Return where an item begins: in the blank above its label, across which nothing stands; its first line may be as high as a matrix."""
+    """Return where an item begins: in the blank above its label, which nothing crosses; its first line may be as high as a matrix."""
     close, top = label.y0 - ABOVE, label.y0
     for box in sorted((box for box in boxes if label.y0 - REACH < box.y1 and box.y0 < label.y0), key=lambda box: -box.y1):
         if box.y1 < top - BLANK:

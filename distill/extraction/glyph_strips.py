@@ -2,7 +2,7 @@
 
 A recogniser flattens 3 raised to 10 into 310 and loses a built-up fraction. Geometry sees both, whatever they say, so the
 strips show ``3^(10)`` and ``3/4`` instead: small raised print goes down to the baseline inside a painted ``^( )``, lowered print inside
-``_( )``, and what stands above and below a rule goes on both sides of a painted slash. Boxes are in pixels, y points down.
+``_( )``, and what is above and below a rule goes on both sides of a painted slash. Boxes are in pixels, y points down.
 """
 
 from typing import NamedTuple
@@ -176,7 +176,7 @@ def _under(unit: Unit, other: Unit, base: int, cap: int) -> bool:
 
 
 def _kind(unit: Unit, base: int, cap: int) -> str:
-    """Say how a unit stands: a flat mark may be a raised minus sign, which its neighbours decide."""
+    """Say which kind a unit is: a flat mark may be a raised minus sign, which its neighbours decide."""
     box = unit.boxes[0]
     if unit.kind == "fraction":
         return "fraction"

@@ -36,7 +36,7 @@ def rows(page: Page, rounds: int) -> list[Row]:
 
 
 def _completed(column: list[Row], page: Page) -> list[Row]:
-    """Keep the rows that stand at one spacing, and add those that are missing between them."""
+    """Keep the rows at one spacing, and add those that are missing between them."""
     steps = [(b.y - a.y) / (b.place - a.place) for a in column for b in column if b.place > a.place and b.y > a.y]
     if len(steps) < 3:
         return column if len(column) < 4 else []
@@ -77,7 +77,7 @@ def _beside(box: Box, row: Row, step: float, tall: float) -> bool:
 
 
 def _spelled(boxes: list[Box]) -> str:
-    """Join an answer's boxes; one that stands below another is its denominator."""
+    """Join an answer's boxes; one below another is its denominator."""
     left = sorted(boxes, key=lambda box: (box.x0, box.y0))
     words: list[str] = []
     while left:

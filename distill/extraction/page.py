@@ -7,11 +7,11 @@ SIGNS = str.maketrans("−–—‐‑’‘“”º", "-----''\"\"°")  # typog
 ABOVE, BELOW = 10.0, 3.0  # points: a piece of text reaches so far from its baseline
 WIDTH = 5.0  # points a character
 Region = tuple[float, float, float, float]  # left, top, right, bottom in points from a page's upper left corner
-BESIDE = 11.0  # points: a fraction's numerator or a raised mark stands this close to the middle of its line
+BESIDE = 11.0  # points: a fraction's numerator or a raised mark is this close to the middle of its line
 
 
 class Box(NamedTuple):
-    """Recognised text and where it stands, in points from the page's upper left corner."""
+    """Recognised text and its edges, in points from the page's upper left corner."""
 
     x0: float
     y0: float
@@ -73,7 +73,7 @@ def lines_of(boxes: Sequence[Box]) -> list[Line]:
 
 
 def rows(boxes: Sequence[Box]) -> list[list[Box]]:
-    """Group boxes into lines from top to bottom, each from left to right; small print goes to the line that it stands beside."""
+    """Group boxes into lines from top to bottom, each from left to right; small print goes to the line beside it."""
     found: list[list[Box]] = []
     for box in sorted(boxes, key=lambda box: (box.x0 - box.x1, box.y0)):  # the widest first: they are the lines of prose
         beside = [row for row in found if _fits(box, row)]
@@ -86,7 +86,7 @@ def rows(boxes: Sequence[Box]) -> list[list[Box]]:
 
 
 def _fits(box: Box, row: list[Box]) -> bool:
-    """Tell whether a box stands on the height of a row's first box and does not cover another of its boxes on the same height."""
+    """Tell whether a box is on the height of a row's first box and does not cover another of its boxes on the same height."""
     if abs(row[0].middle - box.middle) > BESIDE:
         return False
     return not any(

@@ -1,4 +1,4 @@
-"""Transcribed items against printed ones: what each is on the page, what differs, and which deserve a look."""
+"""Transcribed items against printed ones: what each is on the page, what differs, and which to check."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ from distill.records.problem import CODES, Problem
 
 Again = Callable[[Sequence[tuple[str, Item]]], Sequence[str]]
 Share = Annotated[float, Meta(gt=0, le=1)]
-CLEAR = 0.9  # similarity from which a text is plainly that of an item, wherever it stands
+CLEAR = 0.9  # similarity from which a text is plainly that of an item, whatever its number
 BANDS = (0.6, 0.8, 0.9, 0.95, 1.0)
 
 
@@ -42,7 +42,7 @@ class Printed(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A transcribed item beside the printed one."""
+    """A transcribed item and the printed one."""
 
     entry: Entry
     where: tuple[int, str, str] | None  # of the printed item
@@ -55,9 +55,9 @@ def identity(year: int, section: str, number: str) -> str:
 
 
 def reconcile(entries: Sequence[Entry], printed: Printed, params: Datafile, again: Again) -> tuple[list[Problem], list[ExtractedItem]]:
-    """Return one problem a transcribed entry, byte for byte, and one reading a transcribed or printed item, both by id.
+    """Return one problem a transcribed entry, byte for byte, and one extracted item a transcribed or printed item, both by id.
 
-    `again` reads items a second time: a difference counts where both readings bear it out.
+    `again` reads items a second time: a difference counts where both readings confirm it.
     """
     matches = [match(entry, printed, params.placeholder) for entry in entries]
     problems = sorted((_problem(found, printed) for found in matches), key=lambda problem: problem.id)

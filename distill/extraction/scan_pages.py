@@ -7,7 +7,7 @@ from distill.extraction import key_pages
 from distill.extraction.page import Box, Page, rows
 
 MOST = 99  # no test has so many items
-HEAD = 0.19  # what stands above this share of a page's height is its head
+HEAD = 0.19  # what is above this share of a page's height is its head
 KINDS = ("blank", "key", "other", "sheet", "solutions", "team", "test")
 TITLES = {
     "team": re.compile(r"team (test|competition|round)|person team|team solutions"),

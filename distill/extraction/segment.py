@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from distill.extraction.page import Line, Page, Piece
 
-FOOT = 0.94  # what stands below this share of a page's height is its running foot
+FOOT = 0.94  # what is below this share of a page's height is its running foot
 ABOVE, BELOW = 14.0, 6.0  # points: a line of print reaches so far from its baseline
 WIDE = 6.0  # points a character, in type of 12 points
 NEAR = 12.0  # points: numbers of one test begin this close to one another
@@ -15,7 +15,7 @@ HEADING = re.compile(r"\b(answers?|key|solutions?)\b", re.IGNORECASE)
 
 
 class Read(NamedTuple):
-    """A numbered text and where it stood."""
+    """A numbered text and where it is."""
 
     number: str  # 7, T1
     text: str
@@ -49,7 +49,7 @@ def _body(page: Page) -> list[Line]:
 
 
 def _is_key(page: Page) -> bool:
-    """A key's heading stands in the upper third, in at most six words, and is no numbered line; an answer sheet is no key."""
+    """A key's heading is in the upper third, in at most six words, and is no numbered line; an answer sheet is no key."""
     heads = [line.text for line in _body(page) if line.y < page.height / 3 and len(line.text.split()) <= 6]
     return any(HEADING.search(head) and "sheet" not in head.lower() and not NUMBER.match(head) for head in heads)
 
@@ -79,7 +79,7 @@ def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
 
 
 def _region(line: Line) -> tuple[float, float, float, float]:
-    """Return where a line stands: from above its capitals to below its baseline, and about as wide as its characters."""
+    """Return a line's region: from above its capitals to below its baseline, and about as wide as its characters."""
     last = line.pieces[-1]
     return line.pieces[0].x, round(line.y - ABOVE, 1), round(last.x + WIDE * len(last.text), 1), round(line.y + BELOW, 1)
 
@@ -96,7 +96,7 @@ def _follows(number: str, found: list[Read]) -> bool:
 
 
 def _add_answers(page: Page, answers: dict[str, str], dropped: Counter[str]) -> None:
-    """Read a key's lines; each may hold several columns of number and answer."""
+    """Read a key's lines; each may have several columns of number and answer."""
     for line in _body(page):
         number = ""
         for piece in line.pieces:

@@ -40,7 +40,7 @@ def _of_year(path: Path, sections: dict[str, str], rounds: int) -> list[Entry]:
     entries = []
     for title, questions in document.items():
         if title not in sections:
-            raise InputError(f"{path}: section {title!r}; allowed: {', '.join(sections)}; mend extract.transcription.sections")
+            raise InputError(f"{path}: section {title!r}; allowed: {', '.join(sections)}; fix extract.transcription.sections")
         if not isinstance(questions, dict):
             raise InputError(f"{path}: {title}: expected a mapping of questions, got {type(questions).__name__}; run `dvc repro` for fetch")
         for key, entry in questions.items():

@@ -20,7 +20,7 @@ PROBLEMS = {
     "distinct_texts_real": "distinct texts of the real problems",
     "clusters": "clusters of near-duplicates (a problem alone is one)",
     "clusters_of_several": "of these with more than one problem",
-    "problems_in_clusters_of_several": "problems that stand in those",
+    "problems_in_clusters_of_several": "problems in those",
     "largest_cluster": "problems in the largest",
 }
 PUBLISHED = {
@@ -64,7 +64,7 @@ def _clusters(assignments: Sequence[Assignment]) -> list[str]:
         members[each.cluster].append(each.id)
     split = {each.id: each.split for each in assignments}
     rows = [[split[cluster], " ".join(ids)] for cluster, ids in sorted(members.items()) if len(ids) > 1]
-    return ["### Near-duplicates", "Each stands on one side of the split:", _grid(["split", "problems"], rows)] if rows else []
+    return ["### Near-duplicates", "Each is on one side of the split:", _grid(["split", "problems"], rows)] if rows else []
 
 
 def _reading(reading: Row) -> list[str]:

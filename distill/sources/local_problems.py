@@ -56,12 +56,10 @@ def copy(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
 
 
 def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    """Return problems and readings by id, and counts of what was kept and dropped; an InputError where an id stands twice."""
+    """Return problems and readings by id, and counts of what was kept and dropped; an InputError where an id occurs twice."""
     rows = read_records(path, Given)
     if twice := [name for name, count in Counter(row.id for row in rows).items() if count > 1]:
-        raise InputError(
-            f"{path}: id {twice[0]} stands there {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own"
-        )
+        raise InputError(f"{path}: id {twice[0]} occurs {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own")
     kept = sorted((row for row in rows if row.gold.strip()), key=lambda row: row.id)
     if not kept:
         raise InputError(f"{path}: no problem with an answer; each line needs id, statement and gold")

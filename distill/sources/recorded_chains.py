@@ -121,7 +121,7 @@ def match(level: str, lines: Sequence[Line], rows: Sequence[Row], seed: int | No
     before = [line for _, line in sorted(zip(order, lines, strict=True))]
     first, last = _in_order(before, rows), _in_order(before[::-1], rows[::-1])[::-1]
     if first != [len(rows) - 1 - at for at in last]:
-        raise ValueError(f"level {level}: some questions stand twice in the table and the shuffle with seed {seed} leaves open which")
+        raise ValueError(f"level {level}: some questions occur twice in the table and the shuffle with seed {seed} leaves open which")
     return [RecordedTrace(rows[at].id, level, line.part, line.position, line.text) for at, line in zip(first, before, strict=True)]
 
 
