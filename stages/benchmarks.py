@@ -10,7 +10,8 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import replacing, write_records
-from distill.sources.benchmark_sources import PROVIDERS, Competition, Hub, Local, Repository, Target
+from distill.sources import benchmark_sources
+from distill.sources.benchmark_sources import KINDS, Competition, Hub, Local, Repository
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -23,8 +24,8 @@ def main(paths: Paths) -> None:
     """Read section `benchmarks`, write NAME.jsonl for each that section `sample` asks."""
     study = paths.study_file
     for name, keys in study_file.section(study, "benchmarks", dict[str, dict[str, Any]]).items():
-        if keys.get("kind") not in PROVIDERS:
-            raise InputError(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(PROVIDERS)}")
+        if keys.get("kind") not in KINDS:
+            raise InputError(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(KINDS)}")
     sources = study_file.section(study, "benchmarks", dict[str, Competition | Repository | Hub | Local])
     asked = study_file.section(study, "sample", Asked).benchmarks
     if unknown := [name for name in asked if name not in sources]:
@@ -35,8 +36,8 @@ def main(paths: Paths) -> None:
         folder.mkdir()
         for name, source in sources.items():
             if name in asked:
-                target = Target(name, forms[name], paths.work / "benchmarks" / name)
-                made = write_records(folder / f"{name}.jsonl", PROVIDERS[str(source.__struct_config__.tag)](source, target))
+                problems = benchmark_sources.problems(source, name, forms[name], paths.work / "benchmarks" / name)
+                made = write_records(folder / f"{name}.jsonl", problems)
                 print(f"benchmarks: {name}: {made} problems; answers: {source.form}; licence: {source.licence}")
                 wrote += made
     command.closing("benchmarks", len(asked), wrote)

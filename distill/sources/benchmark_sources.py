@@ -1,9 +1,8 @@
 """Where a benchmark comes from: generated here, or a published table from a repository, the hub or this machine."""
 
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +15,7 @@ from distill.sources.benchmark_tables import Columns
 from distill.sources.download import Download, File, download
 from distill.sources.hub import snapshot
 
+KINDS = ("competition", "download", "hub", "file")
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -65,53 +65,20 @@ class Local(Published, frozen=True, tag_field="kind", tag="file"):
     """A file on this machine; its path is relative to the root of the tree, or absolute."""
 
 
-class Target(NamedTuple):
-    """Where a benchmark is made: its name, the form of its answers, and a folder that keeps what a cut-off download has."""
-
-    name: str
-    form: Form
-    work: Path
-
-
-def generated(source: Competition, target: Target) -> list[Problem]:
-    """Return the invented competition's transfer benchmark."""
-    items = transfer(source.seed, source.n)
-    name = target.name
-    return [
-        Problem(f"{name}-{int(item.number):04}", name, "", 0, item.number, item.statement, item.gold, "", 0, "generated") for item in items
-    ]
-
-
-def downloaded(source: Repository, target: Target) -> list[Problem]:
-    """Return the problems of a table that lies in a repository."""
-    pinned = [File(source.path, source.size, source.sha256)]
-    files = Download(source.url, source.repository, source.commit, source.retries, source.timeout, pinned)
-    with TemporaryDirectory() as folder:
-        download(files, Path(folder), target.work)
-        return _problems(Path(folder, source.path), source, target)
-
-
-def from_hub(source: Hub, target: Target) -> list[Problem]:
-    """Return the problems of a table that lies in a data set on the hub."""
-    path = snapshot(source.repository, source.revision, [source.path], "dataset") / source.path
-    benchmark_tables.check(path, source.sha256)
-    return _problems(path, source, target)
-
-
-def local(source: Local, target: Target) -> list[Problem]:
-    """Return the problems of a table that lies on this machine."""
-    benchmark_tables.check(Path(source.path), source.sha256)
-    return _problems(Path(source.path), source, target)
-
-
-def _problems(path: Path, source: Published, target: Target) -> list[Problem]:
+def problems(source: Competition | Published, name: str, form: Form, work: Path) -> list[Problem]:
+    """Return the benchmark's problems; `form` is that of its answers, and `work` keeps what a cut-off download has."""
+    if isinstance(source, Competition):
+        items = transfer(source.seed, source.n)
+        return [Problem(f"{name}-{int(i.number):04}", name, "", 0, i.number, i.statement, i.gold, "", 0, "generated") for i in items]
     table = benchmark_tables.Table(source.rows, source.first, source.columns)
-    return benchmark_tables.problems(path, table, target.form, target.name)
-
-
-PROVIDERS: dict[str, Callable[[Any, Target], list[Problem]]] = {
-    "competition": generated,
-    "download": downloaded,
-    "hub": from_hub,
-    "file": local,
-}
+    if isinstance(source, Repository):
+        pinned = [File(source.path, source.size, source.sha256)]
+        files = Download(source.url, source.repository, source.commit, source.retries, source.timeout, pinned)
+        with TemporaryDirectory() as folder:
+            download(files, Path(folder), work)
+            return benchmark_tables.problems(Path(folder, source.path), table, form, name)
+    path = Path(source.path)
+    if isinstance(source, Hub):
+        path = snapshot(source.repository, source.revision, [source.path], "dataset") / source.path
+    benchmark_tables.check(path, source.sha256)
+    return benchmark_tables.problems(path, table, form, name)

@@ -56,7 +56,7 @@ def copy(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
 
 
 def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    """Return problems and readings by id, and counts of what was kept and dropped; an InputError where an id occurs twice."""
+    """Return problems and extracted items by id, and counts of what was kept and dropped; an InputError where an id occurs twice."""
     rows = read_records(path, Given)
     if twice := [name for name, count in Counter(row.id for row in rows).items() if count > 1]:
         raise InputError(f"{path}: id {twice[0]} occurs {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own")
@@ -68,5 +68,5 @@ def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]
         for number, row in enumerate(kept, 1)
     ]
     nowhere = (0.0, 0.0, 0.0, 0.0)
-    readings = [ExtractedItem(row.id, path.name, 0, nowhere, row.statement, "", 1.0, [], None, row.id, 0, []) for row in kept]
-    return problems, readings, {"problems": len(kept), "dropped_no_answer": len(rows) - len(kept)}
+    items = [ExtractedItem(row.id, path.name, 0, nowhere, row.statement, "", 1.0, [], None, row.id, 0, []) for row in kept]
+    return problems, items, {"problems": len(kept), "dropped_no_answer": len(rows) - len(kept)}
