@@ -68,7 +68,7 @@ def main(study: str, copies: str = "200") -> None:
             begun = time.monotonic()
             try:
                 read = page_reader.read_all([target], settings, params.limits)
-                found = exam_items.items(scan_pages.classed(read[target], "", 8), 8)
+                found = exam_items.items(scan_pages.classify(read[target], "", 8), 8)
                 end = "read in part or whole" if found else "read, no item"
             except InputError as fault:
                 end = "one line"

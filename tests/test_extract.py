@@ -19,7 +19,7 @@ from distill.extraction.glyph_strips import Grey
 from distill.extraction.page import Line, Page, Piece
 from distill.extraction.page_jobs import Job
 from distill.extraction.page_reader import Settings
-from distill.extraction.segment import Booklet, Read, segment
+from distill.extraction.segment import Booklet, NumberedText, segment
 from distill.processes import worker_pool
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
@@ -189,11 +189,11 @@ def test_a_blank_answer_sheet_is_no_key() -> None:
 
 
 def _test(problems: str, answers: dict[str, str], key_pages: int = 1) -> Booklet:
-    return Booklet(tuple(Read(number, "Find it.", 1, "text", (0, 0, 9, 9)) for number in problems), answers, key_pages, Counter())
+    return Booklet(tuple(NumberedText(number, "Find it.", 1, "text", (0, 0, 9, 9)) for number in problems), answers, key_pages, Counter())
 
 
 def _joined(test: Booklet) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    return join_keys.joined({Path("2011-two-person.pdf"): join_keys.Test(2011, "two-person", test)})
+    return join_keys.join({Path("2011-two-person.pdf"): join_keys.Test(2011, "two-person", test)})
 
 
 @pytest.mark.parametrize(

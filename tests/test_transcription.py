@@ -56,11 +56,11 @@ SOLVED = _scan((100, 40, "2031 Anytown - Team Test"), (36, 200, "1. Prove it."),
     ],
 )
 def test_pages_are_classed(scans: list[Page], expected: list[tuple[str, str]]) -> None:
-    assert [(leaf.kind, leaf.section) for leaf in scan_pages.classed(scans, "two-person", 8)] == expected
+    assert [(each.kind, each.section) for each in scan_pages.classify(scans, "two-person", 8)] == expected
 
 
 def _numbers(*boxes: tuple[float, float, str], section: str = "two-person") -> dict[str, str]:
-    found = exam_items.items([scan_pages.Leaf(_scan(*boxes), "test", section)], 8)
+    found = exam_items.items([scan_pages.ClassifiedPage(_scan(*boxes), "test", section)], 8)
     return {item.number: item.text for item in found}
 
 
@@ -85,14 +85,14 @@ def test_a_space_in_a_label_is_no_word() -> None:
 
 
 def test_an_item_goes_on_to_the_next_page() -> None:
-    leaves = [scan_pages.Leaf(_scan((36, 700, "1. Add"), number=1), "test", "two-person")]
-    leaves.append(scan_pages.Leaf(_scan((60, 40, "seven."), (36, 80, "2. Sub."), number=2), "test", "two-person"))
-    assert [(item.number, item.text, item.page) for item in exam_items.items(leaves, 8)] == [("1", "Add seven.", 1), ("2", "Sub.", 2)]
+    classified = [scan_pages.ClassifiedPage(_scan((36, 700, "1. Add"), number=1), "test", "two-person")]
+    classified.append(scan_pages.ClassifiedPage(_scan((60, 40, "seven."), (36, 80, "2. Sub."), number=2), "test", "two-person"))
+    assert [(item.number, item.text, item.page) for item in exam_items.items(classified, 8)] == [("1", "Add seven.", 1), ("2", "Sub.", 2)]
 
 
 def test_a_region_reaches_to_the_next_item() -> None:
     scan = _scan((36, 100, "1. Add."), (60, 150, "a figure"), (36, 200, "2. Sub."))
-    first = exam_items.items([scan_pages.Leaf(scan, "test", "two-person")], 8)[0]
+    first = exam_items.items([scan_pages.ClassifiedPage(scan, "test", "two-person")], 8)[0]
     assert first.region == (32, 89.5, 112, 189.5)
 
 
@@ -252,13 +252,13 @@ def test_a_folder_without_transcription_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_nothing_read_is_too_strange(seed: int) -> None:
-    """Any boxes at all are classed and cut, or are nothing: what a damaged scan is read as."""
+    """Any boxes at all are classified and cut, or are nothing: what a damaged scan is read as."""
     rng = random.Random(seed)
     words = ["1.", "2.", "T1.", "10.", "___", "Name:", "Answers", "Two-Person", "Team Test", "", " ", "7", "½", "(T2)", "12 .", "Solution"]
     boxes = [(rng.uniform(0, 600), rng.uniform(0, 790), rng.choice(words)) for _ in range(rng.randrange(60))]
-    leaves = scan_pages.classed([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
-    for leaf in leaves:
-        key_pages.answers(leaf.page, 8)
-    for item in exam_items.items([leaf._replace(kind="test") for leaf in leaves], 8):
+    classified = scan_pages.classify([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
+    for each in classified:
+        key_pages.answers(each.page, 8)
+    for item in exam_items.items([each._replace(kind="test") for each in classified], 8):
         assert item.region[0] <= item.region[2]
         assert item.region[1] <= item.region[3]

@@ -41,7 +41,7 @@ def as_printed(exams: Mapping[Path, Exam], expected: Mapping[Path, int], setting
     """Take the PDFs' own text for the text of record; `expected` says how many problems each file should print."""
     pages = page_reader.read_all(list(exams), settings, limits)
     booklets = {path: segment(pages[path]) for path in exams}
-    problems, items, counts = join_keys.joined({path: join_keys.Test(*exams[path], booklet) for path, booklet in booklets.items()})
+    problems, items, counts = join_keys.join({path: join_keys.Test(*exams[path], booklet) for path, booklet in booklets.items()})
     missing = sum(max(expected[path] - len(booklet.problems), 0) for path, booklet in booklets.items())
     return problems, items, counts | _sizes(pages) | {"expected": sum(expected.values()), "missing": missing}
 
@@ -74,14 +74,14 @@ def _printed(exams: Mapping[Path, Exam], pages: Mapping[Path, list[Page]], round
     """Classify each file's pages and take their items and answers; where two files print one item, the first by name counts."""
     found, kinds = Printed({}, {}), Counter[str]()
     for path, (year, section) in sorted(exams.items()):
-        leaves = scan_pages.classed(pages[path], section, rounds)
-        kinds.update(leaf.kind for leaf in leaves)
-        for item in exam_items.items(leaves, rounds):
+        classified = scan_pages.classify(pages[path], section, rounds)
+        kinds.update(each.kind for each in classified)
+        for item in exam_items.items(classified, rounds):
             found.items.setdefault((year, item.section, item.number), (path.name, item))
-        for leaf in leaves:
-            if leaf.kind == "key":
-                for number, answer in key_pages.answers(leaf.page, rounds if leaf.section == "two-person" else scan_pages.MOST).items():
-                    found.keys.setdefault((year, leaf.section, number), answer)
+        for each in classified:
+            if each.kind == "key":
+                for number, answer in key_pages.answers(each.page, rounds if each.section == "two-person" else scan_pages.MOST).items():
+                    found.keys.setdefault((year, each.section, number), answer)
     return found, kinds
 
 

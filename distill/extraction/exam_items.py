@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from distill.extraction.item_numbers import named, place
+from distill.extraction.item_numbers import named, position
 from distill.extraction.page import Box, Page, text
-from distill.extraction.scan_pages import Leaf
+from distill.extraction.scan_pages import ClassifiedPage
 
 ABOVE = 7.0  # points: what is this much above an item's first line is still its own: a numerator, a raised mark
 BLANK, REACH = 7.0, 40.0  # points: a blank this high parts two items; what is higher than this above a label is not its own
@@ -29,12 +29,12 @@ class Item(NamedTuple):
     text: str
 
 
-def items(leaves: list[Leaf], rounds: int) -> list[Item]:
+def items(classified: list[ClassifiedPage], rounds: int) -> list[Item]:
     """Return the items of a file's tests in printed order; a two-person item after the `rounds`th is a tiebreaker, whatever its name."""
     tests: dict[str, list[Page]] = defaultdict(list)
-    for leaf in leaves:
-        if leaf.kind == "test":
-            tests[leaf.section].append(leaf.page)
+    for each in classified:
+        if each.kind == "test":
+            tests[each.section].append(each.page)
     return [item for section, pages in tests.items() for item in _of_test(section, pages, rounds if section == "two-person" else 99)]
 
 
@@ -79,11 +79,11 @@ def _top(label: Box, before: Box | None, boxes: list[Box]) -> float:
 
 
 def _starts(boxes: list[Box], last: int, rounds: int) -> list[tuple[int, Box, str]]:
-    """Return (place, label's box, what follows the label in it) of each item that begins on a page, in order."""
+    """Return (position, label's box, what follows the label in it) of each item that begins on a page, in order."""
     labels = []
     for box in sorted(boxes, key=lambda box: box.y0):
         if match := LABEL.match(box.text):
-            labels.append((place((match[1] or f"T{match[2]}").replace(" ", ""), rounds), box, match[3].strip()))
+            labels.append((position((match[1] or f"T{match[2]}").replace(" ", ""), rounds), box, match[3].strip()))
     if not labels:
         return []
     left = min(box.x0 for _, box, _ in labels)
@@ -92,7 +92,7 @@ def _starts(boxes: list[Box], last: int, rounds: int) -> list[tuple[int, Box, st
 
 
 def _longest(labels: list[tuple[int, Box, str]], last: int) -> list[tuple[int, Box, str]]:
-    """Return the longest run of labels whose places rise from above `last`, by few at a time."""
+    """Return the longest run of labels whose positions rise from above `last`, by few at a time."""
     best: list[list[tuple[int, Box, str]]] = []
     for index, label in enumerate(labels):
         before = [run for run, other in zip(best, labels[:index], strict=True) if run and other[0] < label[0]]

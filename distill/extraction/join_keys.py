@@ -20,8 +20,8 @@ class Test(NamedTuple):
     booklet: Booklet
 
 
-def joined(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    """Join the problems of each file with its key's answers: problems and extracted items by id, and counts of what was kept and dropped."""
+def join(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
+    """Join the problems of each file with its key's answers; return both records by id, and counts of what was kept and dropped."""
     problems: list[Problem] = []
     items: list[ExtractedItem] = []
     dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from distill.extraction.item_numbers import named, place
+from distill.extraction.item_numbers import named, position
 from distill.extraction.page import Box, Page
 
 LABEL = re.compile(r"\(?(t\s*)?(\d{1,2})\s*[.,:]?", re.IGNORECASE)
@@ -18,7 +18,7 @@ NOTE = 140.0  # points: small print beyond this is a note (the unit, the form th
 class Row(NamedTuple):
     """One numbered row."""
 
-    place: int
+    position: int
     x: float
     y: float  # middle of the number
 
@@ -29,20 +29,20 @@ def rows(page: Page, rounds: int) -> list[Row]:
     for box in page.boxes:
         match = LABEL.fullmatch(box.text.strip())
         if match and box.x1 - box.x0 < 45 and box.y0 > 0.2 * page.height:
-            at = place(f"T{match[2]}" if match[1] else match[2], rounds)
+            at = position(f"T{match[2]}" if match[1] else match[2], rounds)
             labels.append(Row(at, box.x0, box.middle))
-    columns = [[row for row in labels if row.x < 100], [row for row in labels if 290 < row.x < (450 if row.place > rounds else 400)]]
+    columns = [[row for row in labels if row.x < 100], [row for row in labels if 290 < row.x < (450 if row.position > rounds else 400)]]
     return [row for column in columns for row in _completed(column, page)]
 
 
 def _completed(column: list[Row], page: Page) -> list[Row]:
     """Keep the rows at one spacing, and add those that are missing between them."""
-    steps = [(b.y - a.y) / (b.place - a.place) for a in column for b in column if b.place > a.place and b.y > a.y]
+    steps = [(b.y - a.y) / (b.position - a.position) for a in column for b in column if b.position > a.position and b.y > a.y]
     if len(steps) < 3:
         return column if len(column) < 4 else []
     step = median(steps)
-    zero = median(row.y - step * row.place for row in column)
-    kept = {row.place: row for row in column if abs(row.y - zero - step * row.place) < 0.35 * step}
+    zero = median(row.y - step * row.position for row in column)
+    kept = {row.position: row for row in column if abs(row.y - zero - step * row.position) < 0.35 * step}
     if not kept:
         return []
     x = median(row.x for row in kept.values())
@@ -59,11 +59,11 @@ def answers(page: Page, rounds: int) -> dict[str, str]:
     found = rows(page, rounds)
     heights = [box.y1 - box.y0 for box in page.boxes if LABEL.fullmatch(box.text.strip())]
     tall = median(heights) if heights else 15.0
-    step = median([b.y - a.y for a, b in pairwise(found) if b.place == a.place + 1 and b.y > a.y] or [50.0])
+    step = median([b.y - a.y for a, b in pairwise(found) if b.position == a.position + 1 and b.y > a.y] or [50.0])
     taken: dict[str, str] = {}
     for row in found:
         own = [box for box in page.boxes if _beside(box, row, step, tall)]
-        taken[named(row.place, rounds)] = _spelled(own)
+        taken[named(row.position, rounds)] = _spelled(own)
     return taken
 
 

@@ -19,7 +19,7 @@ FIELD = re.compile(r"^(names?|team code|school)\b")
 FORM = re.compile(r"^(name|team code|school|note: all|answers? for)\b")  # what a sheet or a key, and no test, says in its head
 
 
-class Leaf(NamedTuple):
+class ClassifiedPage(NamedTuple):
     """A page with its class and section ("" for a team's pages)."""
 
     page: Page
@@ -27,29 +27,29 @@ class Leaf(NamedTuple):
     section: str
 
 
-def classed(pages: list[Page], section: str, rounds: int) -> list[Leaf]:
-    """Class a file's pages in order: a page without a title goes on with the page before it; `section` is the file's own, if it has one."""
-    leaves: list[Leaf] = []
-    last = Leaf(pages[0], "other", section) if pages else None
+def classify(pages: list[Page], section: str, rounds: int) -> list[ClassifiedPage]:
+    """Classify a file's pages in order: a page without a title continues the one before; `section` is the file's own, if it has one."""
+    found: list[ClassifiedPage] = []
+    last = ClassifiedPage(pages[0], "other", section) if pages else None
     for page in pages:
         title = _title(page)
         if not page.boxes:
-            leaves.append(Leaf(page, "blank", ""))
+            found.append(ClassifiedPage(page, "blank", ""))
             continue
         assert last is not None
         if title == "team":
-            last = Leaf(page, "solutions" if _solved(page) else "team", "")
+            last = ClassifiedPage(page, "solutions" if _solved(page) else "team", "")
         elif is_form(page):
             most = rounds if "two-person" in (title, section) else MOST
-            last = Leaf(page, "key" if key_pages.is_filled(page, most) else "sheet", title or section)
+            last = ClassifiedPage(page, "key" if key_pages.is_filled(page, most) else "sheet", title or section)
         elif title:
-            last = Leaf(page, "test", title)
+            last = ClassifiedPage(page, "test", title)
         elif last.kind in ("team", "solutions"):
-            last = Leaf(page, "solutions" if last.kind == "solutions" or _solved(page) else "team", "")
+            last = ClassifiedPage(page, "solutions" if last.kind == "solutions" or _solved(page) else "team", "")
         else:
             last = last._replace(page=page, kind="test" if last.kind == "other" else last.kind)
-        leaves.append(last)
-    return leaves
+        found.append(last)
+    return found
 
 
 def _head(page: Page) -> list[Box]:

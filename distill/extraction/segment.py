@@ -14,7 +14,7 @@ NUMBER = re.compile(r"(?:(\d{1,2})\s*[.)]|(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s
 HEADING = re.compile(r"\b(answers?|key|solutions?)\b", re.IGNORECASE)
 
 
-class Read(NamedTuple):
+class NumberedText(NamedTuple):
     """A numbered text and where it is."""
 
     number: str  # 7, T1
@@ -27,7 +27,7 @@ class Read(NamedTuple):
 class Booklet(NamedTuple):
     """What a file holds: problems in printed order, answers by number, and what was not understood, by reason."""
 
-    problems: tuple[Read, ...]
+    problems: tuple[NumberedText, ...]
     answers: dict[str, str]
     key_pages: int
     dropped: Counter[str]
@@ -58,9 +58,9 @@ def _named(found: re.Match[str]) -> str:
     return str(int(found[1])) if found[1] else f"T{found[2]}"
 
 
-def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
+def _problems(pages: list[Page], dropped: Counter[str]) -> list[NumberedText]:
     """Collect problems: one begins at a number in its column that follows the last one, by three at most where some were lost."""
-    found: list[Read] = []
+    found: list[NumberedText] = []
     left = 0.0
     for page in pages:
         for line in _body(page):
@@ -68,7 +68,7 @@ def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
             x = line.pieces[0].x
             if start and _follows(_named(start), found) and (not found or abs(x - left) < NEAR):
                 left = x if not found else left
-                found.append(Read(_named(start), start[3], page.number, page.reader, _region(line)))
+                found.append(NumberedText(_named(start), start[3], page.number, page.reader, _region(line)))
             elif found:
                 last = found[-1]
                 region = _joined(last.region, _region(line)) if last.page == page.number else last.region
@@ -88,7 +88,7 @@ def _joined(one: tuple[float, float, float, float], other: tuple[float, float, f
     return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
-def _follows(number: str, found: list[Read]) -> bool:
+def _follows(number: str, found: list[NumberedText]) -> bool:
     last = found[-1].number if found else "0"
     if number[0] == "T":
         return bool(found) and (last[0] != "T" or int(number[1:]) > int(last[1:]))
