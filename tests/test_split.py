@@ -94,7 +94,7 @@ WRONG = {  # name: (changed parameters, numbers of the problems, part of the mes
     "more seen than trained on": ({"seen": 13}, range(1, 31), "seen is 13, and train holds 12"),
     "more validation problems asked than there are": ({"asked_valid": 7}, range(1, 31), "asked_valid is 7, and valid holds 6"),
     "a year without an exam": ({"years": [2015, 1999]}, range(1, 31), "years: no problem is of 1999"),
-    "an id twice": ({}, [*range(1, 31), 30], "problem id competition-30 stands more than once"),
+    "an id twice": ({}, [*range(1, 31), 30], "problem id competition-30 occurs more than once"),
 }
 
 
