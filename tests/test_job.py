@@ -23,7 +23,7 @@ from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.example import Example
 from distill.records.problem import Problem
-from stages import sample
+from distill.sampling import batch_decoder
 from tests import tiny_model as toy
 from tests import upstream_fixture
 from tests.pipeline import ROOT, Cell, cells
@@ -81,7 +81,8 @@ def study(mirror: Path) -> dict[str, Any]:
 
 def run(cell: Cell) -> None:
     words = shlex.split(cell.cmd)
-    command.run(importlib.import_module(cell.module).main, words[words.index("-m") + 2 :])
+    main = importlib.import_module(cell.module).main
+    main(*command.arguments(main, cell.stage, words[words.index("-m") + 2 :]))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("JOB_MIRROR", str(mirror))
-        patch.setattr(sample, "workers", lambda: 1)
+        patch.setattr(batch_decoder, "workers", lambda: 1)
         study_file.study.cache_clear()
         for cell in cells(root):
             run(cell)
