@@ -7,7 +7,7 @@ import pytest
 
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
-from distill.model.model_io import Student
+from distill.model.chat_tokenizer import ChatTokenizer
 from distill.records.assignment import Assignment
 from distill.records.example import Example, Message
 from distill.records.extracted_item import ExtractedItem
@@ -220,13 +220,13 @@ TURNS = {
 def test_text_and_tokens_are_those_of_transformers(student: Path, turns: list[Message]) -> None:
     from transformers import AutoTokenizer
 
-    reference, ours = AutoTokenizer.from_pretrained(student), Student(student)
+    reference, ours = AutoTokenizer.from_pretrained(student), ChatTokenizer(student)
     chat = [{"role": message.role, "content": message.content} for message in turns]
     assert ours.prompt(turns) == reference.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
     answer = {"role": "assistant", "content": "12 + 30 = 42\nAnswer: 42"}
     whole = reference.apply_chat_template([*chat, answer])["input_ids"]
     tokens, prompt = ours.example([*turns, Message("assistant", answer["content"])])
     assert tokens[:prompt] == ours.prompt(turns)
-    assert tokens[-1] in ours.ends
+    assert tokens[-1] in ours.eos_ids
     assert tokens == whole[: len(tokens)]
     assert ours.decode(whole[len(tokens) :]) == "\n"  # what the template writes after the turn is not trained on

@@ -178,7 +178,7 @@ def _gone(folder: Path) -> None:
     (folder / LAST).unlink()
 
 
-MIRRORS: dict[str, tuple[Callable[[Path], None], str]] = {
+MIRRORS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a wrong file": (_wrong, r"data/train.jsonl: expected sha256 [0-9a-f]{64} \(9 bytes\), got 15e2b0d3[0-9a-f]{56} \(9 bytes\)"),
     "a missing file": (_gone, r"data/train.jsonl: no such file; complete the mirror"),
     "a folder of something else": (lambda folder: folder.rename(folder.with_name("main")), r"no such folder; JOB_MIRROR must name"),
@@ -187,7 +187,7 @@ MIRRORS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize(("spoil", "line"), MIRRORS.values(), ids=MIRRORS)
 def test_a_mirror_folder_is_checked_as_a_server_is(
-    spoil: Callable[[Path], None], line: str, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    spoil: Callable[[Path], object], line: str, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(mirror)
     monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
