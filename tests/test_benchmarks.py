@@ -199,14 +199,14 @@ def test_a_problem_that_is_to_be_asked_and_is_not_there_is_one_line(tmp_path: Pa
     monkeypatch.chdir(tmp_path)
     _own(PATHS)
     write_records(PATHS.problems, [])
-    with pytest.raises(InputError, match="split.jsonl: 1 problems are to be asked, 0 of them are in .*problems.jsonl"):
+    with pytest.raises(InputError, match=r"split.jsonl: 1 problems are to be asked, 0 of them are in .*problems.jsonl"):
         benchmarks.evaluated(PATHS.problems, PATHS.split)
 
 
 def test_a_benchmark_that_is_asked_and_not_known_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     known = {"toy": {"kind": "competition", "n": 1, "seed": 1, "form": "expression", "licence": "MIT"}}
-    with pytest.raises(InputError, match="section 'sample' asks 'toi'; section 'benchmarks' has toy"):
+    with pytest.raises(InputError, match=r"section 'sample' asks 'toi'; section 'benchmarks' has toy"):
         _make({"benchmarks": known, "sample": {"benchmarks": ["toi"]}})
 
 
