@@ -17,6 +17,7 @@ from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.core.markdown import grid
 from distill.stats.intervals import wilson
 
 METHOD = (
@@ -85,7 +86,7 @@ def page(study: str, params: Params, rates: dict[str, dict[str, Any]], results: 
     claims = claims_page.section(params.ledger, results, params, METHOD.format(power=params.power), columns)
     return (
         f"# Re-testing the reported counts of {study}\n\n`dvc repro reported_counts` writes this page from the study file alone.\n\n"
-        f"## Claims\n\n{claims}\n\n## Counts\n\n{claims_page.grid(head, counts)}\n"
+        f"## Claims\n\n{claims}\n\n## Counts\n\n{grid(head, counts)}\n"
     )
 
 

@@ -1,10 +1,9 @@
 """Claims in Markdown: the pages of `claims` and `reported_counts`, the report, README.md and the terminal print these tables and lists."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from tabulate import tabulate
+from collections.abc import Callable, Mapping
 
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
+from distill.core.markdown import grid
 from distill.records.claim_record import ClaimRecord
 
 PATTERN = {"holds": "pattern holds", "fails": "pattern fails"}
@@ -13,13 +12,6 @@ METHOD = (
     "file."
 )
 Columns = Mapping[str, Callable[[ClaimRecord], object]]  # heading: cell
-
-
-def grid(head: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
-    """Return a Markdown table; all columns but the first `left` are aligned to the right."""
-    align = ["left" if column < left else "right" for column in range(len(head))]
-    cells = [[_cell(value) for value in row] for row in rows]
-    return tabulate(cells, [_cell(name) for name in head], tablefmt="pipe", disable_numparse=True, colalign=align if cells else None)
 
 
 def columns(confidence: float) -> Columns:
@@ -84,8 +76,3 @@ def power(record: ClaimRecord, chance: float) -> str:
     """Say what this many units could show, and how many would show what was seen; "" where neither is known."""
     known = [] if record.detectable is None else [f"n = {record.n} shows an effect of {record.detectable:.4f} with probability {chance:g}"]
     return "; ".join(known + ([] if record.deciding is None else [f"the effect seen needs n of about {record.deciding:,}"]))
-
-
-def _cell(value: object) -> str:
-    """Write a cell; a text of a study file or a metric may hold what ends a cell."""
-    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")

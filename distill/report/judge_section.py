@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distill.claims.claims_page import grid
+from distill.core.markdown import grid
 
 PLANTED = {
     "gold": "the gold answer (right)", "wrong": "a near miss", "swapped": "another problem's gold answer", "blank": "nothing, or no value",

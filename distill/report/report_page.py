@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from distill.claims.claims_page import grid
 from distill.core.cells import Cell
+from distill.core.markdown import grid
 from distill.core.study_file import Arm
 from distill.report import judge_section, tables
 from distill.report.plots import Plot

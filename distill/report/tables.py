@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distill.claims.claims_page import grid
 from distill.core.cells import Cell
+from distill.core.markdown import grid
 from distill.core.study_file import Arm
 from distill.report.report_inputs import COMPETITION, Figures, Summary, Training
 
