@@ -19,6 +19,7 @@ PULL_LOG = Path(".work", "pull.log")
 REPRO = ("repro", "--no-run-cache")
 RAN = re.compile(r"Running stage '(.+)':$")
 SKIPPED = re.compile(r"Stage '(.+)' didn't change, skipping$")
+CACHED = re.compile(r"Stage '(.+)' is cached - skipping run, checking out outputs$")  # by its hash, also without the run-cache
 
 
 class Run(NamedTuple):
@@ -26,17 +27,22 @@ class Run(NamedTuple):
 
     ran: list[str]
     skipped: list[str]
+    cached: list[str]  # taken from .dvc/cache
 
 
 def parse(lines: list[str]) -> Run:
     """Read the printed lines of one `dvc repro` or of several, one after another; a stage that ran in one of them has run.
 
     >>> parse(["Stage 'fetch@mini' didn't change, skipping", "Running stage 'split@mini':", "> python -m stages.split mini"])
-    Run(ran=['split@mini'], skipped=['fetch@mini'])
+    Run(ran=['split@mini'], skipped=['fetch@mini'], cached=[])
     """
-    ran = dict.fromkeys(match[1] for line in lines if (match := RAN.match(line)))
-    skipped = dict.fromkeys(match[1] for line in lines if (match := SKIPPED.match(line)))
-    return Run(list(ran), [name for name in skipped if name not in ran])
+    ran, cached, skipped = ([match[1] for line in lines if (match := pattern.match(line))] for pattern in (RAN, CACHED, SKIPPED))
+    cached = [name for name in cached if name not in ran]
+    return Run(_once(ran), _once([name for name in skipped if name not in {*ran, *cached}]), _once(cached))
+
+
+def _once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
 
 
 def main(*words: str) -> None:
@@ -54,7 +60,7 @@ def main(*words: str) -> None:
         show_results.main()
         stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
         print("\n".join(account(run, pulled, stages, lock.read(Path("dvc.lock")))))
-        print("\n".join(compare_head.equality(studies, {*run.ran, *run.skipped}, run.ran)))
+        print("\n".join(compare_head.equality(studies, {name for names in run for name in names}, run.ran)))
 
 
 def _pull_student(study: str) -> bool:
@@ -74,7 +80,8 @@ def _pull_student(study: str) -> bool:
 
 def _force(held: int, lines: list[str]) -> None:
     """Run the skipped stages too, in DVC's order, then whatever depends on an output that differs from before."""
-    rest = [name for name in parse(lines).skipped if not name.startswith("student@")]
+    order = [match[1] for line in lines if (match := SKIPPED.match(line) or CACHED.match(line))]
+    rest = [name for name in order if not name.startswith("student@")]
     before = lock.outputs(lock.read(Path("dvc.lock")))
     if rest:
         _dvc((*REPRO, "--force", "--single-item", *rest), held, lines)
@@ -97,12 +104,13 @@ def _dvc(words: tuple[str, ...], held: int, lines: list[str]) -> None:
 def account(run: Run, pulled: Collection[str], stages: dict[str, Any], locked: dict[str, Any]) -> list[str]:
     """Return the lines that say how many outputs were computed in this run, and for the others why not."""
     in_git = {name for name, body in stages.items() if all(map(_in_git, _outs(body)))}
-    groups: dict[str, list[str]] = {"pulled": [], "in git": [], "unchanged": []}
+    groups: dict[str, list[str]] = {"pulled": [], "in git": [], "cached": run.cached, "unchanged": []}
     for name in run.skipped:
         groups["pulled" if name in pulled else "in git" if name.partition("@")[0] in in_git else "unchanged"].append(name)
     reasons = {
         "pulled": "pulled from the remote",
         "in git": "in git, so that DVC takes them as done, on a fresh clone too; `make repro FORCE=1` computes them",
+        "cached": "in this clone's .dvc/cache since an earlier run or pull; `make repro FORCE=1` computes them",
         "unchanged": "here already, and nothing that they depend on has changed",
     }
     lines = [f"computed in this run: {_count(run.ran, locked)}"]
