@@ -12,7 +12,19 @@ import yaml
 
 from tests.pipeline import ROOT, cells
 
-CODE = ("stages", "prompts", "studies", "tools", "plots/templates", "dvc.yaml", "params.yaml", "engine.yaml", ".dvcignore", ".gitignore")
+CODE = (
+    "stages",
+    "distill",
+    "prompts",
+    "studies",
+    "tools",
+    "plots/templates",
+    "dvc.yaml",
+    "params.yaml",
+    "engine.yaml",
+    ".dvcignore",
+    ".gitignore",
+)
 GIT = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
 BIN = Path(sys.prefix, "bin")
 

@@ -1,4 +1,4 @@
-"""dvc.yaml as tests see it: its stages expanded to cells, and what a stage's code imports and reads."""
+"""dvc.yaml as tests see it: its stages expanded to cells, and what the code of a stage imports and reads."""
 
 import ast
 import itertools
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("stages", "tools")
+PACKAGES = ("stages", "distill", "tools")
+LAUNCHER = "distill/cli"  # starts a stage and says where files lie; it decides no byte of an output, so it is no dependency
 
 
 class Cell(NamedTuple):
@@ -32,13 +33,13 @@ class Cell(NamedTuple):
 
     @property
     def code(self) -> list[str]:
-        """The dependencies that are code: modules, and the engine's pins."""
+        """The dependencies that are code: the module, the packages, and the pins of the engine."""
         return [dep for dep in self.deps if is_code(dep)]
 
 
 def is_code(path: str) -> bool:
-    """Tell code from data among a stage's dependencies."""
-    return path.endswith(".py") or path == "engine.yaml"
+    """Tell code from data among the dependencies of a stage."""
+    return path.startswith(("stages/", "distill/")) or path == "engine.yaml"
 
 
 def cells(root: Path = ROOT) -> list[Cell]:
@@ -129,8 +130,14 @@ def _file(module: str, root: Path) -> str:
     return next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if (root / name).is_file()), "")
 
 
+def package(path: str) -> str:
+    """Return the package of a file: distill/llm, stages; a record is a package of its own name."""
+    parts = path.split("/")
+    return "/".join(parts[:2]) if parts[0] == "distill" else parts[0]
+
+
 class Reads(NamedTuple):
-    """The parameters that a file reads through `stage.section` and `stage.arm`."""
+    """The parameters that a file reads through `study_file.section` and `study_file.arm`."""
 
     study: set[str]  # sections of the study file; "arms" for one arm of it
     params: set[str]  # keys of params.yaml
@@ -138,18 +145,16 @@ class Reads(NamedTuple):
 
 
 def reads(path: Path) -> Reads:
-    """Return what a file reads; a first argument named `params` is params.yaml, every other is a study file."""
+    """Return what a file reads; a first argument that ends in `params` is params.yaml, every other is a study file."""
     found = Reads(set(), set(), [])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "stage"):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "study_file"):
             continue
         if node.func.attr == "arm":
             found.study.add("arms")
-        elif node.func.attr == "study":
-            found.unclear.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
         elif node.func.attr == "section" and isinstance(node.args[1], ast.Constant):
-            where = found.params if ast.unparse(node.args[0]) == "params" else found.study
-            where.add(str(node.args[1].value))
-        elif node.func.attr == "section":
+            where = found.params if ast.unparse(node.args[0]).endswith("params") else found.study
+            where.add(str(node.args[1].value).split(".")[0])
+        else:
             found.unclear.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
     return found

@@ -44,7 +44,7 @@ def guarded(name: str, call: Callable[[], object]) -> None:
 def arguments(main: Callable[..., None], name: str, words: Sequence[str] | None = None) -> list[Any]:
     """Return the arguments of `main`: its paths, then the arm and the seed where its signature has them."""
     coordinates = list(inspect.signature(main).parameters.values())[1:]
-    about, _, rest = (inspect.getmodule(main).__doc__ or "").partition("\n")  # type: ignore[union-attr]
+    about, _, rest = (inspect.getmodule(main).__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{name}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

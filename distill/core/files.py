@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(temporary)
         raise
-    if path.is_dir():  # a folder cannot be replaced in one step: move it away whole, so that no half of it ever stands at `path`
+    if path.is_dir():  # a folder cannot be replaced in one step: move it away whole, so that no half of it is ever at `path`
         _remove(old)
         os.replace(path, old)
     os.replace(temporary, path)
@@ -58,7 +58,7 @@ def iterate_records(path: Path, kind: type[T]) -> Iterator[T]:
             for number, line in enumerate(file, 1):
                 try:
                     record = decoder.decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     raise InputError(f"{path}:{number}: not a {kind.__name__} record: {error}") from None
                 yield record
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro` for the stage that makes it, or `dvc pull`") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""The ledger as it is stored: the figures among the metrics, the words beside the report, so that a diff of metrics shows figures alone."""
+"""A judged claim as it is stored: its figures in claims.json, its words in rationales.json, so that a diff of metrics shows figures."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class ClaimRecord(msgspec.Struct, frozen=True):
 
 
 class Rationale(msgspec.Struct, frozen=True):
-    """What a verdict rests on, in words, as in grounds.json."""
+    """Why a verdict is what it is, as in rationales.json."""
 
     rule: str
     reason: str

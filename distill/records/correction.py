@@ -13,7 +13,7 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     item: str  # the problem's id
     field: Literal["statement", "gold"]
-    before: str = msgspec.field(name="from")  # stands just once in the field
+    before: str = msgspec.field(name="from")  # occurs once in the field
     after: str = msgspec.field(name="to")
     page: int  # 1-based page of the PDF that shows it
     reason: str
@@ -21,14 +21,14 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def correct(problems: Mapping[str, Problem], corrections: Sequence[Correction]) -> dict[str, Problem]:
     """Return the problems with every correction applied, in the order of the list; ValueError where one does not fit."""
-    mended = dict(problems)
+    corrected = dict(problems)
     for each in corrections:
-        problem = mended.get(each.item)
+        problem = corrected.get(each.item)
         if problem is None:
             raise ValueError(f"corrections: {each.item} is no problem of this study; see the ids in problems.jsonl")
         text = getattr(problem, each.field)
         if not each.before or (count := text.count(each.before)) != 1:
-            found = f"stands {count} times" if each.before else "is empty, which stands everywhere"
+            found = f"occurs {count} times" if each.before else "is empty"
             raise ValueError(f"corrections: {each.item}: '{each.before}' {found} in the {each.field}, allowed is once; take a longer piece")
-        mended[each.item] = msgspec.structs.replace(problem, **{each.field: text.replace(each.before, each.after)})
-    return mended
+        corrected[each.item] = msgspec.structs.replace(problem, **{each.field: text.replace(each.before, each.after)})
+    return corrected

@@ -1,4 +1,4 @@
-"""What was read from the page for one item, beside what the pipeline goes on with: the record that an audit looks at."""
+"""One item as read from its page: what an audit compares with the problem that the pipeline uses."""
 
 import msgspec
 

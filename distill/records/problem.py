@@ -1,4 +1,4 @@
-"""A problem: a statement, its gold answer and where both stand. The competition and every benchmark use this record."""
+"""A problem: a statement, its gold answer and their source. The competition and every benchmark use this record."""
 
 import msgspec
 

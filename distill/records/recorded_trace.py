@@ -17,7 +17,7 @@ class RecordedTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str  # the problem's
     level: str  # r1 .. r6
-    part: str  # train | valid | test: where it stands in the published corpus of its level
+    part: str  # train | valid | test: its part of the published corpus of its level
     place: int  # 0-based, in that part
     text: str  # as published, unchanged
 

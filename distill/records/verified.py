@@ -4,7 +4,7 @@ import msgspec
 
 
 class Verified(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A trace with the verifier's verdict; what stands at its default is left out of the file."""
+    """A trace with the verdict of the verifier; a field with its default value is left out of the file."""
 
     id: str
     text: str
