@@ -12,7 +12,6 @@ from tests.dvc_sandbox import BIN, GIT, copy
 
 
 @pytest.mark.dvc
-@pytest.mark.slow
 def test_the_template_runs_from_its_exams_to_its_report(tmp_path: Path) -> None:
     root = copy(tmp_path / "tree")
     before = (root / "params.yaml").read_bytes()

@@ -25,10 +25,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def exclusive(what: str) -> Iterator[int]:
-    """Hold the lock of this clone and yield its file descriptor; InputError where another run holds it."""
-    RUNNING.parent.mkdir(exist_ok=True)
-    with RUNNING.open("a+", encoding="utf-8") as file:
+def exclusive(what: str, path: Path = RUNNING) -> Iterator[int]:
+    """Hold the lock of this clone, or another, and yield its file descriptor; InputError where another run holds it."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -36,7 +36,8 @@ def exclusive(what: str) -> Iterator[int]:
             process, _, other = file.read().strip().partition(" ")
             raise InputError(f"`{other}` runs in this clone as process {process}; wait for its end or stop it") from None
         _note(file.fileno(), os.getpid(), what)
-        check_dvc_locks()
+        if path == RUNNING:
+            check_dvc_locks()
         yield file.fileno()
 
 
