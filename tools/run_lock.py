@@ -61,7 +61,7 @@ def check_dvc_locks() -> None:
         return
     holders = [*record.get("write", {}).values(), *(holder for each in record.get("read", {}).values() for holder in each)]
     for holder in holders:
-        if _lives(holder["pid"]):
+        if holder and _lives(holder["pid"]):
             raise InputError(f"`{holder['cmd']}` runs in this clone as process {holder['pid']}; wait for its end or stop it")
 
 
