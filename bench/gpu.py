@@ -5,8 +5,8 @@ with its weights quantised to 4 bits. Sides run in one process on one model, in 
 
 - train: our trainer beside mlx-lm's `trainer.train` with its own batches, both by section `train` of studies/job.yaml (batch 4, LoRA on
   16 blocks), on examples of 128 to 512 tokens, a quarter of them prompt; a token is one that the loss is taken on;
-- sample: ours (a queue, `ROWS` at a time) beside our decoder in fixed batches and beside one prompt after another, greedily, on prompts of
-  64 to 256 tokens whose answers end at tokens that are one in `END` or at the limit; the loop takes every 16th prompt.
+- sample: ours (continuous batching, `ROWS` at a time) beside our decoder in fixed batches and beside one prompt after another, greedily,
+  on prompts of 64 to 256 tokens whose answers end at tokens that are one in `END` or at the limit; the loop takes every 16th prompt.
 
 The share of the matrix peak is that of a square product in bfloat16 measured here, counting products with the weights; the share of the
 bandwidth is that of a sum over an array measured here, counting the weights read once a step of one prompt alone. Figures enter
@@ -30,7 +30,7 @@ import msgspec
 from bench.record import record
 from distill.core import study_file
 from distill.model import engine
-from stages import train
+from distill.training.recipe import Recipe
 
 engine.start()
 
@@ -126,11 +126,11 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def training(model: Model, shape: dict[str, int], work: dict[str, Any], rounds: int, matrix: float) -> dict[str, float]:
     """Return trained tokens a second of both trainers, their ratio, and the share of the matrix peak that ours reaches."""
-    recipe = study_file.section("studies/job.yaml", "train", train.Params)
+    recipe = study_file.section("studies/job.yaml", "train", Recipe)
     recipe = msgspec.structs.replace(recipe, layers=min(recipe.layers, shape["layers"]), iterations=work["steps"])
     rows: Rows = [(tokens, len(tokens) // 4) for tokens in texts(4 * work["steps"], work["example"], shape["vocabulary"])]
     lora.attach(model, recipe, 1)
-    run = lora.Run(model, recipe, 10**6)
+    run = lora.Run(model, msgspec.structs.replace(recipe, iterations=10**6))
 
     with tempfile.TemporaryDirectory() as folder:
         adapter = Path(folder, "adapters.safetensors")
@@ -168,19 +168,19 @@ def stock(run: lora.Run, rows: Rows, steps: int, adapter: Path) -> float:
 
 
 def sampling(model: Model, work: dict[str, Any], rounds: int, bandwidth: float) -> dict[str, float]:
-    """Return tokens written a second, by a queue, in fixed batches and one prompt after another, and their ratios."""
+    """Return tokens written a second, by continuous batching, in fixed batches and one prompt after another, and their ratios."""
     prompts = sorted(texts(work["prompts"], work["prompt"], model.args.vocab_size), key=len)
-    ends, limit = frozenset(range(0, model.args.vocab_size, END)), work["written"]
+    eos_ids, limit = frozenset(range(0, model.args.vocab_size, END)), work["written"]
 
     def ours() -> float:
-        return sum(map(len, decode.refilled(model, prompts, ends, limit, ROWS, decode.greedy)))
+        return sum(map(len, decode.continuous_batching(model, prompts, eos_ids, limit, ROWS, decode.greedy)))
 
     def fixed() -> float:
         parts = [prompts[start : start + ROWS] for start in range(0, len(prompts), ROWS)]
-        return sum(len(row) for part in parts for row in decode.decode(model, part, ends, limit, decode.greedy))
+        return sum(len(row) for part in parts for row in decode.decode(model, part, eos_ids, limit, decode.greedy))
 
     def loop() -> float:
-        return sum(_one(model, prompt, ends, limit) for prompt in prompts[STRIDE // 2 :: STRIDE])
+        return sum(_one(model, prompt, eos_ids, limit) for prompt in prompts[STRIDE // 2 :: STRIDE])
 
     figures, speeds = rates(turns({"ours": ours, "fixed": fixed, "loop": loop}, rounds), "sample")
     size = sum(array.nbytes for _, array in tree_flatten(model.parameters())) - model.model.embed_tokens.weight.nbytes
@@ -188,11 +188,11 @@ def sampling(model: Model, work: dict[str, Any], rounds: int, bandwidth: float) 
     return figures | ratios | {"loop_share_of_bandwidth": size * figures["sample_loop_tokens_s"] / bandwidth}
 
 
-def _one(model: Model, prompt: list[int], ends: frozenset[int], limit: int) -> int:
+def _one(model: Model, prompt: list[int], eos_ids: frozenset[int], limit: int) -> int:
     written = 0
     for token, _ in generate_step(mx.array(prompt), model, max_tokens=limit):
         written += 1
-        if int(token) in ends:
+        if int(token) in eos_ids:
             break
     return written
 

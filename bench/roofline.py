@@ -10,20 +10,19 @@ import json
 import sys
 import time
 from itertools import islice
-from pathlib import Path
 
 from bench.record import record
+from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.files import read_json
 from distill.model import engine
-from distill.model.model_io import Student
-from stages import train
+from distill.model.chat_tokenizer import ChatTokenizer
+from distill.training.batches import batch_order, read_rows
+from distill.training.recipe import Recipe
 
 engine.start()
 
 import mlx.core as mx  # noqa: E402
-
-from distill.training import lora  # noqa: E402
 
 SIZE = 1024  # of the square product
 WIDTHS = 24  # numbers of `hidden` kept a token and block for the gradient, the three of the gated layer apart
@@ -31,11 +30,11 @@ WIDTHS = 24  # numbers of `hidden` kept a token and block for the gradient, the 
 
 def main(arm: str = "r1", seed: int = 1) -> None:
     """Print and record what the cell's steps and evaluations need, and which share of the peak its run reached."""
-    recipe = study_file.section("studies/mini.yaml", "train", train.Params)
-    student, corpus = Path("models/mini/student"), Path("data/mini/corpus", arm)
-    shape, tongue = read_json(student / "config.json"), Student(student)
-    rows, valid = (train.examples(corpus / f"{part}.jsonl", tongue, recipe) for part in ("train", "valid"))
-    order = lora.batch_order(len(rows), recipe.batch_size, seed)
+    paths = layout("mini", arm, seed)
+    recipe = study_file.section(paths.study_file, "train", Recipe)
+    shape, tokenizer = read_json(paths.student / "config.json"), ChatTokenizer(paths.student)
+    rows, valid = (read_rows(paths.corpus / f"{part}.jsonl", tokenizer, recipe) for part in ("train", "valid"))
+    order = batch_order(len(rows), recipe.batch_size, seed)
     seen = [rows[row] for batch in islice(order, recipe.iterations * recipe.accumulation) for row in batch]
     evaluations = 1 + -(-recipe.iterations // recipe.eval_every)
     forward = evaluations * sum(operations(shape, recipe.rank, *row, 1) for row in valid)
@@ -43,9 +42,9 @@ def main(arm: str = "r1", seed: int = 1) -> None:
     kept = sum(len(tokens) for tokens, _ in seen) * (WIDTHS * shape["hidden_size"] + 3 * shape["intermediate_size"])
     bytes_moved = 4 * (2 * kept * shape["num_hidden_layers"] + 2 * weights(shape) * recipe.iterations)
     peak = product()
-    log = Path(".work/mini/log", f"train-{arm}-{seed}.json")
+    log = paths.work / "log" / f"train-{arm}-{seed}.json"
     if not log.exists():
-        sys.exit(f"limits: no {log}: the cell was not trained here; `dvc repro --force --single-item train@mini-{arm}-{seed}`")
+        sys.exit(f"roofline: no {log}: the cell was not trained here; `dvc repro --force --single-item train@mini-{arm}-{seed}`")
     seconds = json.loads(log.read_text())["seconds"]
     figures = {
         "cell": f"{arm}-{seed}",

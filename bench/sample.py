@@ -1,4 +1,4 @@
-"""Sampling, ours beside mlx-lm's: `python -m bench.sample` where `mini` is computed or pulled. Writes section `sample` of the record.
+"""Compare sampling with mlx-lm's: `python -m bench.sample` where `mini` is computed or pulled. Writes section `sample` of the record.
 
 The question is the study's own: its prompts, its student with r1's adapter and without one, greedy, up to `sample.max_tokens`. Sides, each
 in a process of its own, in turn, round after round, all with the pinned BLAS and the same float32 weights (the adapter merged):
@@ -23,13 +23,17 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.record import record
+from distill.cli.layout import BASE, layout
 from distill.core import study_file
 from distill.model import engine
-from distill.model.model_io import Student, adapted
-from stages import sample
+from distill.model.chat_tokenizer import ChatTokenizer
+from distill.model.model_io import adapted
+from distill.sampling import batch_decoder
+from distill.sampling.jobs import Job, Params, cut, make_jobs
+from stages.sample import questions
 
-STUDY, DATA, MODELS = Path("studies/mini.yaml"), Path("data/mini"), Path("models/mini")
-ARMS = {"r1": MODELS / "r1-1", "base": None}
+PATHS = layout("mini", "r1", 1)
+ARMS = {"r1": PATHS.adapter, BASE: None}
 SIDES = ("ours", "one", "batch", "loop")
 STRIDE = 20  # of the loop, which takes minutes for all
 
@@ -49,8 +53,8 @@ def main(rounds: str = "3") -> None:
         found[arm] = ratios | {"speeds": speeds, "differences": ties}
         print(tabulate([[arm, side, *speeds[side].values()] for side in SIDES], headers=["arm", "side", *speeds["ours"]]))
         print(json.dumps(ratios | ties), flush=True)
-    worst = {name: min(found[arm][name] for arm in ARMS) for name in ("vs_sequential", "vs_batch", "one_process_vs_batch")}
-    record("sample", worst | {"rounds": int(rounds)} | found)
+    lowest = {name: min(found[arm][name] for arm in ARMS) for name in ("vs_sequential", "vs_batch", "one_process_vs_batch")}
+    record("sample", lowest | {"rounds": int(rounds)} | found)
 
 
 def _run(arm: str, side: str) -> dict[str, Any]:
@@ -77,75 +81,78 @@ def _ratio(ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]]) -> 
 
 def side(name: str, arm: str) -> None:
     """Answer by one side; print the seconds and the tokens of each problem, its end token left out."""
-    params = study_file.section(STUDY, "sample", sample.Params)
-    asked = sample.questions(DATA / "problems.jsonl", DATA / "split.jsonl", DATA / "benchmarks", params)
-    student = Student(MODELS / "student")
-    jobs = sorted(sample.jobs(asked, student, params), key=lambda job: (len(job.prompt), job.benchmark, job.id))
-    seconds, tokens = {"ours": _ours, "one": _one, "batch": _batch, "loop": _loop}[name](jobs, student, ARMS[arm], params)
-    print(json.dumps({"seconds": seconds, "tokens": {name: [token for token in row if token not in student.ends] for name, row in tokens}}))
+    jobs, tokenizer, params = _jobs()
+    jobs.sort(key=lambda job: (len(job.prompt), job.benchmark, job.id))
+    seconds, tokens = {"ours": _ours, "one": _one, "batch": _batch, "loop": _loop}[name](jobs, tokenizer, ARMS[arm], params)
+    written = {name: [token for token in row if token not in tokenizer.eos_ids] for name, row in tokens}
+    print(json.dumps({"seconds": seconds, "tokens": written}))
+
+
+def _jobs() -> tuple[list[Job], ChatTokenizer, Params]:
+    params = study_file.section(PATHS.study_file, "sample", Params)
+    tokenizer = ChatTokenizer(PATHS.student)
+    asked = questions(PATHS.problems, PATHS.split, PATHS.benchmarks, params.benchmarks)
+    return make_jobs(asked, tokenizer, params), tokenizer, params
 
 
 Answers = tuple[float, Iterable[tuple[str, list[int]]]]
 
 
-def _ours(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
+def _ours(jobs: list[Job], tokenizer: ChatTokenizer, adapter: Path | None, params: Params) -> Answers:
     with tempfile.TemporaryDirectory() as kept:
         start = time.perf_counter()
-        found = sample.complete(sample.cut(jobs, params.queue), MODELS / "student", adapter, params, Path(kept), sample.workers())
+        batches = cut(jobs, params.refill_window)
+        found = batch_decoder.complete(batches, PATHS.student, adapter, params, Path(kept), batch_decoder.workers())
         seconds = time.perf_counter() - start
-    return seconds, [(f"{each.benchmark}/{each.id}", student.tokenizer.encode(each.text, add_special_tokens=False).ids) for each in found]
+    return seconds, [(f"{each.benchmark}/{each.id}", tokenizer.tokenizer.encode(each.text, add_special_tokens=False).ids) for each in found]
 
 
-def _one(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
+def _one(jobs: list[Job], tokenizer: ChatTokenizer, adapter: Path | None, params: Params) -> Answers:
     model = _model(adapter)
     from distill.sampling import decode, fast_decode
 
-    model = fast_decode.hasten(model)
-
+    model = fast_decode.replace_layers(model)
     start, found = time.perf_counter(), []
-    for batch in sample.cut(jobs, params.queue):
-        rows = decode.decode(model, [job.prompt for job in batch], student.ends, params.max_tokens, decode.greedy)
+    for batch in cut(jobs, params.refill_window):
+        rows = decode.decode(model, [job.prompt for job in batch], tokenizer.eos_ids, params.max_tokens, decode.greedy)
         found += [(f"{job.benchmark}/{job.id}", row) for job, row in zip(batch, rows, strict=True)]
     return time.perf_counter() - start, found
 
 
-def _batch(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
-    model, tokenizer = _model(adapter), _tokenizer(student)
+def _batch(jobs: list[Job], tokenizer: ChatTokenizer, adapter: Path | None, params: Params) -> Answers:
+    model, wrapper = _model(adapter), _mlx_lm_tokenizer(tokenizer)
     from mlx_lm import batch_generate
 
     start = time.perf_counter()
-    done = batch_generate(model, tokenizer, [job.prompt for job in jobs], max_tokens=params.max_tokens, return_token_ids=True)
+    done = batch_generate(model, wrapper, [job.prompt for job in jobs], max_tokens=params.max_tokens, return_token_ids=True)
     return time.perf_counter() - start, zip([f"{job.benchmark}/{job.id}" for job in jobs], done.token_ids, strict=True)
 
 
-def _loop(jobs: list[sample.Job], student: Student, adapter: Path | None, params: sample.Params) -> Answers:
-    model, tokenizer = _model(adapter), _tokenizer(student)
+def _loop(jobs: list[Job], tokenizer: ChatTokenizer, adapter: Path | None, params: Params) -> Answers:
+    model, wrapper = _model(adapter), _mlx_lm_tokenizer(tokenizer)
     from mlx_lm import stream_generate
 
     start, found = time.perf_counter(), []
     for job in jobs[STRIDE // 2 :: STRIDE]:
-        steps = stream_generate(model, tokenizer, job.prompt, max_tokens=params.max_tokens)
+        steps = stream_generate(model, wrapper, job.prompt, max_tokens=params.max_tokens)
         found.append((f"{job.benchmark}/{job.id}", [int(step.token) for step in steps]))
     return time.perf_counter() - start, found
 
 
 def _model(adapter: Path | None) -> Any:
     engine.start()
-    return adapted(MODELS / "student", adapter, True, fuse=True)[0]
+    return adapted(PATHS.student, adapter, True, fuse=True)[0]
 
 
-def _tokenizer(student: Student) -> Any:
+def _mlx_lm_tokenizer(tokenizer: ChatTokenizer) -> Any:
     from mlx_lm.utils import load_tokenizer
 
-    return load_tokenizer(student.folder, eos_token_ids=sorted(student.ends))
+    return load_tokenizer(tokenizer.folder, eos_token_ids=sorted(tokenizer.eos_ids))
 
 
 def compare(arm: str, ours: dict[str, list[int]], theirs: dict[str, list[int]]) -> dict[str, float]:
     """Return how many answers differ, of how many, and the largest gap of logits between the two tokens where they part (0: a tie)."""
-    params = study_file.section(STUDY, "sample", sample.Params)
-    student = Student(MODELS / "student")
-    asked = sample.questions(DATA / "problems.jsonl", DATA / "split.jsonl", DATA / "benchmarks", params)
-    prompts = {f"{job.benchmark}/{job.id}": job.prompt for job in sample.jobs(asked, student, params)}
+    prompts = {f"{job.benchmark}/{job.id}": job.prompt for job in _jobs()[0]}
     parted = [name for name in theirs if ours[name] != theirs[name]]
     gaps = []
     if parted:

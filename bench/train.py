@@ -8,7 +8,7 @@ example of 256 tokens a step. Speed is that of the steps after the first report,
 loss is taken on. The validation loss after the last step is our evaluation of each side's adapter, over the whole set. mlx-lm also
 trains on what the chat template writes after the end token and on one token of padding a row (its loss takes the bound `length` as
 included), so `same_tokens` is `same_blas` with our tokens and bounds: its loss is ours within noise.
-Compilers: mlx-lm's step is compiled where there is a g++, as by default; ours is not.
+mlx-lm's step is compiled where there is a g++, as by default; ours is not.
 """
 
 import argparse
@@ -140,9 +140,9 @@ def stock(side: str, work: Path, seed: int) -> list[tuple[float, int]]:
 
         if side == "two_threads":
             os.environ |= {
-                "MLX_BLAS": engine._openblas(),
+                "MLX_BLAS": engine.openblas(),
                 "OPENBLAS_NUM_THREADS": "2",
-                "OPENBLAS_CORETYPE": engine._pin()["OPENBLAS_CORETYPE"],
+                "OPENBLAS_CORETYPE": engine.pins()["OPENBLAS_CORETYPE"],
             }
         engine.start()
         os.environ.pop("MLX_DISABLE_COMPILE", None)  # mlx-lm's default
@@ -171,11 +171,11 @@ def _same_tokens(lora: Any) -> None:
     import msgspec
     from mlx_lm.tuner import datasets, trainer
 
-    from distill.model.model_io import Student
+    from distill.model.chat_tokenizer import ChatTokenizer
     from distill.records.example import Message
 
     def process(self: Any, row: Any) -> tuple[list[int], int]:
-        return Student(Path(self.tokenizer.name_or_path)).example(msgspec.convert(row["messages"], list[Message]))
+        return ChatTokenizer(Path(self.tokenizer.name_or_path)).example(msgspec.convert(row["messages"], list[Message]))
 
     def loss(model: Any, tokens: Any, bounds: Any) -> Any:
         return trainer.default_loss(model, tokens, bounds - mx.array([0, 1]))
@@ -189,6 +189,8 @@ def ours(name: str, work: Path, seed: int) -> list[tuple[float, int]]:
     run, train, config, lora = _ours(name, work, seed)
     from tqdm import tqdm
 
+    from distill.training.adapter import write_adapter
+
     reports, size = [], SETTINGS[name]
     for _ in range(size["iterations"] // size["report"]):
         begin = time.perf_counter()
@@ -198,7 +200,7 @@ def ours(name: str, work: Path, seed: int) -> list[tuple[float, int]]:
     import shutil
 
     shutil.rmtree(work / "adapter", ignore_errors=True)
-    lora.write_adapter(work / "adapter", run.adapter(), config)
+    write_adapter(work / "adapter", run.adapter(), config)
     return reports
 
 
@@ -206,22 +208,24 @@ def _ours(name: str, work: Path, seed: int, part: str = "train") -> tuple[Any, A
     import msgspec
 
     from distill.model import engine
-    from distill.model.model_io import Student, weights
-    from stages import train
+    from distill.model.chat_tokenizer import ChatTokenizer
+    from distill.model.model_io import weights
+    from distill.training.batches import read_rows
+    from distill.training.recipe import Recipe
 
     engine.start()
     from distill.training import lora
 
     settings = yaml.safe_load((work / "settings.yaml").read_text())
-    recipe = msgspec.convert(yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"], train.Params)
+    recipe = msgspec.convert(yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"], Recipe)
     recipe = msgspec.structs.replace(
         recipe, batch_size=settings["batch_size"], iterations=settings["iters"], warmup=SETTINGS[name]["warmup"]
     )
     student = Path(settings["model"])
-    rows = train.examples(Path(settings["data"], f"{part}.jsonl"), Student(student), recipe)
+    rows = read_rows(Path(settings["data"], f"{part}.jsonl"), ChatTokenizer(student), recipe)
     model, _ = weights(student, recipe.float32)
     config = lora.attach(model, recipe, seed)
-    return lora.Run(model, recipe, recipe.iterations), rows, config, lora
+    return lora.Run(model, recipe), rows, config, lora
 
 
 def loss(name: str, work: Path) -> None:
@@ -240,7 +244,7 @@ def half(work: Path, tokenizer: Path) -> None:
 
     from distill.core.files import write_records
     from distill.model import engine
-    from distill.model.model_io import VOCABULARY, Student
+    from distill.model.chat_tokenizer import VOCABULARY, ChatTokenizer
     from distill.records.example import Example, Message
 
     engine.start()
@@ -260,13 +264,13 @@ def half(work: Path, tokenizer: Path) -> None:
     mx.save_safetensors(
         str(folder / "model.safetensors"), dict(tree_flatten(Model(ModelArgs.from_dict(config)).parameters())), {"format": "mlx"}
     )
-    draw, student = Random(1), Student(folder)
+    draw, tokens = Random(1), ChatTokenizer(folder)
 
     def chat(number: int, length: int) -> Example:
         text = "".join(draw.choices("0123456789", k=40 + length))
         return Example(f"{number:03}", [Message("user", text[:40]), Message("assistant", text[40:])])
 
-    length = 256 - len(student.example(chat(0, 0).messages)[0])  # a digit is a token
+    length = 256 - len(tokens.example(chat(0, 0).messages)[0])  # a digit is a token
     (work / "corpus").mkdir()
     for part, count in (("train", 20), ("valid", 4)):
         write_records(work / "corpus" / f"{part}.jsonl", [chat(number, length) for number in range(count)])

@@ -1,53 +1,46 @@
-"""overfit: the paper's long run of one arm and one seed: where does the validation loss turn? Everything else is as in section `train`."""
+"""overfit: the paper's long run of one arm and one seed: where does validation loss turn? Everything else is as in section `train`."""
 
 import shutil
 import sys
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.files import write_json, write_text
-from distill.model import light
-from stages.train import Count, curve, learn, manifest, summary
-from stages.train import Params as Recipe
+from distill.model import engine
+from distill.training.recipe import Count, Recipe
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `overfit` of a study file."""
 
-    seed: int
+    seed: Annotated[int, Meta(ge=0)]
     iterations: Count
     eval_every: Count
 
 
-def main(study: str, arm: str, corpus: str, student: str, table: str, metrics: str) -> None:
+def main(paths: Paths, arm: str) -> None:
     """Train ARM for long; write the curve as a tidy CSV and its turn as JSON."""
-    params = study_file.section(study, "overfit", Params)
-    short = study_file.section(study, "train", Recipe)
+    params = study_file.section(paths.study_file, "overfit", Params)
+    short = study_file.section(paths.study_file, "train", Recipe)
     recipe = msgspec.structs.replace(short, iterations=params.iterations, eval_every=params.eval_every)
-    state = Path(".work", Path(study).stem, "overfit")
-    about = manifest(recipe, arm, params.seed, Path(corpus), Path(student))
-    run, _ = learn(recipe, about, Path(corpus), Path(student), state)
-    report = turn(summary(run))
-    write_text(Path(table), curve(run.points))
-    write_json(Path(metrics), report)
+    engine.start()
+    from distill.training import adapter  # imports mlx
+
+    state = paths.work / "overfit"
+    about = adapter.manifest(recipe, arm, params.seed, paths.corpus, paths.student)
+    run, _ = adapter.train(recipe, about, paths.corpus, paths.student, state)
+    best, last = run.chosen, run.points[-1].validation_loss
+    report = {"best_iteration": best.iteration, "best_loss": best.validation_loss, "last_loss": last, "iterations": recipe.iterations}
+    write_text(paths.overfit_curve, adapter.curve(run.points))
+    write_json(paths.overfit_metrics, report)
     shutil.rmtree(state)
-    low, last = f"{report['best_loss']:.4f} at iteration {report['best_iteration']}", f"{report['last_loss']:.4f}"
-    print(f"overfit: lowest validation loss {low}, last {last}", file=sys.stderr)
-
-
-def turn(long: dict[str, Any]) -> dict[str, Any]:
-    """Return the long run's metrics: where the validation loss is lowest, and where it ends."""
-    return {
-        "best_iteration": long["best_iteration"],
-        "best_loss": long["best_validation_loss"],
-        "last_loss": long["last_validation_loss"],
-        "iterations": long["iterations"],
-    }
+    print(f"overfit: lowest validation loss {best.validation_loss:.4f} at iteration {best.iteration}, last {last:.4f}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    command.run(light.alone(main))
+    command.run(main)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from distill.competition.competition_problems import EXAMS, FAMILIES, PRETRAINING, TRANSFER, TUNING, draw, exams, pool, transfer
-from stages.pretraining import Params, problems
+from distill.pretraining.texts import Params, problems
 
 COUNTS = {"freshman-sophomore": 22, "junior-senior": 22, "two-person": 18}
 YEARS = range(2011, 2026)
@@ -47,14 +47,14 @@ def test_transfer_uses_other_wordings() -> None:
 
 
 def test_pretraining_has_no_exam_and_no_transfer_problem() -> None:
-    params = Params(seed=3, problems=150, drills=0, styles={"r6": 1, "answer": 1}, house=0.5)
+    params = Params(seed=3, problems=150, drills=0, styles={"r6": 1, "answer": 1}, style_consistency=0.5)
     seen = {text.messages[0].content for text in problems(params, Random(3))}
     asked = {item.statement for exam in exams(20110, YEARS, COUNTS) for item in exam.items} | {item.statement for item in transfer(77, 300)}
     assert not seen & asked
 
 
 def test_pretraining_styles_follow_their_weights() -> None:
-    params = Params(seed=3, problems=100, drills=0, styles={"r6": 3, "answer": 1}, house=0.0)
+    params = Params(seed=3, problems=100, drills=0, styles={"r6": 3, "answer": 1}, style_consistency=0.0)
     openings = Counter(text.messages[1].content.split()[0] for text in problems(params, Random(3)))
     assert set(openings) == {"Idea:", "Answer:"}
     assert 0.68 < openings["Idea:"] / openings.total() < 0.82

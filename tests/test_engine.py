@@ -14,11 +14,11 @@ from distill.model import engine
 ROOT = Path(__file__).parents[1]
 PIN = yaml.safe_load((ROOT / "engine.yaml").read_text(encoding="utf-8"))
 CPU = sys.platform == "linux" and not any(engine._installed(name) for name in engine.CUDA)
-BLAS = CPU and bool(engine._openblas())
+BLAS = CPU and bool(engine.openblas())
 on_cpu = pytest.mark.skipif(not CPU, reason="MLX's backend here is not the Linux CPU")
 with_blas = pytest.mark.skipif(not BLAS, reason="the wheel of OpenCV carries OpenBLAS on Linux only")
-avx2 = pytest.mark.skipif(not engine._abilities() >= engine.NEEDED, reason="the pinned kernels are for x86-64 with AVX2")
-PINNED = ("mlx", "mlx-lm", engine.CARRIER)
+avx2 = pytest.mark.skipif(not engine._cpu_flags() >= engine.CPU_FLAGS, reason="the pinned kernels are for x86-64 with AVX2")
+PINNED = ("mlx", "mlx-lm", engine.BLAS_WHEEL)
 
 
 def _locked(name: str) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_one_version_serves_every_python(name: str) -> None:
 
 def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     cleared = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "OPENBLAS_"))}
-    head = "from stages.shared import engine\n"
+    head = "from distill.model import engine\n"
     return subprocess.run([sys.executable, "-c", head + code], cwd=ROOT, env=cleared | environment, capture_output=True, text=True)
 
 
@@ -54,7 +54,7 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("own", ["", "Prescott"])
 def test_the_pinned_kernels_run_on_one_thread_whatever_the_environment_says(own: str) -> None:
     code = (
-        "import ctypes, os\nfound = engine.start()\nthreads = ctypes.CDLL(engine._openblas()).openblas_get_num_threads()\n"
+        "import ctypes, os\nfound = engine.start()\nthreads = ctypes.CDLL(engine.openblas()).openblas_get_num_threads()\n"
         "print(found['blas'].split()[0], found['kernels'], threads, repr(engine.exact()))"
     )
     environment = {"OPENBLAS_CORETYPE": own, "OPENBLAS_NUM_THREADS": "2"} if own else {}
@@ -66,7 +66,7 @@ def test_products_go_through_the_loaded_blas() -> None:
     code = (  # a pointer of the wheel's own function in place of MLX's: the linker binds what was loaded first
         "import ctypes\nengine.start()\nimport mlx.core\n"
         "address = lambda library: ctypes.cast(library.cblas_sgemm, ctypes.c_void_p).value\n"
-        "print(address(ctypes.CDLL(None)) == address(ctypes.CDLL(engine._openblas())))"
+        "print(address(ctypes.CDLL(None)) == address(ctypes.CDLL(engine.openblas())))"
     )
     assert _python(code).stdout == "True\n"
 
@@ -81,8 +81,8 @@ def test_kernels_that_openblas_does_not_know_are_one_line(tmp_path: Path) -> Non
 
 
 def test_a_cpu_without_the_needed_kernels_is_not_promised_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_abilities", lambda: {"fma"})
-    monkeypatch.setattr(engine, "_openblas", lambda: "/some/libopenblas.so")
+    monkeypatch.setattr(engine, "_cpu_flags", lambda: {"fma"})
+    monkeypatch.setattr(engine, "openblas", lambda: "/some/libopenblas.so")
     monkeypatch.setattr(engine, "_installed", lambda name: "")
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -99,9 +99,9 @@ def test_a_blas_that_is_not_there_is_one_line() -> None:
 
 @with_blas
 def test_another_blas_is_taken_and_said() -> None:
-    done = _python("print(engine.start()['blas'], engine.exact())", MLX_BLAS=engine._openblas())
-    name = Path(engine._openblas()).name
-    assert done.stdout == f"{name} MLX_BLAS={engine._openblas()} replaces the pinned BLAS\n"
+    done = _python("print(engine.start()['blas'], engine.exact())", MLX_BLAS=engine.openblas())
+    name = Path(engine.openblas()).name
+    assert done.stdout == f"{name} MLX_BLAS={engine.openblas()} replaces the pinned BLAS\n"
     assert "instead of the pinned one" in done.stderr
 
 

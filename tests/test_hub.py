@@ -16,15 +16,18 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from distill.cli.layout import layout
 from distill.core.errors import InputError
-from distill.core.files import read_json, write_records
+from distill.core.files import read_json, write_records, write_text
 from distill.model import hub_student
-from distill.model.model_io import Student, weights
+from distill.model.chat_tokenizer import ChatTokenizer
+from distill.model.model_io import weights
 from distill.records.example import Example
 from tests import tiny_model
 from tests.pipeline import ROOT
 
 REPOSITORY, REVISION = "owner/Tiny-Model-4bit", "c" * 40
+STUDENT = layout("toy").student
 LISTED = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 
 
@@ -102,16 +105,17 @@ Run = Callable[..., tuple[int, list[str]]]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run the student stage in a process of its own: the hub's client reads its settings when it is imported."""
-    (tmp_path / "stages").symlink_to(ROOT / "stages")
-    (tmp_path / "engine.yaml").symlink_to(ROOT / "engine.yaml")
+    for name in ("stages", "distill", "engine.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
 
     def call(revision: str = REVISION, repository: str = REPOSITORY, texts: int = 0, **settings: str) -> tuple[int, list[str]]:
-        study = tmp_path / "toy.yaml"
-        study.write_text(yaml.safe_dump({"student": {"kind": "hub", "repository": repository, "revision": revision}}))
-        write_records(tmp_path / "texts.jsonl.gz", [Example("a", [])] * texts)
+        paths = layout("toy")
+        section = {"kind": "hub", "repository": repository, "revision": revision}
+        write_text(tmp_path / paths.study_file, yaml.safe_dump({"student": section}))
+        write_records(tmp_path / paths.pretraining, [Example("a", [])] * texts)
         kept = {key: value for key, value in os.environ.items() if key != "JOB_MIRROR" and not key.startswith("HF_")}
         ours = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_ENDPOINT": "http://127.0.0.1:1"}
-        words = [sys.executable, "-m", "stages.student", "toy.yaml", "texts.jsonl.gz", "student"]
+        words = [sys.executable, "-m", "stages.student", "toy"]
         done = subprocess.run(words, cwd=tmp_path, env=kept | ours | settings, capture_output=True, text=True)
         return done.returncode, done.stderr.splitlines()
 
@@ -120,13 +124,13 @@ def run(tmp_path: Path) -> Run:
 
 def test_a_mirror_folder_gives_the_student_and_nothing_that_runs(source: Path, run: Run, tmp_path: Path) -> None:
     assert run(JOB_MIRROR=str(source.parents[2])) == (0, ["student: read 4, wrote 1, dropped 0"])
-    out = tmp_path / "student"
+    out = tmp_path / STUDENT
     assert sorted(file.name for file in out.iterdir()) == sorted([*LISTED, "manifest.json"])
     assert [_sha(out / name) for name in LISTED] == [_sha(source / name) for name in LISTED]
     manifest = read_json(out / "manifest.json")
     assert manifest["params"] == {"kind": "hub", "repository": REPOSITORY, "revision": REVISION}
     assert manifest["engine"]["backend"]
-    assert Student(out).ends
+    assert ChatTokenizer(out).eos_ids
     assert weights(out, float32=True)[1]["model_type"] == "qwen2"
 
 
@@ -137,10 +141,10 @@ def test_a_download_that_broke_off_goes_on_and_the_cache_serves_without_network(
     assert (code, said[-1]) == (0, "student: read 4, wrote 1, dropped 0")
     assert sum(asked.startswith("GET") and asked.endswith("/model.safetensors") for asked in server.asked) == 2
     assert {path.split("/")[-1] for path in server.asked if "/resolve/" in path and "bytes=" not in path} == set(LISTED)
-    first = {file.name: _sha(file) for file in (tmp_path / "student").iterdir()}
+    first = {file.name: _sha(file) for file in (tmp_path / STUDENT).iterdir()}
     for settings in ({}, {"HF_HUB_OFFLINE": "1"}):
         assert run(**settings)[0] == 0
-        assert {file.name: _sha(file) for file in (tmp_path / "student").iterdir()} == first
+        assert {file.name: _sha(file) for file in (tmp_path / STUDENT).iterdir()} == first
 
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
@@ -158,7 +162,7 @@ def test_what_cannot_be_had_is_one_line(settings: dict[str, str], line: str, run
     assert (code, len(said)) == (2, 1)
     assert said[0].startswith("student: hub: ")
     assert line in said[0]
-    assert not (tmp_path / "student").exists()
+    assert not (tmp_path / STUDENT).exists()
 
 
 def test_a_repository_and_a_commit_that_the_hub_does_not_have(server: Hub, run: Run) -> None:
@@ -168,7 +172,7 @@ def test_a_repository_and_a_commit_that_the_hub_does_not_have(server: Hub, run: 
 
 
 def test_pretraining_texts_are_refused(run: Run, source: Path) -> None:
-    assert "makes 2 texts, a student from the hub reads none" in run(texts=2, JOB_MIRROR=str(source.parents[2]))[1][0]
+    assert "makes 2 texts, a hub student reads none" in run(texts=2, JOB_MIRROR=str(source.parents[2]))[1][0]
 
 
 def _cut(folder: Path) -> None:

@@ -9,12 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from distill.cli.layout import layout
 from distill.core.errors import InputError
 from distill.core.files import read_records, write_records
 from distill.model import engine
-from distill.model.model_io import Student, weights
+from distill.model.chat_tokenizer import ChatTokenizer
+from distill.model.model_io import weights
+from distill.records.assignment import Assignment
 from distill.records.completion import Completion
-from stages import curate, sample, split, train
+from distill.sampling import batch_decoder, jobs
+from stages import sample, train
 from tests import tiny_model as toy
 
 engine.start()
@@ -22,7 +26,8 @@ from mlx_lm.generate import generate_step  # noqa: E402
 
 from distill.sampling import decode, fast_decode  # noqa: E402
 
-PARAMS = msgspec.convert(toy.SECTIONS["sample"], sample.Params)
+PARAMS = msgspec.convert(toy.SECTIONS["sample"], jobs.Params)
+PATHS = layout("toy", "r1", 1)
 PROMPTS = [[5, 9, 40], [7], list(range(20, 43)), [5, 9, 41], [11, 12, 13, 14, 15, 16], [200, 3, 77, 5]]
 NEVER = frozenset({10**6})
 
@@ -39,24 +44,22 @@ def model(student: Path) -> Any:
 
 @pytest.fixture
 def run(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Completion]]:
-    """Return a call of the stage in a toy study whose corpus and adapter `r1-1` the stages before it made."""
+    """Return a call of the stage in a toy study with 15 problems to ask, a benchmark of 6 and the adapter r1-1."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sample, "workers", lambda: 1)
+    monkeypatch.setattr(batch_decoder, "workers", lambda: 1)
     problems = [toy.problem(number) for number in range(1, 31)]
-    write_records(Path("problems.jsonl"), problems)
-    write_records(Path("levels.jsonl"), [level for problem in problems for level in toy.levels(problem)])
-    write_records(Path("benchmarks", "transfer.jsonl"), [toy.problem(number, benchmark="transfer") for number in range(40, 46)])
-    study = toy.study(tmp_path)
-    for empty in ("reading.jsonl", "recordings.jsonl"):
-        write_records(Path(empty), [])
-    split.main(study, "problems.jsonl", "reading.jsonl", "split.jsonl")
-    curate.main(study, "r1", "problems.jsonl", "reading.jsonl", "recordings.jsonl", "levels.jsonl", "split.jsonl", "corpus/r1")
-    train.main(study, "r1", "1", "corpus/r1", str(student), "r1-1", "r1-1.csv", "r1-1.json")
+    write_records(PATHS.problems, problems)
+    write_records(PATHS.split, [Assignment(problem.id, problem.id, "heldout", number < 15) for number, problem in enumerate(problems)])
+    write_records(PATHS.benchmarks / "transfer.jsonl", [toy.problem(number, benchmark="transfer") for number in range(40, 46)])
+    toy.study(tmp_path)
+    toy.corpus(PATHS.corpus)
+    train.main(msgspec.structs.replace(PATHS, student=student), "r1", 1)
 
-    def call(arm: str = "r1", seed: str = "1", adapter: str = "r1-1", base: Path = student, **keys: Any) -> list[Completion]:
-        words = ["problems.jsonl", "split.jsonl", "benchmarks", str(base), *([] if arm == "base" else [adapter]), f"{arm}.jsonl.gz"]
-        sample.main(toy.study(tmp_path, sample=keys), arm, seed, *words)
-        return read_records(Path(f"{arm}.jsonl.gz"), Completion)
+    def call(arm: str = "r1", seed: int = 1, adapter: Path = PATHS.adapter, base: Path = student, **keys: Any) -> list[Completion]:
+        toy.study(tmp_path, sample=keys)
+        paths = msgspec.structs.replace(layout("toy", arm, seed), student=base, adapter=adapter)
+        sample.main(paths, arm, seed)
+        return read_records(paths.completion, Completion)
 
     return call
 
@@ -74,11 +77,11 @@ def test_a_batch_writes_what_mlx_lm_writes_one_by_one(model: Any) -> None:
 
 
 @pytest.mark.parametrize("padded", [False, True])
-def test_quick_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padded: bool) -> None:
+def test_fast_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padded: bool) -> None:
     import mlx.core as mx
     from mlx_lm.models import qwen2
 
-    fast = fast_decode.hasten(weights(student, True)[0])
+    fast = fast_decode.replace_layers(weights(student, True)[0])
     assert type(fast.layers[0].self_attn) is fast_decode.Attention
     assert type(model.layers[0].self_attn) is qwen2.Attention
     rows = [PROMPTS[0], PROMPTS[2] if padded else PROMPTS[3]]
@@ -96,7 +99,7 @@ def test_other_formats_keep_mlx_lms_layers(student: Path) -> None:
 
     half = weights(student, True)[0]
     half.set_dtype(mx.bfloat16)
-    assert type(fast_decode.hasten(half).layers[0].mlp) is qwen2.MLP
+    assert type(fast_decode.replace_layers(half).layers[0].mlp) is qwen2.MLP
 
 
 def test_rows_end_and_leave_without_touching_the_others(model: Any) -> None:
@@ -109,19 +112,19 @@ def test_rows_end_and_leave_without_touching_the_others(model: Any) -> None:
     assert len({len(tokens) for tokens in found}) > 1
 
 
-def test_a_queue_writes_the_same_whatever_the_rows_at_a_time(model: Any) -> None:
+def test_continuous_batching_writes_the_same_whatever_the_rows_at_a_time(model: Any) -> None:
     free = decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
     ends = frozenset({free[0][4], free[2][9]})
     whole = decode.decode(model, PROMPTS, ends, 30, decode.greedy)
     assert len({len(tokens) for tokens in whole}) > 1
     for rows in (1, 2, 4, 6):
-        assert decode.refilled(model, PROMPTS, ends, 30, rows, decode.greedy) == whole
+        assert decode.continuous_batching(model, PROMPTS, ends, 30, rows, decode.greedy) == whole
     seeds = list(range(len(PROMPTS)))
     drawn = decode.decode(model, PROMPTS, ends, 12, decode.sampler(1.0, 0.9, seeds, 12))
-    assert decode.refilled(model, PROMPTS, ends, 12, 2, decode.sampler(1.0, 0.9, seeds, 12)) == drawn
+    assert decode.continuous_batching(model, PROMPTS, ends, 12, 2, decode.sampler(1.0, 0.9, seeds, 12)) == drawn
 
 
-def test_a_queue_keeps_rows_at_work(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continuous_batching_keeps_rows_at_work(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlx.core as mx
 
     steps: list[int] = []
@@ -137,7 +140,7 @@ def test_a_queue_keeps_rows_at_work(model: Any, monkeypatch: pytest.MonkeyPatch)
     ends = frozenset({free[0][4], free[2][9]})
     lengths = [len(tokens) for tokens in decode.decode(model, PROMPTS, ends, 30, decode.greedy)]
     monkeypatch.setattr(kind, "__call__", counted)
-    decode.refilled(model, PROMPTS, ends, 30, 2, decode.greedy)
+    decode.continuous_batching(model, PROMPTS, ends, 30, 2, decode.greedy)
     fixed = sum(max(lengths[start : start + 2]) for start in range(0, len(lengths), 2))
     assert sum(rows > 0 for rows in steps) < fixed
     assert max(steps) == 2
@@ -153,77 +156,77 @@ def test_a_draw_belongs_to_its_seed_not_to_its_place(model: Any) -> None:
     assert draw(PROMPTS[:2], [1, 2], top_p=1e-6) == decode.decode(model, PROMPTS[:2], NEVER, 12, decode.greedy)
 
 
-def test_from_split_to_completions_twice(run: Callable[..., list[Completion]], student: Path) -> None:
+def test_from_problems_to_completions_twice(run: Callable[..., list[Completion]], student: Path) -> None:
     found = run()
-    first = Path("r1.jsonl.gz").read_bytes()
+    first = PATHS.completion.read_bytes()
     competition, transfer = ([c for c in found if c.benchmark == name] for name in ("competition", "transfer"))
     assert (len(competition), len(transfer)) == (12 + 3, 6)
     assert [(c.benchmark, c.id) for c in found] == sorted((c.benchmark, c.id) for c in found)
     assert all(c.tokens == 12 and c.finish == "length" for c in found if c.finish == "length")
     assert not list(Path(".work", "toy", "sample").iterdir())
     assert run() == found
-    assert Path("r1.jsonl.gz").read_bytes() == first
-    base = run("base", "0")
+    assert PATHS.completion.read_bytes() == first
+    base = run("base", 0)
     assert [c.id for c in base] == [c.id for c in found]
     assert [c.text for c in base] != [c.text for c in found]
 
 
-def test_a_longer_queue_writes_the_same(run: Callable[..., list[Completion]]) -> None:
-    assert run(queue=12) == run()
+def test_a_longer_refill_window_writes_the_same(run: Callable[..., list[Completion]]) -> None:
+    assert run(refill_window=12) == run()
 
 
-def test_a_queue_shorter_than_a_batch_is_one_line(run: Callable[..., list[Completion]]) -> None:
-    with pytest.raises(InputError, match=r"section 'sample': queue is 3; it holds a batch or more, at least 4 \(batch_size\)$"):
-        run(queue=3)
+def test_a_refill_window_shorter_than_a_batch_is_one_line(run: Callable[..., list[Completion]]) -> None:
+    with pytest.raises(InputError, match=r"section 'sample': refill_window is 3; it holds a batch or more, at least 4 \(batch_size\)$"):
+        run(refill_window=3)
 
 
-def batches(student: Path, count: int = 10) -> list[list[sample.Job]]:
+def batches(student: Path, count: int = 10) -> list[list[jobs.Job]]:
     asked = [toy.problem(number) for number in range(1, count + 1)]
-    return sample.cut(sample.jobs(asked, Student(student), PARAMS), PARAMS.queue)
+    return jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS.refill_window)
 
 
 def test_workers_change_nothing(student: Path, tmp_path: Path) -> None:
-    one = sample.complete(batches(student), student, None, PARAMS, tmp_path / "one", 1)
-    two = sample.complete(batches(student), student, None, PARAMS, tmp_path / "two", 2)
+    one = batch_decoder.complete(batches(student), student, None, PARAMS, tmp_path / "one", 1)
+    two = batch_decoder.complete(batches(student), student, None, PARAMS, tmp_path / "two", 2)
     assert one == two
     assert len(one) == 10
 
 
 def test_a_killed_run_keeps_its_batches(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = sample.complete(batches(student), student, None, PARAMS, tmp_path / "whole", 1)
+    whole = batch_decoder.complete(batches(student), student, None, PARAMS, tmp_path / "whole", 1)
     decoded: list[int] = []
-    original = sample._decode
+    original = batch_decoder._decode
 
-    def dying(batch: list[sample.Job], *rest: Any) -> int:
+    def dying(batch: list[jobs.Job], *rest: Any) -> int:
         if len(decoded) == 2:
             raise KeyboardInterrupt
         decoded.append(len(batch))
         return original(batch, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sample, "_decode", dying)
+        patch.setattr(batch_decoder, "_decode", dying)
         with pytest.raises(KeyboardInterrupt):
-            sample.complete(batches(student), student, None, PARAMS, tmp_path / "cut", 1)
+            batch_decoder.complete(batches(student), student, None, PARAMS, tmp_path / "cut", 1)
     kept = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "cut").iterdir()}
     assert sorted(kept) == ["0000.jsonl", "0001.jsonl"]
-    assert sample.complete(batches(student), student, None, PARAMS, tmp_path / "cut", 1) == whole
+    assert batch_decoder.complete(batches(student), student, None, PARAMS, tmp_path / "cut", 1) == whole
     assert {name: (tmp_path / "cut" / name).stat().st_mtime_ns for name in kept} == kept
 
 
 def test_batches_of_other_inputs_go(tmp_path: Path, student: Path) -> None:
     some = batches(student)
-    first = sample.keep(tmp_path, {"adapter": "a"}, some, PARAMS)
+    first = batch_decoder.batch_folder(tmp_path, {"adapter": "a"}, some, PARAMS)
     first.mkdir()
-    assert sample.keep(tmp_path, {"adapter": "a"}, some, PARAMS) == first
+    assert batch_decoder.batch_folder(tmp_path, {"adapter": "a"}, some, PARAMS) == first
     assert first.exists()
-    assert sample.keep(tmp_path, {"adapter": "b"}, some, PARAMS) != first
+    assert batch_decoder.batch_folder(tmp_path, {"adapter": "b"}, some, PARAMS) != first
     assert not first.exists()
 
 
 def test_batches_are_of_like_length_and_a_benchmark_more_moves_none(student: Path) -> None:
     asked = [toy.problem(number) for number in (3, 1000, 5, 20, 7, 9)]
-    alone = sample.cut(sample.jobs(asked, Student(student), PARAMS), 4)
-    more = sample.cut(sample.jobs([toy.problem(1, benchmark="another"), *asked[::-1]], Student(student), PARAMS), 4)
+    alone = jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), 4)
+    more = jobs.cut(jobs.make_jobs([toy.problem(1, benchmark="another"), *asked[::-1]], ChatTokenizer(student), PARAMS), 4)
     assert [job for batch in more for job in batch if job.benchmark == "another"] == more[0]
     assert more[1:] == alone
     lengths = [len(job.prompt) for batch in alone for job in batch]
@@ -231,22 +234,22 @@ def test_batches_are_of_like_length_and_a_benchmark_more_moves_none(student: Pat
 
 
 def test_samples_differ_and_repeat(run: Callable[..., list[Completion]]) -> None:
-    found = run("base", "0", temperature=1.5, samples=2)
+    found = run("base", 0, temperature=1.5, samples=2)
     texts = {(c.benchmark, c.id, c.sample): c.text for c in found}
     assert len(texts) == 2 * 21
     assert all(texts[key] != texts[(*key[:2], 1)] for key in texts if key[2] == 0)
-    assert run("base", "0", temperature=1.5, samples=2) == found
+    assert run("base", 0, temperature=1.5, samples=2) == found
 
 
-REFUSED = {  # name: (words of the call, what happens to the adapter's folder before, the message)
-    "missing": ({"adapter": "r1-9"}, None, r"r1-9: no adapters.safetensors; run `dvc repro` for the train stage"),
-    "weights missing": ({}, lambda: Path("r1-1/adapters.safetensors").unlink(), "r1-1: no adapters.safetensors"),
+REFUSED = {  # name: (words of the call, what happens to the files before, the message)
+    "missing": ({"adapter": Path("r1-9")}, None, r"r1-9: no adapters.safetensors; run `dvc repro` for the train stage"),
+    "weights missing": ({}, lambda: (PATHS.adapter / "adapters.safetensors").unlink(), "r1-1: no adapters.safetensors"),
     "another arm's": ({"arm": "few"}, None, "the adapter's arm is r1, wanted is few"),
-    "another seed's": ({"seed": "2"}, None, "the adapter's seed is 1, wanted is 2"),
+    "another seed's": ({"seed": 2}, None, "the adapter's seed is 1, wanted is 2"),
     "another format's": ({"float32": False}, None, "the adapter's float32 is True, wanted is False"),
     "samples without temperature": ({"samples": 2}, None, "2 samples at temperature 0 are all the same"),
     "unknown benchmark": ({"benchmarks": ["aime"]}, None, r"aime.jsonl: no such file"),
-    "stale problems": ({}, lambda: write_records(Path("problems.jsonl"), [toy.problem(1)]), "are to be asked, . of them stand in problems"),
+    "stale problems": ({}, lambda: write_records(PATHS.problems, [toy.problem(1)]), "are to be asked, . of them are in .*problems.jsonl"),
 }
 
 
@@ -258,31 +261,25 @@ def test_a_foreign_adapter_is_never_the_base(
         before()
     with pytest.raises(InputError, match=message):
         run(**words)
-    assert not list(Path().glob("*.gz"))
+    assert not PATHS.completions.exists()
 
 
-def test_an_adapter_of_another_student_and_a_word_too_few(run: Callable[..., list[Completion]], tmp_path: Path) -> None:
-    other = toy.make(tmp_path / "other", seed=1)
+def test_an_adapter_of_another_student(run: Callable[..., list[Completion]], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the adapter's student is"):
-        run(base=other)
-    with pytest.raises(InputError, match="expected OUT after STUDENT for arm 'base', got r1-1 out"):
-        sample.main(toy.study(tmp_path), "base", "0", "p", "s", "b", "student", "r1-1", "out")
-    with pytest.raises(InputError, match="expected ADAPTER OUT after STUDENT for arm 'r1', got out"):
-        sample.main(toy.study(tmp_path), "r1", "1", "p", "s", "b", "student", "out")
-    shutil.rmtree(other)
+        run(base=toy.make(tmp_path / "other", seed=1))
 
 
 def test_the_end_token_is_counted_and_not_shown(student: Path) -> None:
-    tongue = Student(student)
-    hello = tongue.tokenizer.encode("42<|im_start|>", add_special_tokens=False).ids
-    job = sample.Job("competition", "a", 0, [1])
-    done, cut = sample._completion(job, [*hello, 2], tongue), sample._completion(job, hello, tongue)
+    tokenizer = ChatTokenizer(student)
+    hello = tokenizer.tokenizer.encode("42<|im_start|>", add_special_tokens=False).ids
+    job = jobs.Job("competition", "a", 0, [1])
+    done, cut = batch_decoder.completion(job, [*hello, 2], tokenizer), batch_decoder.completion(job, hello, tokenizer)
     assert (done.text, done.tokens, done.finish) == ("42<|im_start|>", 4, "stop")
     assert (cut.text, cut.tokens, cut.finish) == ("42<|im_start|>", 3, "length")
 
 
-def test_ends_come_from_every_place_that_names_them(student: Path, tmp_path: Path) -> None:
+def test_end_tokens_come_from_every_file_that_names_them(student: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(student, tmp_path / "student")
-    assert Student(folder).ends == {2}
+    assert ChatTokenizer(folder).eos_ids == {2}
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, 1]}))
-    assert Student(folder).ends == {0, 1, 2}
+    assert ChatTokenizer(folder).eos_ids == {0, 1, 2}

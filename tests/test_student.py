@@ -1,19 +1,17 @@
 """Pretraining: the student opens in mlx-lm, two ranks agree bit for bit, and an interrupted run ends in the same bytes."""
 
 import hashlib
-import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from distill.model import engine
+from distill.pretraining import scratch_student, texts
 from distill.records.example import Example
-from stages import student
-from stages.pretraining import Params as Texts
-from stages.pretraining import drills, problems
 
-PARAMS = student.Params(
+PARAMS = scratch_student.Params(
     kind="scratch",
     seed=1,
     hidden=32,
@@ -37,21 +35,18 @@ PARAMS = student.Params(
 
 
 @pytest.fixture(scope="module")
-def texts() -> list[Example]:
-    from random import Random
-
-    params = Texts(seed=3, problems=20, drills=100, styles={"r3": 1, "answer": 1}, house=0.5)
-    return [*problems(params, Random(3)), *drills(params, Random(4))]
+def examples() -> list[Example]:
+    return list(texts.texts(texts.Params(seed=3, problems=20, drills=100, styles={"r3": 1, "answer": 1}, style_consistency=0.5)))
 
 
 def _sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_two_ranks_twice_give_the_same_bytes_and_open(texts: list[Example], tmp_path: Path) -> None:
+def test_two_ranks_twice_give_the_same_bytes_and_open(examples: list[Example], tmp_path: Path) -> None:
     for name in ("a", "b"):
-        bpe = student.pretrain(PARAMS, texts, tmp_path / name)
-        student.publish(tmp_path / f"out-{name}", tmp_path / name, bpe, {"backend": "test"})
+        tokenizer = scratch_student.pretrain(PARAMS, examples, tmp_path / name)
+        scratch_student.write_student(tmp_path / f"out-{name}", tmp_path / name, tokenizer, {"backend": "test"})
     files = sorted(path.name for path in (tmp_path / "out-a").iterdir())
     assert files == ["config.json", "manifest.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     assert all(_sha(tmp_path / "out-a" / name) == _sha(tmp_path / "out-b" / name) for name in files)
@@ -66,31 +61,27 @@ def test_two_ranks_twice_give_the_same_bytes_and_open(texts: list[Example], tmp_
     assert len(model.layers) == 1
 
 
-def test_a_resumed_run_ends_in_the_same_bytes(texts: list[Example], tmp_path: Path) -> None:
+def test_a_resumed_run_ends_in_the_same_bytes(examples: list[Example], tmp_path: Path) -> None:
     engine.start()
     from distill.pretraining import pretrain_worker
 
-    one = student.msgspec.structs.replace(PARAMS, ranks=1)
+    one = msgspec.structs.replace(PARAMS, ranks=1)
     hashes = []
     for name, stops in (("whole", [6]), ("cut", [2, 4, 6])):
         work = tmp_path / name
-        work.mkdir()
-        bpe = student.tokenizer(texts, one.vocabulary)
-        np.savez(work / "tokens.npz", **student.encode(texts, bpe))
-        plan = student.msgspec.to_builtins(one) | {"config": student.config(one, bpe)}
-        (work / "plan.json").write_text(json.dumps(plan))
+        scratch_student.write_inputs(one, examples, work)
         for stop in stops:
             pretrain_worker.train(work, until=stop)
         hashes.append(_sha(work / "model.safetensors"))
     assert hashes[0] == hashes[1]
 
 
-def test_batches_mask_the_prompt_and_hold_the_budget(texts: list[Example]) -> None:
+def test_batches_mask_the_prompt_and_hold_the_budget(examples: list[Example]) -> None:
     engine.start()
     from distill.pretraining import pretrain_worker
 
-    bpe = student.tokenizer(texts, 300)
-    store = student.encode(texts, bpe)
+    tokenizer = scratch_student.train_tokenizer(examples, 300)
+    store = scratch_student.encode(examples, tokenizer)
     kinds = {name: pretrain_worker.Texts(store, name) for name in ("problems", "drills")}
     plan = {"seed": 1, "steps": 8, "batch": 1024, "ranks": 2, "drills": (0.25, 0.08)}
     for _, batch in zip(range(8), pretrain_worker.batches(plan, kinds), strict=False):
@@ -100,9 +91,9 @@ def test_batches_mask_the_prompt_and_hold_the_budget(texts: list[Example]) -> No
         for row, (tokens, start) in enumerate(batch):
             trained = np.array(targets)[row][np.array(mask)[row] > 0].tolist()
             assert trained == tokens[start:].tolist()
-            assert bpe.decode(trained, skip_special_tokens=False).endswith("<|im_end|>\n")
+            assert tokenizer.decode(trained, skip_special_tokens=False).endswith("<|im_end|>\n")
 
 
-def test_digits_are_single_tokens(texts: list[Example]) -> None:
-    bpe = student.tokenizer(texts, 300)
-    assert [token for token in bpe.encode("1081").tokens] == ["1", "0", "8", "1"]
+def test_digits_are_single_tokens(examples: list[Example]) -> None:
+    tokenizer = scratch_student.train_tokenizer(examples, 300)
+    assert [token for token in tokenizer.encode("1081").tokens] == ["1", "0", "8", "1"]

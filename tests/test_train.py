@@ -11,10 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from distill.cli.layout import layout
 from distill.core.errors import InputError
 from distill.core.files import read_json
 from distill.model import engine
-from distill.model.model_io import Student, adapted, weights
+from distill.model.chat_tokenizer import ChatTokenizer
+from distill.model.model_io import adapted, weights
+from distill.training import batches, recipe
 from stages import overfit, train
 from tests import tiny_model as toy
 
@@ -23,10 +26,11 @@ import mlx.core as mx  # noqa: E402
 import mlx.nn as nn  # noqa: E402
 import mlx_lm  # noqa: E402
 from mlx.utils import tree_flatten, tree_map  # noqa: E402
-from mlx_lm.models.qwen2 import TransformerBlock  # noqa: E402
+from mlx_lm.models import qwen2  # noqa: E402
 from mlx_lm.tuner import trainer  # noqa: E402
 
-from distill.training import lora, packed_loss  # noqa: E402
+from distill.model import fast_math  # noqa: E402
+from distill.training import adapter, lora, packed_loss  # noqa: E402
 
 Training = Callable[..., Path]
 
@@ -40,34 +44,32 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Training:
     """Return a call that trains the toy arm with some keys of section train changed, and returns the adapter's folder."""
     monkeypatch.chdir(tmp_path)
-    examples = toy.corpus(tmp_path / "corpus" / "r1")
+    toy.corpus(tmp_path / layout("toy", "r1").corpus)
 
     def run(seed: int = 1, base: Path = student, name: str = "adapter", **keys: Any) -> Path:
-        out = tmp_path / name
-        study = toy.study(tmp_path, train=keys)
-        train.main(study, "r1", str(seed), str(examples), str(base), *(str(out) + ending for ending in ("", ".csv", ".json")))
-        return out
+        toy.study(tmp_path, train=keys)
+        train.main(msgspec.structs.replace(layout("toy", "r1", seed), student=base, adapter=tmp_path / name), "r1", seed)
+        return tmp_path / name
 
     return run
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Return a folder's files and its metrics by name."""
-    found = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    return found | {"metrics": folder.with_suffix(".json").read_bytes(), "curve": folder.with_suffix(".csv").read_bytes()}
+    """Return a folder's files by name."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def curve(adapter: Path) -> list[dict[str, float]]:
-    """Return the curve that was written beside an adapter."""
-    with adapter.with_suffix(".csv").open() as file:
+def curve(folder: Path) -> list[dict[str, float]]:
+    """Return the curve in an adapter's folder."""
+    with (folder / "curve.csv").open() as file:
         return [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def params(**keys: Any) -> train.Params:
-    return msgspec.convert(toy.SECTIONS["train"] | keys, train.Params)
+def params(**keys: Any) -> recipe.Recipe:
+    return msgspec.convert(toy.SECTIONS["train"] | keys, recipe.Recipe)
 
 
-def plain_loss(model: Any, rows: lora.Rows) -> float:
+def plain_loss(model: Any, rows: batches.Rows) -> float:
     """Mean negative log-likelihood over the tokens after each row's prompt, one row at a time, by the book."""
     losses = []
     for tokens, prompt in rows:
@@ -78,13 +80,13 @@ def plain_loss(model: Any, rows: lora.Rows) -> float:
     return float(np.mean(losses))
 
 
-def rows(student: Path, part: str = "valid", mask: bool = True) -> list[tuple[list[int], int]]:
-    return train.examples(Path("corpus", "r1", f"{part}.jsonl"), Student(student), params(mask_prompt=mask))
+def rows(student: Path, part: str = "valid", mask: bool = True) -> batches.Rows:
+    return batches.read_rows(layout("toy", "r1").corpus / f"{part}.jsonl", ChatTokenizer(student), params(mask_prompt=mask))
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(training: Training) -> None:
     first, again, other = training(), training(name="again"), training(seed=2, name="other")
-    assert set(content(first)) == {"adapters.safetensors", "adapter_config.json", "manifest.json", "metrics", "curve"}
+    assert set(content(first)) == {"adapters.safetensors", "adapter_config.json", "manifest.json", "training.json", "curve.csv"}
     assert content(first) == content(again)
     assert content(first)["adapters.safetensors"] != content(other)["adapters.safetensors"]
     assert not list(Path(".work", "toy", "train").iterdir())
@@ -93,6 +95,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(training: Training) -> None
 CUTS = {  # name: (changed keys, after how many kept states the run dies)
     "early": ({}, 1),
     "late": ({}, 2),
+    "of the last block alone": ({"layers": 1}, 1),
     "with dropout, accumulation and adamw": ({"dropout": 0.3, "accumulation": 2, "optimizer": "adamw", "weight_decay": 0.1}, 1),
 }
 
@@ -124,7 +127,7 @@ def test_a_run_cut_off_goes_on_to_the_same_bytes(
 def test_the_state_of_another_run_is_not_taken_up(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = content(training(learning_rate=1.0e-3))
     with monkeypatch.context() as patch:
-        patch.setattr(train, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(adapter, "write_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             training(name="cut")
     assert content(training(name="cut", learning_rate=1.0e-3)) == whole
@@ -132,7 +135,7 @@ def test_the_state_of_another_run_is_not_taken_up(training: Training, monkeypatc
 
 def test_the_best_adapter_is_kept_not_the_last(training: Training, student: Path) -> None:
     out = training(seed=2)
-    metrics, points = read_json(out.with_suffix(".json")), curve(out)
+    metrics, points = read_json(out / "training.json"), curve(out)
     assert [point["iteration"] for point in points] == [0, 2, 4, 6]
     assert metrics["iterations"] == 6
     best, last = metrics["best_validation_loss"], metrics["last_validation_loss"]
@@ -150,9 +153,8 @@ def test_the_loss_is_that_of_the_book(training: Training, student: Path, mask: b
     valid, ours = rows(student, mask=mask), rows(student, "train", mask)
     assert curve(out)[0]["validation_loss"] == pytest.approx(plain_loss(model, valid), abs=1e-5)
     per_pass = sum(len(tokens) - max(prompt, 1) for tokens, prompt in ours)
-    assert (
-        read_json(out.with_suffix(".json"))["trained_tokens"] == 2 * per_pass
-    )  # 10 examples in batches of 4, 4, 2: 6 iterations are two passes
+    trained = read_json(out / "training.json")["trained_tokens"]
+    assert trained == 2 * per_pass  # 10 examples in batches of 4, 4, 2: 6 iterations are two passes
 
 
 def test_mlx_lm_loads_the_adapter(training: Training, student: Path) -> None:
@@ -188,7 +190,7 @@ SHAPES = {  # name: (changed keys, trained parameters of 2 blocks of hidden 32, 
 @pytest.mark.parametrize(("keys", "count"), SHAPES.values(), ids=SHAPES)
 def test_which_layers_are_trained(training: Training, keys: dict[str, Any], count: int) -> None:
     out = training(iterations=1, eval_every=1, **keys)
-    assert read_json(out.with_suffix(".json"))["trainable_parameters"] == count
+    assert read_json(out / "training.json")["trainable_parameters"] == count
 
 
 def test_a_quantised_student_in_its_own_format_and_in_float32(training: Training, student: Path, tmp_path: Path) -> None:
@@ -208,12 +210,23 @@ def test_a_quantised_student_in_its_own_format_and_in_float32(training: Training
 
 
 def test_checkpointing_changes_memory_not_bytes(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(packed_loss, "suits", lambda _: False)
-        plain = training(name="plain")
-    monkeypatch.setattr(TransformerBlock, "__call__", TransformerBlock.__call__)  # mlx-lm patches the class: put it back after
+    call = qwen2.TransformerBlock.__call__
     saving = training(grad_checkpoint=True)
-    assert content(saving)["adapters.safetensors"] == content(plain)["adapters.safetensors"]
+    assert qwen2.TransformerBlock.__call__ is call
+    monkeypatch.setattr(lora, "supports", lambda _: False)
+    assert content(saving)["adapters.safetensors"] == content(training(name="plain"))["adapters.safetensors"]
+
+
+def test_checkpointing_keeps_fewer_activations(student: Path) -> None:
+    tokens = mx.zeros((4, 800), mx.int32)
+    peaks = []
+    for grad_checkpoint in (True, False):
+        model, _ = weights(student, True)
+        lora.attach(model, params(grad_checkpoint=grad_checkpoint), 1)
+        mx.reset_peak_memory()
+        mx.eval(nn.value_and_grad(model, lambda model: model(tokens).sum())(model))
+        peaks.append(mx.get_peak_memory())
+    assert peaks[0] < 0.9 * peaks[1]
 
 
 BATCHES = {  # name: (lengths of the rows, how many of each are not trained on)
@@ -235,7 +248,7 @@ def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: li
     noise = tree_map(lambda part: part + mx.array(draw.normal(0, 0.1, part.shape), mx.float32), model.trainable_parameters())
     model.update(noise)
     given = [(draw.integers(0, 300, length).tolist(), count) for length, count in zip(lengths, masked, strict=True)]
-    assert packed_loss.suits(model)
+    assert fast_math.supports(model)
     (ours, count), gradient = nn.value_and_grad(model, packed_loss.loss)(model, packed_loss.batch(model, given))
     (theirs, number), expected = nn.value_and_grad(model, trainer.default_loss)(model, *lora._padded(given))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
@@ -247,17 +260,17 @@ def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: li
 
 def test_powers_of_two() -> None:
     x = np.linspace(-125, 125, 100_001, dtype=np.float32)
-    assert np.abs(np.array(packed_loss.exp2(mx.array(x))) / np.exp2(x.astype(np.float64)) - 1).max() < 5e-7
+    assert np.abs(np.array(fast_math.exp2(mx.array(x))) / np.exp2(x.astype(np.float64)) - 1).max() < 5e-7
 
 
 def test_each_pass_takes_every_example_once_in_an_order_of_its_own() -> None:
-    batches = list(islice(lora.batch_order(10, 4, 1), 6))
-    assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
-    passes = [list(chain(*batches[:3])), list(chain(*batches[3:]))]
+    found = list(islice(batches.batch_order(10, 4, 1), 6))
+    assert [len(batch) for batch in found] == [4, 4, 2, 4, 4, 2]
+    passes = [list(chain(*found[:3])), list(chain(*found[3:]))]
     assert [sorted(order) for order in passes] == [list(range(10))] * 2
     assert passes[0] != passes[1]
-    assert list(islice(lora.batch_order(10, 4, 1, 4), 2)) == batches[4:]
-    assert next(lora.batch_order(10, 4, 2)) != batches[0]
+    assert list(islice(batches.batch_order(10, 4, 1, 4), 2)) == found[4:]
+    assert next(batches.batch_order(10, 4, 2)) != found[0]
 
 
 RATES = {  # name: (keys, iterations, learning rates)
@@ -270,7 +283,7 @@ RATES = {  # name: (keys, iterations, learning rates)
 
 @pytest.mark.parametrize(("keys", "iterations", "rates"), RATES.values(), ids=RATES)
 def test_learning_rates(keys: dict[str, Any], iterations: int, rates: list[float]) -> None:
-    assert lora.learning_rates(params(learning_rate=1.0, **keys), iterations) == pytest.approx(rates)
+    assert recipe.learning_rates(params(learning_rate=1.0, iterations=iterations, **keys)) == pytest.approx(rates)
 
 
 WRONG = {  # name: (changed keys, the message)
@@ -292,16 +305,17 @@ def test_runs_that_cannot_be(training: Training, keys: dict[str, Any], message: 
 def test_a_missing_student_and_a_bad_seed(training: Training, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: no config.json or model\*.safetensors here"):
         training(base=tmp_path / "nowhere")
-    with pytest.raises(InputError, match="seed 'one'"):
-        train.main(toy.study(tmp_path), "r1", "one", "corpus", "student", "out", "curve", "metrics")
+    with pytest.raises(InputError, match=r"seed -1: expected 0 or more; fix `seeds` in params.yaml"):
+        training(seed=-1)
 
 
 def test_the_long_run_reports_its_turn(training: Training, tmp_path: Path, student: Path) -> None:
-    paths = [str(tmp_path / name) for name in ("corpus/r1", "curve.csv", "overfit.json")]
-    overfit.main(toy.study(tmp_path), "r1", paths[0], str(student), *paths[1:])
-    report = read_json(Path(paths[2]))
+    toy.study(tmp_path)
+    paths = msgspec.structs.replace(layout("toy", "r1"), student=student)
+    overfit.main(paths, "r1")
+    report, lines = read_json(paths.overfit_metrics), paths.overfit_curve.read_text().splitlines()
     assert report["iterations"] == 4
-    losses = [float(line.split(",")[2]) for line in Path(paths[1]).read_text().splitlines()[1:]]
+    losses = [float(line.split(",")[2]) for line in lines[1:]]
     assert report["best_loss"] == min(losses[1:])
-    assert Path(paths[1]).read_text().splitlines()[0] == "iteration,train_loss,validation_loss"
-    assert len(Path(paths[1]).read_text().splitlines()) == 4
+    assert lines[0] == "iteration,train_loss,validation_loss"
+    assert len(lines) == 4

@@ -72,7 +72,7 @@ SECTIONS: dict[str, Any] = {
     },
     "overfit": {"seed": 1, "iterations": 4, "eval_every": 2},
     "sample": {
-        "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "samples": 1, "seed": 7, "batch_size": 4, "queue": 4, "system": "",
+        "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "samples": 1, "seed": 7, "batch_size": 4, "refill_window": 4, "system": "",
         "benchmarks": ["transfer"], "float32": True,
     },
 }  # fmt: skip

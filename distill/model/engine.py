@@ -1,8 +1,8 @@
 """The numerical engine: call `start()` before the first ``import mlx``.
 
-MLX's Linux CPU wheel carries a reference BLAS (6 GFLOP/s on two cores). Loading OpenBLAS into the process first, with its symbols global,
-replaces it without a rebuild. The library is the one that the pinned wheel of OpenCV carries, which reads the exam pages anyway; its
-threads and its kernels are pinned, because both decide the last bits of a product and both would follow the machine.
+MLX's Linux CPU wheel ships a reference BLAS (6 GFLOP/s on two cores). OpenBLAS, loaded first with its symbols global, replaces it without
+a rebuild. The library comes from the pinned OpenCV wheel, which extraction needs anyway. Its threads and kernels are pinned: both
+determine the last bits of a product, and both would otherwise follow the machine.
 """
 
 import ctypes
@@ -22,15 +22,15 @@ from distill.core.errors import InputError
 
 PIN = Path(__file__).parents[2] / "engine.yaml"
 CUDA = ("mlx-cuda-13", "mlx-cuda-12")
-CARRIER = "opencv-python-headless"  # the wheel that OpenBLAS is taken from
-NEEDED = {"avx2", "fma"}  # what the pinned kernels ask of an x86-64 CPU, as Linux names it
+BLAS_WHEEL = "opencv-python-headless"  # it ships OpenBLAS
+CPU_FLAGS = {"avx2", "fma"}  # that the pinned kernels need, as Linux names them
 
 
 @cache
 def start() -> dict[str, str]:
     """Load the pinned BLAS where MLX's backend is the Linux CPU; return what determines the bits, for a manifest.
 
-    ``MLX_BLAS=/path/to/libopenblas.so`` takes another BLAS instead, which gives up equality with the committed results.
+    ``MLX_BLAS=/path/to/libopenblas.so`` loads another BLAS instead; results then differ from the committed ones in their last bits.
     ``MLX_DISABLE_COMPILE=0`` compiles kernels where there is a g++: steps are about a fifth faster after a slow first one.
     """
     if sys.platform == "darwin":
@@ -41,8 +41,8 @@ def start() -> dict[str, str]:
         return {"backend": "cuda"} | _versions("mlx", "mlx-lm")
     if "mlx.core" in sys.modules:
         raise RuntimeError("engine.start() must run before the first import of mlx, whose BLAS is bound by then")
-    _compiler()
-    return {"backend": "cpu"} | _blas() | _versions("mlx", "mlx-lm")
+    _configure_compiler()
+    return {"backend": "cpu"} | _load_blas() | _versions("mlx", "mlx-lm")
 
 
 def exact() -> str:
@@ -55,22 +55,22 @@ def exact() -> str:
         return f"MLX_BLAS={other} replaces the pinned BLAS"
     if "ng" in zlib.ZLIB_RUNTIME_VERSION:
         return f"Python's zlib here is {zlib.ZLIB_RUNTIME_VERSION}, which compresses the same text to other bytes"
-    if not _openblas():
-        return f"{CARRIER} carries no OpenBLAS here"
-    if missing := NEEDED - _abilities():
+    if not openblas():
+        return f"{BLAS_WHEEL} carries no OpenBLAS here"
+    if missing := CPU_FLAGS - _cpu_flags():
         return f"this CPU has no {' and no '.join(sorted(missing))}, which the pinned kernels of OpenBLAS need"
     return ""
 
 
-def _compiler() -> None:
+def _configure_compiler() -> None:
     if os.environ.get("MLX_DISABLE_COMPILE") == "0" and shutil.which("g++"):
         del os.environ["MLX_DISABLE_COMPILE"]  # MLX looks at whether it is set, not at its value
     else:
         os.environ["MLX_DISABLE_COMPILE"] = "1"
-    os.environ["TMPDIR"] = tempfile.gettempdir()  # MLX dies of a TMPDIR that is not there; this one was tried
+    os.environ["TMPDIR"] = tempfile.gettempdir()  # MLX aborts on a TMPDIR that does not exist; this one does
 
 
-def _blas() -> dict[str, str]:
+def _load_blas() -> dict[str, str]:
     if other := os.environ.get("MLX_BLAS"):
         print(f"engine: BLAS {other} instead of the pinned one: results will differ in their last bits", file=sys.stderr)
         try:
@@ -78,16 +78,16 @@ def _blas() -> dict[str, str]:
         except OSError as error:
             raise InputError(f"MLX_BLAS={other}: not a library ({error}); give the path of a libopenblas.so, or unset it") from None
         return {"blas": Path(other).name}
-    library = _openblas()
+    library = openblas()
     if not library:
-        print("engine: no OpenBLAS here, MLX's reference BLAS is 10 to 30 times slower; set MLX_BLAS to a libopenblas.so", file=sys.stderr)
+        print("engine: no OpenBLAS here, MLX's reference BLAS is much slower; set MLX_BLAS to a libopenblas.so", file=sys.stderr)
         return {"blas": "reference"}
-    return _load(library) | _versions(CARRIER)
+    return _load_openblas(library) | _versions(BLAS_WHEEL)
 
 
-def _load(library: str) -> dict[str, str]:
-    """Load OpenBLAS with one thread and, on x86-64, the pinned kernels where the CPU has what they need; return what it says it is."""
-    pinned = str(_pin()["OPENBLAS_CORETYPE"]) if _abilities() >= NEEDED else ""
+def _load_openblas(library: str) -> dict[str, str]:
+    """Load OpenBLAS with one thread and, on x86-64, the pinned kernels where the CPU can run them; return its own name for both."""
+    pinned = str(pins()["OPENBLAS_CORETYPE"]) if _cpu_flags() >= CPU_FLAGS else ""
     os.environ.pop("OPENBLAS_CORETYPE", None)
     os.environ.update({"OPENBLAS_NUM_THREADS": "1"} | ({"OPENBLAS_CORETYPE": pinned} if pinned else {}))
     blas = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
@@ -100,8 +100,8 @@ def _load(library: str) -> dict[str, str]:
     return {"blas": name, "kernels": kernels}
 
 
-def _abilities() -> set[str]:
-    """Return the names of what this machine's CPU can do, as Linux lists them; none where it does not."""
+def _cpu_flags() -> set[str]:
+    """Return the CPU's feature flags, as Linux lists them; none on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -110,11 +110,11 @@ def _abilities() -> set[str]:
 
 
 @cache
-def _openblas() -> str:
-    """Return the path of the library in the wheel that carries it; "" where there is none."""
-    if not _installed(CARRIER):
+def openblas() -> str:
+    """Return the path of the OpenBLAS in the OpenCV wheel; "" where there is none."""
+    if not _installed(BLAS_WHEEL):
         return ""
-    found = [file for file in distribution(CARRIER).files or () if file.name.startswith("libopenblas")]
+    found = [file for file in distribution(BLAS_WHEEL).files or () if file.name.startswith("libopenblas")]
     return str(found[0].locate()) if found else ""
 
 
@@ -125,13 +125,14 @@ def _installed(name: str) -> str:
         return ""
 
 
-def _pin() -> dict[str, str]:
+def pins() -> dict[str, str]:
+    """Return what engine.yaml pins."""
     pin: dict[str, str] = yaml.safe_load(PIN.read_text(encoding="utf-8"))
     return pin
 
 
 def _versions(*names: str) -> dict[str, str]:
-    pin, found = _pin(), {name: _installed(name) for name in names}
+    pin, found = pins(), {name: _installed(name) for name in names}
     for name, here in found.items():
         if here != pin[name]:
             raise InputError(f"{PIN.name}: {name} is pinned to {pin[name]}, installed is {here or 'nothing'}; run `make setup`")

@@ -1,7 +1,7 @@
 """Pretrain a small Qwen2 from scratch, data-parallel over processes of one BLAS thread each.
 
-Run as ``python -m distill.pretraining.pretrain_worker WORK`` once per rank, with MLX_RANK and MLX_HOSTFILE
-set; WORK holds plan.json and tokens.npz, and receives checkpoint.safetensors (resume) and model.safetensors (the result). The loss is taken on the completion only.
+Run as ``python -m distill.pretraining.pretrain_worker WORK`` once per rank, with MLX_RANK and MLX_HOSTFILE set. WORK holds plan.json and
+tokens.npz, and receives checkpoint.safetensors (to resume from) and model.safetensors (the result). The loss is on the completion only.
 """
 
 import json
@@ -16,7 +16,7 @@ from distill.model import engine
 
 engine.start()
 
-import mlx.core as mx  # noqa: E402  (after the BLAS is in place)
+import mlx.core as mx  # noqa: E402  (after the BLAS is loaded)
 import mlx.nn as nn  # noqa: E402
 import mlx.optimizers as optimizers  # noqa: E402
 import numpy as np  # noqa: E402
@@ -99,7 +99,7 @@ def schedule(plan: dict[str, Any]) -> Callable[[mx.array], mx.array]:
     return factor
 
 
-def optimizer(plan: dict[str, Any]) -> optimizers.MultiOptimizer:
+def make_optimizer(plan: dict[str, Any]) -> optimizers.MultiOptimizer:
     """Return Muon for the projection matrices and Adam for embeddings, norms and biases."""
     factor = schedule(plan)
     muon = optimizers.Muon(lambda step: plan["muon"] * factor(step), momentum=0.95, weight_decay=plan["weight_decay"])
@@ -120,36 +120,36 @@ def train(work: Path, until: int = sys.maxsize) -> None:
     kinds = {name: Texts(store, name) for name in ("problems", "drills")}
     mx.random.seed(plan["seed"])
     model = qwen2.Model(qwen2.ModelArgs.from_dict(plan["config"]))
-    rule = optimizer(plan)
-    rule.init(model.trainable_parameters())
-    begin = resume(work / "checkpoint.safetensors", model, rule)
+    optimizer = make_optimizer(plan)
+    optimizer.init(model.trainable_parameters())
+    first = resume(work / "checkpoint.safetensors", model, optimizer)
     gradient = nn.value_and_grad(model, loss)
-    bar = tqdm(total=plan["steps"], initial=begin, unit="step", desc="pretraining", disable=rank > 0, file=sys.stderr, mininterval=5)
+    bar = tqdm(total=plan["steps"], initial=first, unit="step", desc="pretraining", disable=rank > 0, file=sys.stderr, mininterval=5)
     for step, batch in enumerate(islice(batches(plan, kinds), plan["steps"])):
-        if step < begin:
+        if step < first:
             continue
         value, grads = gradient(model, *padded(batch[rank :: plan["ranks"]]))
         if group:
             grads = nn.average_gradients(grads, group)
         grads, _ = optimizers.clip_grad_norm(grads, plan["clip"])
-        rule.update(model, grads)
-        mx.eval(model.parameters(), rule.state, value)
+        optimizer.update(model, grads)
+        mx.eval(model.parameters(), optimizer.state, value)
         if not np.isfinite(value.item()):
             raise SystemExit(f"pretraining: loss is {value.item()} at step {step}; lower the learning rates of section 'student'")
         bar.update()
         bar.set_postfix(loss=f"{value.item():.3f}", refresh=False)
         if rank == 0 and ((step + 1) % CHECKPOINT == 0 or step + 1 == until):
-            save(work / "checkpoint.safetensors", model, rule, step + 1)
+            save(work / "checkpoint.safetensors", model, optimizer, step + 1)
         if step + 1 == until < plan["steps"]:
             return
     if rank == 0:
         write(work / "model.safetensors", dict(tree_flatten(model.parameters())), {"format": "mlx"})
 
 
-def save(path: Path, model: nn.Module, rule: optimizers.Optimizer, step: int) -> None:
+def save(path: Path, model: nn.Module, optimizer: optimizers.Optimizer, step: int) -> None:
     """Write weights, optimizer state and step."""
     arrays = {f"model.{name}": value for name, value in tree_flatten(model.parameters())}
-    arrays |= {f"state.{name}": value for name, value in tree_flatten(rule.state)}
+    arrays |= {f"state.{name}": value for name, value in tree_flatten(optimizer.state)}
     write(path, arrays, {"step": str(step)})
 
 
@@ -160,13 +160,13 @@ def write(path: Path, arrays: dict[str, mx.array], metadata: dict[str, str]) -> 
     os.replace(temporary, path)
 
 
-def resume(path: Path, model: nn.Module, rule: optimizers.Optimizer) -> int:
-    """Load a checkpoint where there is one; return the step to go on from."""
+def resume(path: Path, model: nn.Module, optimizer: optimizers.Optimizer) -> int:
+    """Load a checkpoint where there is one; return the step to continue from."""
     if not path.exists():
         return 0
     arrays, metadata = mx.load(str(path), return_metadata=True)
     model.load_weights([(name[6:], value) for name, value in arrays.items() if name.startswith("model.")])
-    rule.state = tree_unflatten([(name[6:], value) for name, value in arrays.items() if name.startswith("state.")])
+    optimizer.state = tree_unflatten([(name[6:], value) for name, value in arrays.items() if name.startswith("state.")])
     return int(metadata["step"])
 
 

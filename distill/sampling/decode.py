@@ -1,9 +1,9 @@
 """Batched decoding with mlx-lm's models and caches. Import after `engine.start()`.
 
-On a CPU a step takes as long as its rows are many: `decode` keeps to a batch and lets ended rows leave. mlx-lm's own BatchGenerator
+On a CPU the time of a step grows with its rows: `decode` keeps to one batch, and rows that ended leave it. mlx-lm's own BatchGenerator
 normalises and keeps every row's log-probabilities and rebuilds its cache whenever a row ends; without both the same text takes about three
-quarters of the time. On an accelerator a step of few rows takes as long as one of many: `refilled` has BatchGenerator put the next
-prompt in the place of a row that ended.
+quarters of the time. On an accelerator a step of few rows takes as long as one of many: `continuous_batching` lets BatchGenerator put the
+next prompt in the place of a row that ended.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ def greedy(logits: mx.array, places: list[int], step: int) -> mx.array:
 
 
 def sampler(temperature: float, top_p: float, seeds: Sequence[int], limit: int) -> Pick:
-    """Return a sampler whose row i draws from `seeds[i]` alone, whatever stands beside it; top-p comes first, as in mlx-lm."""
+    """Return a sampler whose row i draws from `seeds[i]` alone, whatever rows are beside it; top-p comes first, as in mlx-lm."""
     keys = [mx.random.split(mx.random.key(seed), limit) for seed in seeds]
 
     def pick(logits: mx.array, places: list[int], step: int) -> mx.array:
@@ -38,8 +38,8 @@ def sampler(temperature: float, top_p: float, seeds: Sequence[int], limit: int) 
     return pick
 
 
-def decode(model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int], limit: int, pick: Pick) -> list[list[int]]:
-    """Continue each prompt until a token of `ends` (kept) or `limit` new tokens; the batch is left-padded, its order is kept."""
+def decode(model: Any, prompts: Sequence[Sequence[int]], eos_ids: frozenset[int], limit: int, pick: Pick) -> list[list[int]]:
+    """Continue each prompt until a token of `eos_ids` (kept) or `limit` new tokens; the batch is left-padded, its order is kept."""
     cache = _prefill(model, prompts)
     written: list[list[int]] = [[] for _ in prompts]
     places, done = list(range(len(prompts))), [False] * len(prompts)  # of the rows still in the batch
@@ -49,7 +49,7 @@ def decode(model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int], l
         for row, token in enumerate(tokens.tolist()):
             if not done[row]:
                 written[places[row]].append(token)
-                done[row] = token in ends
+                done[row] = token in eos_ids
         if all(done):
             break
         if sum(done) * 8 > len(done):  # a rebuilt cache costs about a step, so rows leave by the eighth
@@ -60,17 +60,19 @@ def decode(model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int], l
     return written
 
 
-def refilled(model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int], limit: int, rows: int, pick: Pick) -> list[list[int]]:
+def continuous_batching(
+    model: Any, prompts: Sequence[Sequence[int]], eos_ids: frozenset[int], limit: int, rows: int, pick: Pick
+) -> list[list[int]]:
     """Continue each prompt as `decode` does, `rows` of them at a time, in the order given."""
     generator = BatchGenerator(
         model,
         max_tokens=limit,
-        stop_tokens=[[token] for token in sorted(ends)],
+        stop_tokens=[[token] for token in sorted(eos_ids)],
         completion_batch_size=rows,
         prefill_batch_size=min(PREFILL, rows),
     )
-    samplers = [_alone(pick, place) for place in range(len(prompts))]
-    numbers = generator.insert([list(prompt) for prompt in prompts], samplers=None if pick is greedy else samplers)
+    samplers = None if pick is greedy else [_row_sampler(pick, place) for place in range(len(prompts))]
+    numbers = generator.insert([list(prompt) for prompt in prompts], samplers=samplers)
     written: dict[int, list[int]] = {number: [] for number in numbers}
     while answers := generator.next_generated():
         for answer in answers:
@@ -79,7 +81,7 @@ def refilled(model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int],
     return [written[number] for number in numbers]
 
 
-def _alone(pick: Pick, place: int) -> Callable[[mx.array], mx.array]:
+def _row_sampler(pick: Pick, place: int) -> Callable[[mx.array], mx.array]:
     """Return the sampler of one row, which is called once a step."""
     steps = count()
     return lambda logits: pick(logits, [place], next(steps))

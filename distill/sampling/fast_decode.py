@@ -1,53 +1,60 @@
-"""Decoding with a float32 Qwen2 on a CPU: mlx-lm's mathematics with exponentials out of additions and multiplications.
+"""Decoding with a float32 Qwen2 on a CPU: mlx-lm's mathematics with the exponentials of `distill.model.fast_math`.
 
-MLX's CPU backend spends 10 to 17 ns on an exponential: about two fifths of a decoding step where the model is small. Import after
-`engine.start()`.
+MLX's own exponentials are about two fifths of a decoding step where the model is small. Import after `engine.start()`.
 """
 
-import math
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 from mlx_lm.models import qwen2
 
-from distill.training.packed_loss import HIGHEST, LOWEST, exp2, suits
+from distill.model.fast_math import LOG2_E, sigmoid_denominator, softmax_terms, supports
 
 HIDDEN = mx.array(-1e9)  # a score that no query sees
 
 
-class Attention(qwen2.Attention):
+class Attention(nn.Module):
     """Qwen2's attention; of one token a row with fewer exponentials, else mlx-lm's."""
+
+    def __init__(self, attention: qwen2.Attention) -> None:
+        super().__init__()
+        self.attention = attention
 
     def __call__(self, x: mx.array, mask: mx.array | None = None, cache: Any = None) -> mx.array:
         """(rows, 1, width) -> (rows, 1, width); `mask` is true where a row's key is seen, (rows, 1, 1, keys)."""
+        whole = self.attention
         if x.shape[1] > 1 or cache is None:
-            return super().__call__(x, mask, cache)
-        rows, groups = x.shape[0], self.n_kv_heads
-        queries = self.q_proj(x).reshape(rows, self.n_heads, 1, -1)
-        keys, values = (project(x).reshape(rows, groups, 1, -1) for project in (self.k_proj, self.v_proj))
-        queries = self.rope(queries, offset=cache.offset).reshape(rows, groups, self.n_heads // groups, -1)
-        keys, values = cache.update_and_fetch(self.rope(keys, offset=cache.offset), values)
-        scores = (queries * (self.scale * math.log2(math.e))) @ keys.swapaxes(-1, -2)
+            return whole(x, mask, cache)
+        rows, groups = x.shape[0], whole.n_kv_heads
+        queries = whole.q_proj(x).reshape(rows, whole.n_heads, 1, -1)
+        keys, values = (project(x).reshape(rows, groups, 1, -1) for project in (whole.k_proj, whole.v_proj))
+        queries = whole.rope(queries, offset=cache.offset).reshape(rows, groups, whole.n_heads // groups, -1)
+        keys, values = cache.update_and_fetch(whole.rope(keys, offset=cache.offset), values)
+        scores = (queries * (whole.scale * LOG2_E)) @ keys.swapaxes(-1, -2)
         if mask is not None:
             scores = mx.where(mask, scores, HIDDEN)
-        weights = exp2(mx.maximum(scores - scores.max(-1, keepdims=True), LOWEST))
+        weights = softmax_terms(scores)
         found = (weights @ values) / weights.sum(-1, keepdims=True)
-        return self.o_proj(found.reshape(rows, 1, -1))
+        return whole.o_proj(found.reshape(rows, 1, -1))
 
 
-class MLP(qwen2.MLP):
+class MLP(nn.Module):
     """Qwen2's gated layer."""
+
+    def __init__(self, mlp: qwen2.MLP) -> None:
+        super().__init__()
+        self.mlp = mlp
 
     def __call__(self, x: mx.array) -> mx.array:
         """(..., width) -> (..., width)."""
-        gate = self.gate_proj(x)
-        power = mx.minimum(mx.maximum(gate * -math.log2(math.e), LOWEST), HIGHEST)
-        return self.down_proj(gate / (1.0 + exp2(power)) * self.up_proj(x))
+        gate = self.mlp.gate_proj(x)
+        return self.mlp.down_proj(gate / sigmoid_denominator(gate) * self.mlp.up_proj(x))
 
 
-def hasten(model: Any) -> Any:
-    """Return the model, whose layers become those of this module where it is a plain float32 Qwen2 on a CPU."""
-    if suits(model):
+def replace_layers(model: Any) -> Any:
+    """Put the layers of this module into a plain float32 Qwen2 on a CPU; return the model, any other as it is."""
+    if supports(model):
         for layer in model.layers:
-            layer.self_attn.__class__, layer.mlp.__class__ = Attention, MLP
+            layer.self_attn, layer.mlp = Attention(layer.self_attn), MLP(layer.mlp)
     return model

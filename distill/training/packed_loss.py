@@ -1,34 +1,31 @@
 """The loss of a float32 Qwen2 with LoRA layers on a CPU, several times as fast as mlx-lm's: the same mathematics, other operations.
 
-MLX's CPU backend spends 10 to 17 ns on an exponential and 0.1 to 0.2 ns on an addition, and runs one stream a core. So here
-- a batch is its examples end to end, without padding, cut in two parts of equal length, each on a stream, so a core, of its own;
-- exponentials are polynomials out of additions and multiplications (relative error below 5e-7);
-- attention looks at no block of keys behind the queries;
-- the last block and the vocabulary see only the rows whose next token is trained on.
+- A batch is its examples end to end, without padding, cut in two parts of equal length, each on an MLX stream, so a core, of its own.
+- Exponentials are polynomials (`distill.model.fast_math`).
+- Attention skips the blocks of keys after the queries.
+- The last block and the vocabulary see only the rows whose next token is trained on.
 Import after `engine.start()`.
 """
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-# MLX hands work to its streams in the order of its walk over the graph; a wide walk keeps both at work. Read once, at its first use.
+# MLX schedules work in the order of its walk over the graph; a wide walk keeps both streams busy. MLX reads this once, at its first use.
 os.environ.setdefault("MLX_BFS_MAX_WIDTH", "400")
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
-from mlx.utils import tree_flatten
-from mlx_lm.models import qwen2
 
-QUERIES = 256  # queries of one attention product, at most: their scores stay in a core's cache
-LOGITS = 262144  # logits that are held at once
-FEWEST = 16  # rows of one product with the vocabulary, at least
+from distill.model.fast_math import LOG2_E, LOWEST, exp2, sigmoid_denominator, softmax_terms
+from distill.training.batches import Rows
 
-Rows = Sequence[tuple[list[int], int]]  # of each example: its tokens, and how many of them are not trained on
+QUERIES = 256  # of one attention product at most: their scores stay in a core's cache
+LOGITS = 262144  # held at once
+MIN_ROWS = 16  # of one product with the vocabulary
 
 
 class Chunk(NamedTuple):
@@ -44,10 +41,10 @@ class Part(NamedTuple):
     """One core's share of a batch."""
 
     tokens: mx.array  # (rows,)
-    turn: tuple[mx.array, mx.array]  # cosine and signed sine of each row's position, (rows, head)
+    rope: tuple[mx.array, mx.array]  # cosine and signed sine of each row's position, (rows, head)
     chunks: list[Chunk]
     trained: list[slice]  # the rows whose next token is trained on
-    ends: list[Chunk]  # the chunks of those rows
+    trained_chunks: list[Chunk]  # the chunks of those rows
     targets: mx.array  # (trained rows,)
 
 
@@ -56,19 +53,6 @@ class Batch(NamedTuple):
 
     parts: list[Part]
     trained: int  # tokens
-
-
-def suits(model: Any) -> bool:
-    """Return whether the loss here is this model's: a plain float32 Qwen2 in one process on a CPU, without dropout."""
-    if mx.default_device() != mx.Device(mx.cpu) or type(model) is not qwen2.Model or mx.distributed.init().size() > 1:
-        return False
-    layers = [layer for _, layer in model.named_modules()]
-    ropes = [layer for layer in layers if "rope" in type(layer).__name__.lower()]
-    return (
-        all(array.dtype == mx.float32 for _, array in tree_flatten(model.parameters()))
-        and all(type(rope) is nn.RoPE and not rope.traditional and rope.scale == 1.0 for rope in ropes)
-        and not any(layer._p_1 < 1 for layer in layers if isinstance(layer, nn.Dropout))
-    )
 
 
 def batch(model: Any, rows: Rows) -> Batch:
@@ -90,7 +74,7 @@ def batch(model: Any, rows: Rows) -> Batch:
 def _part(rows: Rows, spans: list[tuple[int, int, int]], missing: int, low: int, rope: Any) -> Part:
     """Return the part of the given spans; the first span's example has `missing` rows, the last ones, in the part before."""
     chunks: list[Chunk] = []
-    ends: list[Chunk] = []
+    trained_chunks: list[Chunk] = []
     trained: list[slice] = []
     tokens: list[int] = []
     targets: list[int] = []
@@ -99,7 +83,7 @@ def _part(rows: Rows, spans: list[tuple[int, int, int]], missing: int, low: int,
         text, masked = rows[number]
         begin = max(first, min(masked - 1, last))  # the first row that is trained on
         before = slice(low - missing, low) if number == spans[0][0] else slice(0, 0)
-        for kept, start in ((chunks, first), (ends, begin)):
+        for kept, start in ((chunks, first), (trained_chunks, begin)):
             for at in range(start, last, QUERIES):
                 stop = min(at + QUERIES, last)
                 queries = slice(here + at - first, here + stop - first)
@@ -110,15 +94,15 @@ def _part(rows: Rows, spans: list[tuple[int, int, int]], missing: int, low: int,
         targets += text[begin + 1 : last + 1]
         here += last - first
     places = np.concatenate([np.arange(first, last) for _, first, last in spans])
-    return Part(mx.array(tokens), _turn(places, rope), chunks, trained, ends, mx.array(targets, dtype=mx.int32))
+    return Part(mx.array(tokens), _rope(places, rope), chunks, trained, trained_chunks, mx.array(targets, dtype=mx.int32))
 
 
 def _causal(first: int, last: int) -> mx.array:
-    """Return what hides from the queries `first` to `last` the keys behind them."""
+    """Return the mask that hides from the queries `first` to `last` the keys after them."""
     return mx.array(np.where(np.arange(last) > np.arange(first, last)[:, None], np.float32(-1e9), np.float32(0)))
 
 
-def _turn(places: Any, rope: Any) -> tuple[mx.array, mx.array]:
+def _rope(places: Any, rope: Any) -> tuple[mx.array, mx.array]:
     rates = rope.base ** (-np.arange(0, rope.dims, 2) / rope.dims)
     angles = places[:, None] * rates
     cosine, sine = np.cos(angles), np.sin(angles)
@@ -151,14 +135,14 @@ def _block(layer: Any, parts: list[Part], hidden: list[mx.array], last: bool) ->
         with mx.stream(kernels.stream):
             normed = layer.input_layernorm(state)
             keys, values = (_heads(project(normed), groups) for project in (attention.k_proj, attention.v_proj))
-            keys = kernels.turn(keys, *part.turn)
+            keys = kernels.rope(keys, *part.rope)
             before, here = here, (keys, values)
-            chunks = part.ends if last else part.chunks
+            chunks = part.trained_chunks if last else part.chunks
             if not chunks:
                 out.append(state[:0])
                 continue
             queries = _heads(attention.q_proj(normed), attention.n_heads)
-            queries = kernels.turn(queries, *part.turn) * (attention.scale * math.log2(math.e))
+            queries = kernels.rope(queries, *part.rope) * (attention.scale * LOG2_E)
             seen = mx.concatenate([_attend(kernels, chunk, queries, keys, values, before) for chunk in chunks])
             if last:
                 state = mx.concatenate([state[rows] for rows in part.trained])
@@ -180,8 +164,8 @@ def _attend(kernels: "Kernels", chunk: Chunk, queries: mx.array, keys: mx.array,
     if chunk.before.stop > chunk.before.start:
         keys, values = (mx.concatenate([old[:, chunk.before], new], axis=1) for old, new in zip(before, (keys, values), strict=True))
     heads, groups, size = queries.shape[0], keys.shape[0], queries.shape[2]
-    asked = queries[:, chunk.rows].reshape(groups, -1, size)  # a group's heads below each other: they share its keys
-    found = kernels.attend(asked, keys, values, chunk.mask)[0]
+    stacked = queries[:, chunk.rows].reshape(groups, -1, size)  # a group's heads one after another: they share its keys
+    found = kernels.attend(stacked, keys, values, chunk.mask)[0]
     return found.reshape(heads, -1, size).transpose(1, 0, 2).reshape(-1, heads * size)
 
 
@@ -189,7 +173,7 @@ def _entropy(kernels: "Kernels", model: Any, state: mx.array, targets: mx.array)
     """Return the summed cross-entropy of rows against their next tokens."""
     state = model.model.norm(state)
     words = model.model.embed_tokens.weight if model.args.tie_word_embeddings else model.lm_head.weight
-    step = max(FEWEST, LOGITS // words.shape[0])
+    step = max(MIN_ROWS, LOGITS // words.shape[0])
     parts = [kernels.entropy(state[at : at + step], targets[at : at + step], words)[0] for at in range(0, state.shape[0], step)]
     return sum(parts[1:], parts[0])
 
@@ -199,7 +183,7 @@ class Kernels:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.turn = self._bound(_rotate, _rotate_back)
+        self.rope = self._bound(_rotate, _rotate_back)
         self.attend = self._bound(_attention, _attention_back)
         self.swiglu = self._bound(_swiglu, _swiglu_back)
         self.entropy = self._bound(_cross_entropy, _cross_entropy_back)
@@ -220,28 +204,6 @@ def _kernels() -> tuple[Kernels, Kernels]:
     return Kernels(mx.default_stream(mx.default_device())), Kernels(mx.new_stream(mx.cpu))
 
 
-def _polynomial() -> list[mx.array]:
-    """Return the coefficients, highest first, of 2^(x/2) on -1/2..1/2: Chebyshev's interpolation of degree 4."""
-    series = np.polynomial.chebyshev.Chebyshev.interpolate(lambda x: 2.0 ** (x / 2), 4, [-0.5, 0.5])
-    return [mx.array(value, mx.float32) for value in series.convert(kind=np.polynomial.Polynomial).coef[::-1].tolist()]
-
-
-POLYNOMIAL = _polynomial()
-ROUND = mx.array(1.5 * 2**23, mx.float32)  # a float this large holds a whole number in its low bits
-LOWEST, HIGHEST, EXPONENT = mx.array(-120.0), mx.array(120.0), mx.array(23)
-
-
-def exp2(x: mx.array) -> mx.array:
-    """Return 2 ** x for -126 < x < 127, by a polynomial of x's distance to the nearest whole number, whose bits are the exponent."""
-    large = x + ROUND
-    rest = x - (large - ROUND)
-    value = POLYNOMIAL[0] * rest + POLYNOMIAL[1]
-    for coefficient in POLYNOMIAL[2:]:
-        value = value * rest + coefficient
-    bits = mx.view(value * value, mx.int32) + mx.left_shift(mx.view(large, mx.int32), EXPONENT)
-    return mx.view(bits, mx.float32)
-
-
 def _rotate(x: mx.array, cosine: mx.array, sine: mx.array) -> mx.array:
     half = x.shape[-1] // 2
     return x * cosine + mx.concatenate([x[..., half:], x[..., :half]], axis=-1) * sine
@@ -256,7 +218,7 @@ def _attention(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.arr
     """(groups, heads of a group x queries, head) against (groups, keys, head); the scores' unit is a factor of two."""
     scores = queries @ keys.swapaxes(-1, -2)
     scores = (scores.reshape(keys.shape[0], -1, *mask.shape) + mask).reshape(scores.shape)
-    weights = exp2(mx.maximum(scores - scores.max(-1, keepdims=True), LOWEST))
+    weights = softmax_terms(scores)
     total = weights.sum(-1, keepdims=True)
     return (weights @ values) / total, weights, total
 
@@ -272,8 +234,7 @@ def _attention_back(primals: Any, cotangents: Any, outputs: Any) -> Any:
 
 
 def _swiglu(gate: mx.array, up: mx.array) -> tuple[mx.array, ...]:
-    power = mx.minimum(mx.maximum(gate * -math.log2(math.e), LOWEST), HIGHEST)
-    share = 1.0 / (1.0 + exp2(power))
+    share = 1.0 / sigmoid_denominator(gate)
     return gate * share * up, share
 
 
@@ -285,8 +246,8 @@ def _swiglu_back(primals: Any, cotangents: Any, outputs: Any) -> Any:
 
 
 def _cross_entropy(state: mx.array, targets: mx.array, words: mx.array) -> tuple[mx.array, mx.array]:
-    """Return the summed loss and its gradient by `state`, which costs nothing where nobody asks for it."""
-    logits = (state * math.log2(math.e)) @ words.T
+    """Return the summed loss and its gradient by `state`, which MLX computes only where it is used."""
+    logits = (state * LOG2_E) @ words.T
     top = logits.max(-1, keepdims=True)
     weights = exp2(mx.maximum(logits - top, LOWEST))
     total = weights.sum(-1, keepdims=True)
