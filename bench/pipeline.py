@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {  # sections of the small study, values over
     "fetch": {"first_year": 2011, "problems": {"freshman-sophomore": 8, "junior-senior": 8, "two-person": 8}},
     "pretraining": {"problems": 20, "drills": 400},
     "student": {"hidden": 64, "layers": 2, "intermediate": 192, "heads": 2, "kv_heads": 1, "batch": 1024, "steps": 20, "warmup": 5},
-    "sample": {"max_tokens": 128, "batch_size": 32, "queue": 32},
+    "sample": {"max_tokens": 128, "batch_size": 32, "refill_window": 32},
     "summarise": {"resamples": 1000},
     "claims": {"resamples": 1000},
 }

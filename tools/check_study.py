@@ -16,9 +16,12 @@ from distill.llm.budget import BudgetLimit
 from distill.llm.cost_model import Assumptions
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
+from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER, LEVELS
+from distill.sampling import jobs
 from distill.sources import local_problems
+from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
@@ -31,15 +34,12 @@ from stages import (
     import_traces,
     llm_judge,
     overfit,
-    pretraining,
     report,
     reported_counts,
-    sample,
     solve,
     split,
     student,
     summarise,
-    train,
     verify,
 )
 from tools.activation import Run
@@ -89,11 +89,11 @@ CORPUS: dict[str, Any] = {
     "run": Run,
 }
 STUDENTS: dict[str, Any] = {
-    "pretraining": pretraining.Params,
-    "student": Choice("kind", {kind: schema for kind, (schema, _) in student.PROVIDERS.items()}),
-    "train": train.Params,
+    "pretraining": texts.Params,
+    "student": Choice("kind", {"scratch": scratch_student.Params, "hub": student.Hub}),
+    "train": Recipe,
     "overfit": overfit.Params,
-    "sample": sample.Params,
+    "sample": jobs.Params,
     "grade": grade.Params,
     "llm_judge": Choice("kind", llm_judge.KINDS),
     "summarise": summarise.Params,
