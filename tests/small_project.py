@@ -34,7 +34,7 @@ stages:
     outs: ["models/${item.study}/student"]
   train:
     matrix: {study: "${students}", arm: "${arms}", seed: "${seeds}"}
-    cmd: mkdir -p models/${item.study} && cat data/${item.study}/raw models/${item.study}/student > models/${item.study}/${item.arm}-${item.seed}
+    cmd: cat data/${item.study}/raw models/${item.study}/student > models/${item.study}/${item.arm}-${item.seed}
     deps: ["data/${item.study}/raw", "models/${item.study}/student"]
     outs: ["models/${item.study}/${item.arm}-${item.seed}"]
   report:

@@ -203,6 +203,19 @@ def test_a_name_that_is_none_is_one_line(name: str, message: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def _make(folder: Path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run make in a folder that holds the Makefile and a Python that is a shell script."""
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "tools").mkdir()
+    (folder / "tools" / "setup.sh").write_text("")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+    return subprocess.run(["make", *words], cwd=folder, env=environment, capture_output=True, text=True)
+
+
 METACHARACTERS = [
     "$(touch planted)",
     "`touch planted`",
@@ -216,15 +229,16 @@ METACHARACTERS = [
 @pytest.mark.parametrize("name", METACHARACTERS)
 @pytest.mark.parametrize("target", ["study", "pull", "status", "check", "new-study"])
 def test_nothing_in_a_name_is_executed(target: str, name: str, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "tools").mkdir()
-    (tmp_path / "tools" / "setup.sh").write_text("")
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nfor last; do :; done\nprintf "%s" "$last" > got\n')
-    python.chmod(0o755)
     key = "NAME" if target == "new-study" else "S"
-    environment = {key_: value for key_, value in os.environ.items() if key_ not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", target, f"{key}={name}"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = _make(tmp_path, 'for last; do :; done\nprintf "%s" "$last" > got', target, f"{key}={name}")
     assert not (tmp_path / "planted").exists(), done.stderr
     assert (tmp_path / "got").read_text() == name
+
+
+@pytest.mark.parametrize("target", ["help", "setup", "test", "report"])
+def test_every_target_restores_params_after_a_kill(target: str, tmp_path: Path) -> None:
+    (tmp_path / ".work").mkdir()
+    (tmp_path / ".work" / "params.yaml.active").touch()
+    done = _make(tmp_path, 'echo "$@" >> called', target)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "called").read_text().splitlines()[0] == "-m tools.activation"
