@@ -39,7 +39,7 @@ _ANSWERS = Path(__file__).parents[1] / "tests" / "answers.txt"
 
 
 def glued(count: int, seed: int) -> Iterator[str]:
-    """Yield the worst strings, then strings glued of parts."""
+    """Yield the strings of HOSTILE, then strings glued of parts."""
     draw = random.Random(seed)
     yield from HOSTILE[:count]
     for _ in range(count - len(HOSTILE)):

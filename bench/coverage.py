@@ -14,7 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.record import record
-from distill.stats import statistics as st
+from distill.stats import clusters, intervals, paired_tests
 
 RESAMPLES = 800
 
@@ -35,7 +35,7 @@ CASES = [
 ]  # fmt: skip
 
 
-def draw(case: Case, random: np.random.Generator) -> tuple[st.Floats, st.Floats, st.Labels]:
+def draw(case: Case, random: np.random.Generator) -> tuple[clusters.Floats, clusters.Floats, clusters.Labels]:
     """Return an arm's means over seeds, the base's answers and the clusters; both have the same chances, so that the true gain is 0."""
     sizes: list[int] = []
     while sum(sizes) < case.problems:
@@ -52,8 +52,8 @@ def simulate(case: Case, studies: int) -> list[float]:
     random, hits = np.random.default_rng(7), np.zeros(3)
     for seed in range(studies):
         arm, base, clusters = draw(case, random)
-        accuracy = st.rate_interval(arm, clusters, 0.95, RESAMPLES, seed)
-        gain = st.paired(arm - base, clusters, 0.95, RESAMPLES, seed)
+        accuracy = intervals.rate_interval(arm, clusters, 0.95, RESAMPLES, seed)
+        gain = paired_tests.paired(arm - base, clusters, 0.95, RESAMPLES, seed)
         hits += [accuracy.low <= case.rate <= accuracy.high, gain.low <= 0 <= gain.high, gain.p <= 0.05]
     return [float(100 * hit / studies) for hit in hits]
 

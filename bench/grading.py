@@ -20,14 +20,16 @@ from bench.rewriting import rewrite
 from distill.answers.equality import decide
 from distill.answers.final_answer import final_answer
 from distill.answers.verify_pool import Pair, compare
+from distill.cli.layout import layout
 from distill.core.files import read_records
 from distill.records.completion import Completion
-from stages.grade import read_golds as read_problems
+from stages.grade import read_golds
 
+MINI = layout("mini")
 LIMITS = (5.0, 1024, 1)  # seconds, MiB, processes
 
 
-def read_golds(folder: Path) -> list[str]:
+def authors_golds(folder: Path) -> list[str]:
     """Return the answers of the competition and of MATH-500, each once."""
     golds = [
         entry["answer"]
@@ -41,22 +43,22 @@ def read_golds(folder: Path) -> list[str]:
 
 
 def main(folder: Path) -> None:
-    draw, golds = Random(1), read_golds(folder)
+    draw, golds = Random(1), authors_golds(folder)
     pairs = [(a, b) for a in golds for b in golds if a != b]
     mismatched = draw.sample(pairs, 20_000)
     rewritten = [(gold, form) for gold in golds for form in rewrite(gold, draw)]
     true = draw.sample(rewritten, min(3000, len(rewritten)))
     first = true[:400]  # math-verify takes minutes for all
     for name, asked in (("different golds", mismatched), ("rewritten golds", true)):
-        judged = compare(asked, *LIMITS)
-        print(f"{name}: {len(asked)}, {Counter(map(str, judged.values()))}")
+        verdicts = compare(asked, *LIMITS)
+        print(f"{name}: {len(asked)}, {Counter(map(str, verdicts.values()))}")
         wanted = name == "different golds"
-        for (gold, answer), verdict in judged.items():
+        for (gold, answer), verdict in verdicts.items():
             if verdict is wanted or (not wanted and verdict is None):
                 print(f"    {gold!r} {answer!r} {verdict}")
     found = {"ours_pairs_per_s": speed(decide, true), "math_verify_pairs_per_s": speed(library(), first), "pairs": len(first)}
     found["vs_math_verify"] = speed(decide, first) / found["math_verify_pairs_per_s"]
-    if completions := sorted(Path("data/mini/completions").glob("*.jsonl.gz")):
+    if completions := sorted(MINI.completions.glob("*.jsonl.gz")):
         asked = [pair for path in completions for pair in completed(path)]
         found |= {"completions_of_mini": len(asked), "completions_per_s": speed(graded, asked)}
     print("\n".join(f"{name}: {value:.4g}" for name, value in found.items()))
@@ -65,8 +67,7 @@ def main(folder: Path) -> None:
 
 def completed(path: Path) -> list[Pair]:
     """Return the gold answer and the text of each completion."""
-    problems = [Path("data/mini/problems.jsonl"), Path("data/mini/benchmarks/transfer.jsonl")]
-    golds = read_problems(problems)
+    golds = read_golds([MINI.problems, MINI.benchmarks / "transfer.jsonl"])
     return [(golds[c.benchmark, c.id], c.text) for c in read_records(path, Completion)]
 
 
@@ -76,11 +77,11 @@ def graded(gold: str, text: str) -> None:
         decide(gold, answer)
 
 
-def speed(judge: object, pairs: list[Pair]) -> float:
+def speed(grader: object, pairs: list[Pair]) -> float:
     """Return pairs a second of processor time."""
     start = time.process_time()
     for gold, answer in pairs:
-        judge(gold, answer)  # type: ignore[operator]
+        grader(gold, answer)  # type: ignore[operator]
     return len(pairs) / (time.process_time() - start)
 
 

@@ -1,4 +1,4 @@
-"""Rewrite an answer in other forms with code of its own (sympy and patterns), sharing nothing with stages/grading."""
+"""Rewrite an answer in other forms with code of its own (sympy and patterns), sharing nothing with distill/answers."""
 
 import re
 from fractions import Fraction

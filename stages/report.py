@@ -1,24 +1,24 @@
 """report: one page on a study, made of the run's metrics, tables and stored answers; every number on it is read, none is typed.
 
-Writes the page, svg/*.svg beside the tables (the templates that `dvc plots` uses) and curves.csv (the training curves, tidy).
+Writes the page and svg/*.svg, drawn by the templates that `dvc plots` uses.
 """
 
-import csv
-import io
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from distill.claims.claim import ClaimResult
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.core.cells import BASE, Cell, cell_paths
 from distill.core.errors import InputError
 from distill.records.assignment import Assignment
 from distill.records.claim_record import ClaimRecord, Rationale
 from distill.records.problem import Problem
 from distill.report import examples, plots, report_inputs, report_page
-from distill.report.report_inputs import BASE, LongRun
-from distill.report.report_page import Ledger, Places, Run
+from distill.report.report_inputs import Intervals, LongRun
+from distill.report.report_page import ClaimsSection, Content, Source
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,62 +31,61 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: list[str]
 
 
-class Intervals(msgspec.Struct, frozen=True):
-    """Of section `summarise`, what the report states."""
-
-    confidence: float
-
-
-def main(study: str, params: str, data: str, metrics: str, grounds: str, tidy: str, templates: str, out: str) -> None:
-    """Read what a study's run left; write its page, its plots and the table of its training curves."""
-    section = study_file.section(study, "report", Params)
-    run = collect(study, params, Path(metrics), Path(grounds), section.limits)
-    drawn = plots.collect(Path(tidy), list(run.arms), run.trainings, report_inputs.read(Path(metrics, "overfit.json"), LongRun))
-    for name in section.arms:
-        study_file.arm(study, name)  # a misspelt name would only be left out
-    students = [(BASE, 0), *((arm, run.seeds[0]) for arm in section.arms if arm in run.arms)]
-    examples = sample(section, students, Path(data))
-    text = report_page.write(run, drawn, examples, Places(study, params, data, metrics, grounds, tidy).seen_from(Path(out)))
-    plots.draw(drawn, Path(templates), run.study, Path(tidy, "svg"))
-    files.write_text(Path(tidy, "curves.csv"), as_csv(plots.curves(Path(tidy, "train"), run.trainings)))
-    files.write_text(Path(out), text)
-    command.closing("report", len(run.trainings), len(drawn) + 2)
+def main(paths: Paths) -> None:
+    """Read what a study's run left; write its page and its plots."""
+    params = study_file.section(paths.study_file, "report", Params)
+    content = collect(paths, params.limits)
+    long_run = report_inputs.read(paths.overfit_metrics, LongRun)
+    drawn = plots.collect(paths.plots, paths.overfit_curve, list(content.arms), content.trainings, long_run)
+    for name in params.arms:
+        study_file.arm(paths.study_file, name)  # a misspelt name would only be left out
+    students = [(BASE, 0), *((arm, content.seeds[0]) for arm in params.arms if arm in content.arms)]
+    shown = answers(paths, params, content, students)
+    text = report_page.write(content, drawn, shown, sources(paths), paths.svg, paths.judge_metrics, paths.report)
+    plots.draw(drawn, paths.templates, content.study, paths.svg)
+    files.write_text(paths.report, text)
+    command.closing("report", len(content.trainings), len(drawn) + 1)
 
 
-def collect(study: str, params: str, metrics: Path, grounds: Path, limits: list[str]) -> Run:
+def collect(paths: Paths, limits: list[str]) -> Content:
     """Read the metrics of the arms and seeds that params.yaml names."""
-    names, seeds = study_file.section(params, "arms", list[str]), study_file.section(params, "seeds", list[int])
-    said = study_file.section(study, "claims", Ledger)
-    claims, reasons = report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord]), report_inputs.read(grounds, dict[str, Rationale])
-    for path, found in ((metrics / "claims.json", claims.keys()), (grounds, reasons.keys())):
-        if unlike := sorted(found ^ said.ledger.keys()):
-            raise InputError(f"{path}: claim '{unlike[0]}' stands in only one of it and {study}; run `dvc repro claims`")
-    return Run(
-        study=Path(study).stem, arms={name: study_file.arm(study, name) for name in names}, seeds=seeds,
-        confidence=study_file.section(study, "summarise", Intervals).confidence, limits=limits, said=said, claims=claims, grounds=reasons,
-        summary=report_inputs.summary(metrics / "summary.json", names), trainings=report_inputs.trainings(metrics / "train", names, seeds),
-        **{key: report_inputs.read(metrics / f"{name}.json", dict[str, Any]) for key, name in AUDITS.items()},
+    names, seeds = study_file.section(paths.params, "arms", list[str]), study_file.section(paths.params, "seeds", list[int])
+    claims = study_file.section(paths.study_file, "claims", ClaimsSection)
+    records = report_inputs.read(paths.claims, dict[str, ClaimRecord])
+    rationales = report_inputs.read(paths.rationales, dict[str, Rationale])
+    for path, found in ((paths.claims, records.keys()), (paths.rationales, rationales.keys())):
+        if unlike := sorted(found ^ claims.ledger.keys()):
+            raise InputError(f"{path}: claim '{unlike[0]}' is in only one of it and {paths.study_file}; run `dvc repro claims`")
+    return Content(
+        study=paths.study, arms={name: study_file.arm(paths.study_file, name) for name in names}, seeds=seeds,
+        confidence=study_file.section(paths.study_file, "summarise", Intervals).confidence, limits=limits,
+        claims=claims, results={name: ClaimResult(records[name], rationales[name]) for name in records},
+        summary=report_inputs.summary(paths.summary, names), trainings=report_inputs.trainings(paths.training, names, seeds),
+        teacher=report_inputs.read(paths.teacher_metrics, dict[str, Any]), levels=report_inputs.read(paths.levels_metrics, dict[str, Any]),
+        extraction=report_inputs.read(paths.extract_metrics, dict[str, Any]), judge=report_inputs.read(paths.judge_metrics, dict[str, Any]),
     )  # fmt: skip
 
 
-AUDITS = {"teacher": "teacher", "levels": "levels", "extraction": "extract", "judge": "judge"}
+def answers(paths: Paths, params: Params, content: Content, students: list[Cell]) -> str:
+    """Return the answers of these students to a fixed sample of the held-out problems."""
+    cells = cell_paths(paths.completions, list(content.arms), content.seeds, ".jsonl.gz", base=True)
+    problems, split = files.read_records(paths.problems, Problem), files.read_records(paths.split, Assignment)
+    chosen = examples.choose(problems, split, params.examples, params.seed)
+    found = examples.answers(chosen, {cell: cells[cell] for cell in students}, paths.verdicts)
+    return examples.page(chosen, found, params.max_chars)
 
 
-def sample(section: Params, students: list[tuple[str, int]], data: Path) -> str:
-    """Return the rationales of these students on a fixed sample of the held-out problems."""
-    problems, split = files.read_records(data / "problems.jsonl", Problem), files.read_records(data / "split.jsonl", Assignment)
-    chosen = examples.choose(problems, split, section.examples, section.seed)
-    found = examples.answers(chosen, students, data / "completions", data / "verdicts.jsonl.gz")
-    return examples.page(chosen, found, section.max_chars)
-
-
-def as_csv(rows: plots.Rows) -> str:
-    """Return a tidy table as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def sources(paths: Paths) -> list[Source]:
+    """Return the files that the page is made from."""
+    return [
+        Source("arms, limitations, what the paper says", paths.study_file, ""), Source("arms and seeds that ran", paths.params, ""),
+        Source("results, problems asked", paths.summary, "summarise"), Source("claims", paths.claims, "claims"),
+        Source("teacher", paths.teacher_metrics, "verify"), Source("levels", paths.levels_metrics, "condense"),
+        Source("extraction", paths.extract_metrics, "extract"), Source("long run", paths.overfit_metrics, "overfit"),
+        Source("training", paths.training, "summarise"), Source("what was found for each claim, and its rule", paths.rationales, "claims"),
+        Source("plots", paths.plots, "summarise"), Source("example answers", paths.completions, "sample", in_git=False),
+        Source("their outcomes", paths.verdicts, "grade", in_git=False),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

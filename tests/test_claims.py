@@ -1,16 +1,17 @@
-"""The claim ledger on small graded studies whose truth is known."""
+"""The claims on small graded studies whose truth is known."""
 
-import json
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from distill.claims.verdicts import Finding, TestSettings, conclude, power_figures
-from distill.core import study_file
+from distill.claims.claim import RunClaim
+from distill.claims.verdicts import Finding, VerdictSettings, conclude, power_figures
+from distill.core import files
 from distill.core.errors import InputError
-from distill.stats.statistics import Interval
+from distill.stats.intervals import Interval
 from stages import claims, summarise
 from tests import synthetic
 
@@ -30,9 +31,9 @@ def expected(arm: str, seed: int, benchmark: str, number: int) -> bool:
 
 
 def run(folder: Path, right: synthetic.Right = expected, overfit: dict[str, object] = OVERFIT, **changes: Any) -> tuple[Any, str]:
-    """Judge mini's own ledger on a synthetic study; `changes` go into the section's keys or, by claim name, into a claim.
+    """Test mini's own claims on a synthetic study; `changes` go into the section's keys or, by claim name, into a claim.
 
-    Returns the figures by claim and the page; the grounds lie in the folder.
+    Returns the figures by claim and the page; the rationales are in the folder.
     """
     study = {name: yaml.safe_load(MINI.read_text())[name] for name in ("summarise", "claims")}
     study["claims"] |= {"resamples": 1000} | {key: value for key, value in changes.items() if key in study["claims"]}
@@ -40,24 +41,21 @@ def run(folder: Path, right: synthetic.Right = expected, overfit: dict[str, obje
     for name, change in changes.items():
         if name in study["claims"]["ledger"]:
             study["claims"]["ledger"][name] |= change
-    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    shared = synthetic.write(folder, ARMS, right, LENGTH.__getitem__, heldout=240, transfer=60)
-    (folder / "overfit.json").write_text(json.dumps(overfit))
-    names = ("study.yaml", "teacher.json", "summary.json", "plots", "overfit.json", "claims.json", "grounds.json", "claims.md")
-    word = [str(folder / name) for name in names]
-    study_file.study.cache_clear()
-    summarise.main(word[0], *shared, *word[1:4])
-    claims.main(word[0], *shared, word[1], word[4], word[2], *word[5:])
-    return json.loads((folder / "claims.json").read_text()), (folder / "claims.md").read_text()
+    with chdir(folder):
+        paths = synthetic.write(study, ARMS, right, LENGTH.__getitem__, heldout=240, transfer=60)
+        files.write_json(paths.overfit_metrics, overfit)
+        summarise.main(paths)
+        claims.main(paths)
+        return files.read_json(paths.claims), paths.claims_page.read_text()
 
 
-def grounds(folder: Path, name: str) -> dict[str, str]:
-    """Return what the last run's verdict on a claim rests on."""
-    found: dict[str, str] = json.loads((folder / "grounds.json").read_text())[name]
+def rationale(folder: Path, name: str) -> dict[str, str]:
+    """Return the rule and the reason of the last run's verdict on a claim."""
+    found: dict[str, str] = files.read_json(folder / "report" / "tiny" / "rationales.json")[name]
     return found
 
 
-def test_the_committed_ledger_holds_where_its_claims_are_true(tmp_path: Path) -> None:
+def test_the_committed_claims_hold_where_its_claims_are_true(tmp_path: Path) -> None:
     ledger, text = run(tmp_path)
     assert {name: line["verdict"] for name, line in ledger.items()} == dict.fromkeys(ledger, "holds") | {"words_fall": "by construction"}
     tested = {name for name, line in ledger.items() if line["p"] is not None}
@@ -76,12 +74,12 @@ def test_the_committed_ledger_holds_where_its_claims_are_true(tmp_path: Path) ->
     assert "pattern holds" in text
 
 
-def test_metrics_hold_figures_and_the_grounds_their_words(tmp_path: Path) -> None:
+def test_metrics_hold_figures_and_the_rationales_words(tmp_path: Path) -> None:
     ledger, text = run(tmp_path)
     assert synthetic.texts(ledger) == [f"{name}.verdict" for name in ledger]
-    said = json.loads((tmp_path / "grounds.json").read_text())
+    said = files.read_json(tmp_path / "report" / "tiny" / "rationales.json")
     assert list(said) == list(ledger)
-    assert [name for name, line in said.items() if f"Rule: {line['rule']}. Found: {line['reason']}." not in text] == []
+    assert [name for name, line in said.items() if f"  - found: {line['reason']}\n  - rule: {line['rule']}\n" not in text] == []
 
 
 def test_no_effect_is_inconclusive_and_says_how_many_problems_would_decide(tmp_path: Path) -> None:
@@ -89,7 +87,7 @@ def test_no_effect_is_inconclusive_and_says_how_many_problems_would_decide(tmp_p
         return (number * 7 + (3 * len(arm) if number % 11 == 0 else 0) + (arm == "r1" and number == 50)) % 10 < 5
 
     line = run(tmp_path, right)[0]["distilled_above_base"]
-    reason = grounds(tmp_path, "distilled_above_base")["reason"]
+    reason = rationale(tmp_path, "distilled_above_base")["reason"]
     assert line["verdict"] == ("inconclusive" if line["effect"] >= 0 else "fails")
     assert "not significant" in reason
     assert "problem clusters (here 239)" in reason or line["effect"] == 0
@@ -127,7 +125,7 @@ def test_an_arm_or_benchmark_that_was_not_run(tmp_path: Path) -> None:
     rule = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1", "comparator": "r7"}
     line = run(tmp_path, more_data_helps={"rule": rule})[0]["more_data_helps"]
     assert (line["verdict"], line["p"], line["ours"]) == ("not run", None, None)
-    assert "no answers of r7" in grounds(tmp_path, "more_data_helps")["reason"]
+    assert "no answers of r7" in rationale(tmp_path, "more_data_helps")["reason"]
 
 
 @pytest.mark.parametrize(("gained", "verdict"), [("seen", "reproduced"), ("heldout", "contradicted"), ("alike", "inconclusive")])
@@ -145,9 +143,13 @@ def test_a_gain_on_what_was_trained_on(gained: str, verdict: str, tmp_path: Path
 def test_real_students_are_reproduced_or_contradicted(tmp_path: Path) -> None:
     ledger, text = run(tmp_path, vocabulary="reproduction", distilled_above_base={"tolerance": 0.02}, accuracy_falls={"tolerance": 0.5})
     assert ledger["distilled_above_base"]["verdict"] == "contradicted"
-    assert "further than 0.02 from the published 0.0476" in grounds(tmp_path, "distilled_above_base")["reason"]
+    assert "further than 0.02 from the published 0.0476" in rationale(tmp_path, "distilled_above_base")["reason"]
     assert (ledger["accuracy_falls"]["verdict"], ledger["transfer"]["verdict"]) == ("reproduced", "reproduced")
-    assert "pattern" not in text.split("Two-sided")[0]
+    assert "pattern" not in text.split("Tests are")[0]
+
+
+def claim(published: float | None = None, tolerance: float | None = None, by_construction: str = "") -> RunClaim:
+    return RunClaim("s", "s", published, "", tolerance, by_construction)
 
 
 CONCLUSIONS = {  # (vocabulary, sign, Holm p) -> verdict
@@ -167,7 +169,7 @@ CONCLUSIONS = {  # (vocabulary, sign, Holm p) -> verdict
 def test_conclusions(case: tuple[str, int, float], verdict: str) -> None:
     vocabulary, sign, p = case
     finding = Finding(0.1 * sign, "found", effect=0.1 * sign, n=100, p=p, sign=sign, deviation=1.0)
-    found, reason = conclude(finding, p, TestSettings(vocabulary, 0.05, 0.8, 1), None, None, "")
+    found, reason = conclude(finding, p, VerdictSettings(vocabulary, 0.05, 0.8, 1), claim())
     assert found == verdict
     assert ("785 problem clusters (here 100)" in reason) == (p == 0.2)
 
@@ -186,15 +188,15 @@ SIZES = {  # ours, its interval, Holm p -> verdict against 0.0476 with tolerance
 def test_the_size_of_a_real_students_effect(ours: float, span: tuple[float, float], p: float, verdict: str, says: str) -> None:
     sign = (ours > 0) - (ours < 0)
     finding = Finding(ours, "found", effect=ours, n=651, p=p, sign=sign, deviation=0.6, span=Interval(*span))
-    found, reason = conclude(finding, p, TestSettings("reproduction", 0.05, 0.8, 1), 0.0476, 0.035, "")
+    found, reason = conclude(finding, p, VerdictSettings("reproduction", 0.05, 0.8, 1), claim(0.0476, 0.035))
     assert (found, says in reason) == (verdict, True), reason
-    assert conclude(finding, p, TestSettings("pattern", 0.05, 0.8, 1), 0.0476, 0.035, "")[0] in ("holds", "fails", "inconclusive")
+    assert conclude(finding, p, VerdictSettings("pattern", 0.05, 0.8, 1), claim(0.0476, 0.035))[0] in ("holds", "fails", "inconclusive")
 
 
 def test_what_has_no_test_says_what_would_decide() -> None:
     finding = Finding(0.2, "found", n=3, state="undecided", needed=5, unit="seeds")
-    assert conclude(finding, None, TestSettings("pattern", 0.05, 0.8, 1), None, None, "")[1].endswith("about 5 seeds would decide (here 3)")
-    assert power_figures(finding, TestSettings("pattern", 0.05, 0.8, 1)) == (None, 5)
+    assert conclude(finding, None, VerdictSettings("pattern", 0.05, 0.8, 1), claim())[1].endswith("about 5 seeds would decide (here 3)")
+    assert power_figures(finding, VerdictSettings("pattern", 0.05, 0.8, 1)) == (None, 5)
 
 
 def test_a_fall_is_tested_as_ranks_and_step_by_step_too(tmp_path: Path) -> None:
@@ -209,9 +211,9 @@ def test_a_fall_is_tested_as_ranks_and_step_by_step_too(tmp_path: Path) -> None:
 
 
 def test_design_claims_nothing_that_did_not_show() -> None:
-    bar = TestSettings("pattern", 0.05, 0.8, 1)
-    assert conclude(Finding(1.0, "x", state="shown"), None, bar, None, None, "we built it so")[0] == "by construction"
-    assert conclude(Finding(1.0, "x", state="opposite"), None, bar, None, None, "we built it so")[0] == "fails"
+    settings, built = VerdictSettings("pattern", 0.05, 0.8, 1), claim(by_construction="we built it so")
+    assert conclude(Finding(1.0, "x", state="shown"), None, settings, built)[0] == "by construction"
+    assert conclude(Finding(1.0, "x", state="opposite"), None, settings, built)[0] == "fails"
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
@@ -219,9 +221,9 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("x", "y"):
         (tmp_path / name).mkdir()
         run(tmp_path / name)
-        found.append([(tmp_path / name / file).read_bytes() for file in ("claims.json", "grounds.json", "claims.md", "summary.json")])
-    assert found[0][0] == found[1][0]
-    assert found[0][1:] == found[1][1:]
+        made = ("metrics/tiny/claims.json", "report/tiny/rationales.json", "metrics/tiny/claims.md", "metrics/tiny/summary.json")
+        found.append([(tmp_path / name / file).read_bytes() for file in made])
+    assert found[0] == found[1]
 
 
 BAD = {
@@ -236,7 +238,7 @@ def test_a_bad_claim_is_a_fault(change: dict[str, object], message: str, tmp_pat
     with pytest.raises(InputError, match=message) as fault:
         run(tmp_path, transfer=change)
     assert "section 'claims'" in str(fault.value)
-    assert not (tmp_path / "claims.json").exists()
+    assert not (tmp_path / "metrics" / "tiny" / "claims.json").exists()
 
 
 def test_a_bad_overfit_file_is_a_fault(tmp_path: Path) -> None:

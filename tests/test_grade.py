@@ -3,25 +3,28 @@
 import gzip
 import json
 import time
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from distill.answers import answer_ast, grade_pairs, verify_pool
+from distill.answers import answer_ast, answer_key, verify_pool
 from distill.answers.answer_format import read_form
 from distill.answers.ast_equality import equal
 from distill.answers.equality import decide
 from distill.answers.final_answer import final_answer, plain
 from distill.answers.verify_pool import compare
-from distill.core import files
+from distill.cli.layout import layout
+from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.records.completion import Completion
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
 from stages import grade
+from tools import grade_pairs
 
 FINAL = {
     "boxed": (r"so \boxed{42}.", "stop", "42"),
@@ -56,18 +59,18 @@ def test_a_megabyte_of_open_boxes_is_read_at_once() -> None:
 
 
 @given(some.integers(-999, 999), some.integers(1, 99), some.integers(1, 50), some.integers(0, 2))
-def test_exact_reading_agrees_with_arithmetic(p: int, q: int, n: int, k: int) -> None:
+def test_parsed_answers_agree_with_arithmetic(p: int, q: int, n: int, k: int) -> None:
     pi = ["", "π", "π^2"][k]
-    found = answer_ast.read(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
+    found = answer_ast.parse_answer(plain(f"\\frac{{{p}}}{{{q}}}\\sqrt{{{n}}}{pi}"))
     assert found is not None
     assert answer_ast.number(found) == pytest.approx(p / q * n**0.5 * 3.141592653589793**k)
-    again = answer_ast.read(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
+    again = answer_ast.parse_answer(plain(f"{p * n}{pi or '*1'}/({q}√{n})"))
     assert again is not None
     assert equal(found, again)
 
 
 @given(some.text(max_size=60) | some.text("0123456789√π()+-*/^{},:\\ frac", max_size=60))
-def test_no_text_breaks_the_reader(text: str) -> None:
+def test_no_text_breaks_the_parser(text: str) -> None:
     assert decide("7", text) in (True, False, None)
 
 
@@ -94,6 +97,7 @@ def problem(name: str, gold: str) -> Problem:
     return Problem(name, "competition", "two-person", 2015, "1", "What?", gold, "2015.pdf", 1, "text")
 
 
+PATHS = layout("tiny")
 STUDY = """
 benchmarks: {gsm8k: {form: number}}
 grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
@@ -107,16 +111,16 @@ GOLDS = {"a": "0.75", "b": "5", "c": "1", "d": "1", "e": "1", "f": "1"}
 
 def run(folder: Path, cells: dict[str, list[Completion]], golds: dict[str, str] = GOLDS) -> tuple[bytes, dict[str, object]]:
     folder.mkdir(exist_ok=True)
-    (folder / "study.yaml").write_text(STUDY)
-    (folder / "params.yaml").write_text("arms: [r1]\nseeds: [1]\n")
-    (folder / "benchmarks").mkdir(exist_ok=True)
-    files.write_records(folder / "problems.jsonl", [problem(name, gold) for name, gold in golds.items()])
-    files.write_records(folder / "reading.jsonl", [])
-    for name, completions in cells.items():
-        files.write_records(folder / "completions" / f"{name}.jsonl.gz", completions)
-    names = ["study.yaml", "params.yaml", "problems.jsonl", "reading.jsonl", "benchmarks", "completions", "verdicts.jsonl.gz", "grade.json"]
-    grade.main(*(str(folder / name) for name in names))
-    return gzip.decompress((folder / "verdicts.jsonl.gz").read_bytes()), json.loads((folder / "grade.json").read_text())
+    study_file.study.cache_clear()
+    with chdir(folder):
+        files.write_text(PATHS.study_file, STUDY)
+        files.write_text(PATHS.params, "arms: [r1]\nseeds: [1]\n")
+        files.write_records(PATHS.problems, [problem(name, gold) for name, gold in golds.items()])
+        files.write_records(PATHS.extracted, [])
+        for name, completions in cells.items():
+            files.write_records(PATHS.completions / f"{name}.jsonl.gz", completions)
+        grade.main(PATHS)
+        return gzip.decompress(PATHS.verdicts.read_bytes()), files.read_json(PATHS.grade_metrics)
 
 
 def cell() -> list[Completion]:
@@ -127,7 +131,7 @@ def test_every_completion_has_an_outcome(tmp_path: Path) -> None:
     _, metrics = run(tmp_path, {"base": cell(), "r1-1": cell()})
     counts = {"correct": 1, "wrong": 1, "no_answer": 1, "truncated": 1, "ungradable": 2}
     assert metrics == {"outcomes": {"base": counts, "r1": counts}}
-    verdicts = files.read_records(tmp_path / "verdicts.jsonl.gz", Verdict)
+    verdicts = files.read_records(tmp_path / PATHS.verdicts, Verdict)
     assert [(v.arm, v.seed, v.id) for v in verdicts[:7]] == [("base", 0, name) for name in "abcdef"] + [("r1", 1, "a")]
     assert verdicts[0] == Verdict("base", 0, "competition", "a", 0, "correct", "3/4", 4, 9)
 
@@ -145,7 +149,7 @@ BAD = {
         {"base": cell(), "r1-1": [*cell(), completion("a", "", sample=1)]},
         r"base.jsonl.gz: 1 of 7 answers missing, first a of competition, sample 1",
     ),
-    "duplicate": ({"base": cell(), "r1-1": [*cell(), cell()[0]]}, r"r1-1.jsonl.gz:7: sample 0 of a stands there twice"),
+    "duplicate": ({"base": cell(), "r1-1": [*cell(), cell()[0]]}, r"r1-1.jsonl.gz:7: sample 0 of a is there twice"),
     "nothing": ({"base": [], "r1-1": []}, "no completion in any cell"),
 }  # fmt: skip
 
@@ -155,7 +159,7 @@ def test_a_wrong_set_of_cells_is_a_fault_in_one_line(cells: dict[str, list[Compl
     with pytest.raises(InputError, match=message) as fault:
         run(tmp_path, cells)
     assert "\n" not in str(fault.value)
-    assert not (tmp_path / "verdicts.jsonl.gz").exists()
+    assert not (tmp_path / PATHS.verdicts).exists()
 
 
 def test_a_problem_without_gold_is_a_fault(tmp_path: Path) -> None:
@@ -164,8 +168,7 @@ def test_a_problem_without_gold_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_hidden_files_are_not_cells(tmp_path: Path) -> None:
-    (tmp_path / "completions").mkdir()
-    (tmp_path / "completions" / ".gitignore").write_text("/x\n")
+    files.write_text(tmp_path / PATHS.completions / ".gitignore", "/x\n")
     run(tmp_path, {"base": cell(), "r1-1": cell()})
 
 
@@ -181,7 +184,7 @@ LINES = """
 
 def test_pairs_of_any_origin_are_graded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.jsonl").write_text(LINES)
-    grade_pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+    grade_pairs.main(str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     expected = ["correct", "wrong", "no_answer", "truncated", "ungradable"]
     assert [(row["id"], row["outcome"]) for row in rows] == list(enumerate(expected, 1))
@@ -205,7 +208,7 @@ BAD_LINES = {
 def test_a_bad_line_of_pairs_is_a_fault_that_names_it(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"id": 1, "gold": "1", "answer": "1"}\n' + line + "\n")
     with pytest.raises(InputError, match=message):
-        grade_pairs.main("pairs", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+        grade_pairs.main(str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -256,8 +259,7 @@ def test_a_benchmarks_form_settles_what_is_undecided(tmp_path: Path) -> None:
     answer = "Answer: She earns $5 every single day"
     cells = {name: [Completion("gsm8k", "g", 0, answer, 9, "stop"), completion("a", answer)] for name in ("base", "r1-1")}
     gold = Problem("g", "gsm8k", "", 0, "1", "What?", "5", "", 0, "table")
-    (tmp_path / "benchmarks").mkdir()
-    files.write_records(tmp_path / "benchmarks" / "gsm8k.jsonl", [gold])
+    files.write_records(tmp_path / PATHS.benchmarks / "gsm8k.jsonl", [gold])
     _, metrics = run(tmp_path, cells, {"a": "5"})
     counts = {"correct": 1, "wrong": 0, "no_answer": 0, "truncated": 0, "ungradable": 1}
     assert metrics == {"outcomes": {"base": counts, "r1": counts}}
@@ -277,7 +279,7 @@ NOTED = {  # gold, the key as read, whether both agree, answer, correct
 
 @pytest.mark.parametrize(("gold", "key", "agrees", "answer", "correct"), NOTED.values(), ids=NOTED)
 def test_the_printed_keys_note_on_form_counts(gold: str, key: str, agrees: bool, answer: str, correct: bool) -> None:
-    reading = ExtractedItem("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
-    golds = grade.with_notes({("competition", "a"): gold, ("toy", "a"): gold}, [reading])
+    item = ExtractedItem("a", "", 0, (0.0, 0.0, 0.0, 0.0), "", key, 1.0, [], agrees, "a", 0, [])
+    golds = answer_key.golds_with_notes({("competition", "a"): gold, ("toy", "a"): gold}, [item])
     assert decide(golds["competition", "a"], answer) is correct
     assert golds["toy", "a"] == gold

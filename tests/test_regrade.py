@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from distill.core import files
+from distill.core.cells import Cell
 from distill.core.errors import InputError
 from distill.records.completion import Completion
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
-from stages import grade
 from tests import dvc_sandbox
 from tools import regrade
 
@@ -50,7 +50,7 @@ def test_what_is_not_compared_is_counted() -> None:
     found = regrade.compare(then, [after("p1", "wrong", "4"), after("p2", "wrong", "4")], GOLDS)
     assert (len(found.compared), found.other, found.gone, found.new) == (0, 1, 1, 1)
     (line,) = regrade.page(found, "as stored", None)
-    assert line.endswith("other completions than those judged: 1; no longer stored: 1; not judged before: 1")
+    assert line.endswith("other completions than those graded before: 1; no longer stored: 1; not graded before: 1")
 
 
 def test_the_page_shows_items_steps_and_accuracies() -> None:
@@ -75,19 +75,19 @@ CELLS = {
 
 
 @pytest.mark.parametrize(("names", "expected"), CELLS.values(), ids=CELLS)
-def test_cells_are_known_by_their_files(names: list[str], expected: list[grade.Cell] | None, tmp_path: Path) -> None:
+def test_cells_are_known_by_their_files(names: list[str], expected: list[Cell] | None, tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).touch()
     if expected is not None:
-        assert list(regrade.cell_paths(tmp_path)) == expected
+        assert list(regrade.stored_cells(tmp_path)) == expected
         return
     with pytest.raises(InputError):
-        regrade.cell_paths(tmp_path)
+        regrade.stored_cells(tmp_path)
 
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study `s` of two problems that an earlier grader judged, the current folder of the test."""
+    """A study `s` of two problems that an earlier grader graded, the current folder of the test."""
     data = tmp_path / "data" / "s"
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / "s.yaml").write_text(STUDY)
@@ -97,13 +97,13 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files.write_records(data / "problems.jsonl", problems)
     completions = [Completion("competition", name, 0, text, 9, "stop") for name, text in TEXTS.items()]
     files.write_records(data / "completions" / "base.jsonl.gz", completions)
-    files.write_records(data / "reading.jsonl", [])
-    judge(data / "verdicts.jsonl.gz", p1="correct", p2="wrong")
+    files.write_records(data / "extracted.jsonl", [])
+    grade(data / "verdicts.jsonl.gz", p1="correct", p2="wrong")
     monkeypatch.chdir(tmp_path)
     return data
 
 
-def judge(path: Path, **outcomes: str) -> None:
+def grade(path: Path, **outcomes: str) -> None:
     answers = {"p1": "4", "p2": "0.5"}
     rows = [Verdict("base", 0, "competition", name, 0, what, answers[name], len(TEXTS[name].split()), 9) for name, what in outcomes.items()]
     files.write_records(path, rows)
@@ -130,7 +130,7 @@ def test_the_verdicts_of_a_revision_are_compared(study: Path, capsys: pytest.Cap
     root = study.parents[1]
     for words in ["git init -q", "dvc init -q", "dvc add -q data/s/verdicts.jsonl.gz", "git add -A", "git commit -qm one"]:
         dvc_sandbox.call(root, *words.split())
-    judge(study / "verdicts.jsonl.gz", p1="correct", p2="correct")
+    grade(study / "verdicts.jsonl.gz", p1="correct", p2="correct")
     regrade.main("s")
     assert " 0 moved against the verdicts as stored" in capsys.readouterr().out
     regrade.main("s", "HEAD")

@@ -4,22 +4,25 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
-import yaml
 
+from distill.cli.layout import layout
 from distill.core import files
 from distill.core.errors import InputError
 from distill.core.study_file import study
+from distill.records.assignment import Assignment
 from distill.records.completion import Completion
+from distill.records.problem import Problem
 from distill.report import examples, plots
-from stages import claims, report, summarise, train
+from stages import claims, report, summarise
 from tests import synthetic
 from tests.pipeline import ROOT
 
 TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
-ARMS, SEEDS = ["r1", "r6"], [1, 2, 3]
+ARMS = ["r1", "r6"]
 ABOVE = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1", "comparator": "base"}
 CLAIM = {"says": "up | up", "source": "abstract", "published": 0.05, "tolerance": None, "by_construction": "", "note": "a note"}
 STUDY = {
@@ -39,46 +42,30 @@ def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
     return {"base": number % 2 == 0, "r6": number % 4 == 0, "r1": number % 3 > 0 or (seed == 3 and number == 18)}[arm]
 
 
-def run(root: Path) -> Path:
-    """Report on the study that lies in `root`; return the page."""
+def run(root: Path) -> None:
+    """Report on the study in `root`."""
     study.cache_clear()
-    page = root / "report" / "tiny" / "report.md"
-    words = ("studies/tiny.yaml", "params.yaml", "data", "metrics", "grounds.json", "plots", "plots/templates")
-    report.main(*(str(root / word) for word in words), str(page))
-    return page
+    with chdir(root):
+        report.main(layout("tiny"))
 
 
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study as the stages before the report leave it."""
     root = tmp_path_factory.mktemp("report") / "tree"
-    data, metrics = root / "data", root / "metrics"
-    shared = synthetic.write(data, dict.fromkeys(ARMS, 12), right, {"base": 40, "r1": 90, "r6": 8}.__getitem__)
-    (root / "studies").mkdir()
-    (root / "studies" / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
-    (root / "params.yaml").write_text(yaml.safe_dump({"arms": ARMS, "seeds": SEEDS}))
     shutil.copytree(ROOT / "plots" / "templates", root / "plots" / "templates")
-    training = {"best_iteration": 50, "trainable_parameters": 12345, "trained_tokens": 678, "iterations": 100}
-    points = [(0, None, 0.9), (50, 0.5, 0.6), (100, 0.25, 0.7)]
-    for arm in ARMS:
-        for seed in SEEDS:
-            files.write_json(metrics / "train" / f"{arm}-{seed}.json", training)
-            files.write_text(root / "plots" / "train" / f"{arm}-{seed}.csv", train.curve(points))
-    turn = {"best_iteration": 50, "best_loss": 0.6, "last_loss": 0.75, "iterations": 100}
-    files.write_json(metrics / "overfit.json", turn)
-    files.write_text(root / "plots" / "overfit.csv", train.curve([(0, None, 0.9), (50, 0.5, 0.6), (100, 0.25, 0.75)]))
-    shutil.move(data / "teacher.json", metrics / "teacher.json")
-    files.write_json(metrics / "extract.json", {"pages": 1234, "dropped_no_answer": 2})
-    files.write_json(metrics / "levels.json", {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
-    files.write_json(metrics / "judge.json", {"judge": "none", "ungradable": 0})
-    names = [line["id"] for line in map(json.loads, (data / "problems.jsonl").read_text().splitlines())]
-    for cell in ("base", "r1-1"):
-        answers = [Completion("competition", name, 0, TEXT, 20, "stop") for name in names]
-        files.write_records(data / "completions" / f"{cell}.jsonl.gz", answers)
-    made = [str(metrics / name) for name in ("teacher.json", "overfit.json", "summary.json", "claims.json", "claims.md")]
-    path = str(root / "studies" / "tiny.yaml")
-    summarise.main(path, *shared, made[0], made[2], str(root / "plots"))
-    claims.main(path, *shared, *made[:4], str(root / "grounds.json"), made[4])
+    with chdir(root):
+        paths = synthetic.write(STUDY, dict.fromkeys(ARMS, 12), right, {"base": 40, "r1": 90, "r6": 8}.__getitem__)
+        files.write_json(paths.overfit_metrics, {"best_iteration": 50, "best_loss": 0.6, "last_loss": 0.75, "iterations": 100})
+        files.write_text(paths.overfit_curve, synthetic.CURVE.replace("0.700000", "0.750000"))
+        files.write_json(paths.extract_metrics, {"pages": 1234, "dropped_no_answer": 2})
+        files.write_json(paths.levels_metrics, {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
+        files.write_json(paths.judge_metrics, {"judge": "none", "ungradable": 0})
+        answers = [Completion("competition", problem.id, 0, TEXT, 20, "stop") for problem in files.read_records(paths.problems, Problem)]
+        for cell in ("base", *(f"{arm}-{seed}" for arm in ARMS for seed in synthetic.SEEDS)):
+            files.write_records(paths.completions / f"{cell}.jsonl.gz", answers)
+        summarise.main(paths)
+        claims.main(paths)
     return root
 
 
@@ -99,7 +86,7 @@ def page(root: Path) -> str:
 
 
 def test_the_results_are_those_of_the_summary(reported: Path) -> None:
-    arms = json.loads((reported / "metrics" / "summary.json").read_text())["arms"]
+    arms = files.read_json(reported / "metrics/tiny/summary.json")["arms"]
     rows = {cells[0]: cells[1:] for cells in _rows(page(reported), "Results")}
     assert list(rows) == ["base", *ARMS]
     for arm, cells_ in rows.items():
@@ -111,17 +98,17 @@ def test_the_results_are_those_of_the_summary(reported: Path) -> None:
     assert "90 % interval" in page(reported)
 
 
-def test_the_claims_are_those_of_the_ledger(reported: Path) -> None:
-    ledger = json.loads((reported / "metrics" / "claims.json").read_text())
+def test_the_claims_are_those_of_the_metrics(reported: Path) -> None:
+    ledger = files.read_json(reported / "metrics/tiny/claims.json")
     rows = {cells[0]: cells[1:] for cells in _rows(page(reported), "Claims")}
     gain = ledger["gain"]
     assert rows["gain"][:4] == ["inconclusive", "0.0500", f"{gain['ours']:.4f}", f"{gain['effect']:.4f}"]
     assert rows["gain"][4:] == [f"{gain['low']:.4f} to {gain['high']:.4f}", f"{gain['p']:.4f}", f"{gain['p_holm']:.4f}", str(gain["n"])]
     assert rows["absent"] == ["not run", "0.0500", *[""] * 6]
-    grounds = json.loads((reported / "grounds.json").read_text())["gain"]
-    for line in (f"- found: {grounds['reason']}", f"- judged by: {grounds['rule']}", "- note: a note"):
+    rationale = files.read_json(reported / "report/tiny/rationales.json")["gain"]
+    for line in (f"- found: {rationale['reason']}", f"- rule: {rationale['rule']}", "- note: a note"):
         assert line in page(reported)
-    assert f"an effect of {gain['detectable']:.4f} would show here with a chance of 0.8" in page(reported)
+    assert f"n = {gain['n']} shows an effect of {gain['detectable']:.4f} with probability 0.8" in page(reported)
     assert "- the paper says: up | up (abstract)" in page(reported)
 
 
@@ -132,14 +119,14 @@ def _rows(text: str, title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_audits_limits_and_training_stand_on_the_page(reported: Path) -> None:
+def test_audits_limits_and_training_are_on_the_page(reported: Path) -> None:
     text = re.sub(" +", " ", page(reported))
     for expected in (
         "| pages | 1,234 |",
         "| r1 | 98 | 98 | 91.2 |",
         "| 12,345 | 678 | 50, 50, 50 of 100 |",
         "- It is small.",
-        "right on 98.0 %",
+        "The teacher solves 98.0 %",
     ):
         assert expected in text
 
@@ -151,34 +138,29 @@ def test_every_link_of_the_page_leads_somewhere(reported: Path) -> None:
 
 
 def test_each_plot_is_drawn_from_its_table(reported: Path) -> None:
-    drawn = {path.stem: path.read_text(encoding="utf-8") for path in (reported / "plots" / "svg").iterdir()}
+    drawn = {path.stem: path.read_text(encoding="utf-8") for path in (reported / "plots" / "tiny" / "svg").iterdir()}
     assert sorted(drawn) == [path.stem for path in TEMPLATES]
-    arms = json.loads((reported / "metrics" / "summary.json").read_text())["arms"]
+    arms = files.read_json(reported / "metrics/tiny/summary.json")["arms"]
     for arm in ("base", *ARMS):
         assert f">{100 * arms[arm]['competition']['heldout']['accuracy']:.1f} %<" in drawn["accuracy"]
     assert ">lowest: 0.600 at iteration 50<" in drawn["overfit"]
     assert max(map(len, drawn.values())) < 150_000
 
 
-def test_the_curves_are_a_tidy_table(reported: Path) -> None:
-    lines = (reported / "plots" / "curves.csv").read_text().splitlines()
-    assert lines[:3] == ["arm,seed,iteration,train_loss,validation_loss", "r1,1,0,,0.900000", "r1,1,50,0.500000,0.600000"]
-    assert len(lines) == 1 + len(ARMS) * len(SEEDS) * 3
-
-
 def test_bytes_are_stable(reported: Path, tree: Path) -> None:
-    (tree / "plots" / "svg").mkdir()
-    (tree / "plots" / "svg" / "stale.svg").touch()
+    stale = tree / "plots" / "tiny" / "svg" / "stale.svg"
+    stale.parent.mkdir()
+    stale.touch()
     run(tree)
-    made = ["report/tiny/report.md", "plots/curves.csv", *(f"plots/svg/{path.stem}.svg" for path in TEMPLATES)]
+    made = ["report/tiny/report.md", *(f"plots/tiny/svg/{path.stem}.svg" for path in TEMPLATES)]
     assert [name for name in made if (tree / name).read_bytes() != (reported / name).read_bytes()] == []
-    assert not (tree / "plots" / "svg" / "stale.svg").exists()
+    assert not stale.exists()
     assert [name for name in made if str(tree) in (tree / name).read_text(encoding="utf-8")] == []
 
 
-def test_rationales_are_of_the_same_held_out_problems(reported: Path) -> None:
-    part = page(reported).split("## The same problem")[1].split("\n## ")[0]
-    split = {row["id"]: row["split"] for row in map(json.loads, (reported / "data" / "split.jsonl").read_text().splitlines())}
+def test_example_answers_are_to_the_same_held_out_problems(reported: Path) -> None:
+    part = page(reported).split("## Example answers")[1].split("\n## ")[0]
+    split = {row.id: row.split for row in files.read_records(reported / "data/tiny/split.jsonl", Assignment)}
     shown = re.findall(r"^### (\S+)$", part, re.MULTILINE)
     assert [split[name] for name in shown] == ["heldout", "heldout"]
     assert re.findall(r"^\*\*(.+?)\*\*: ", part, re.MULTILINE) == ["base", "r1, seed 1"] * 2  # r3 is in the study and did not run
@@ -225,25 +207,38 @@ def _remove(name: str) -> Callable[[Path], None]:
 
 
 FAULTS = {
-    "a missing cell": (_remove("metrics/train/r6-2.json"), r"r6-2.json: 1 of 6 cells missing; run `dvc repro train`"),
-    "a stale cell": (_write("metrics/train/r1-9.json", "{}"), r"1 of 7 files belong to no arm and seed.*remove them: rm -r .*/r1-9.json"),
-    "a cell that is none": (_write("metrics/train/r1-1.json", "{}"), r"r1-1.json: Object missing required field `iterations`"),
+    "a missing cell": (_remove("data/tiny/completions/r6-2.jsonl.gz"), r"r6-2.jsonl.gz: 1 of 7 cells missing; run `dvc repro`"),
+    "a stale cell": (_write("data/tiny/completions/r1-9.jsonl.gz", ""), r"1 of 8 cells belong to no arm and seed.*rm -r .*/r1-9.jsonl.gz"),
+    "figures of other adapters": (
+        _edit("params.yaml", "- 3", "- 4"),
+        r"training.json: adapters missing: r1-4, r6-4; adapters that params.yaml does not name: r1-3, r6-3",
+    ),
+    "figures that are none of an adapter": (
+        _edit("metrics/tiny/training.json", '"iterations"', '"steps"'),
+        r"missing required field `iterations`",
+    ),
     "an arm without results": (_edit("params.yaml", "- r6", "- r3"), r"arms missing: r3; arms that params.yaml does not name: r6"),
     "an unknown arm": (_edit("params.yaml", "- r6", "- r7"), r"no arm 'r7'; arms here"),
     "an unknown arm to show": (_edit("studies/tiny.yaml", "  - r1\n  - r3", "  - r1\n  - r8"), r"no arm 'r8'"),
     "no section": (_edit("studies/tiny.yaml", "report:", "reports:"), r"no section 'report'"),
-    "no long run": (_remove("metrics/overfit.json"), r"overfit.json: no such file; run `dvc repro`"),
-    "no table": (_remove("plots/years.csv"), r"years.csv: no such file; run `dvc repro`"),
-    "a table without a column": (_edit("plots/words.csv", "words,", "letters,"), r"words.csv: Object missing required field `words`"),
+    "no long run": (_remove("metrics/tiny/overfit.json"), r"overfit.json: no such file; run `dvc repro`"),
+    "no table": (_remove("plots/tiny/tables/years.csv"), r"years.csv: no such file; run `dvc repro`"),
+    "a table without a column": (
+        _edit("plots/tiny/tables/words.csv", "words,", "letters,"),
+        r"words.csv: Object missing required field `words`",
+    ),
     "a table with a text for a number": (
-        _write("plots/years.csv", "arm,year,accuracy,low,high\nr1,2011,high,0,1\n"),
+        _write("plots/tiny/tables/years.csv", "arm,year,accuracy,low,high\nr1,2011,high,0,1\n"),
         r"years.csv: Expected",
     ),
-    "figures that are none": (_edit("metrics/summary.json", '"low"', '"lower"'), r"summary.json: arms.*missing required field `low`"),
-    "another ledger": (_edit("studies/tiny.yaml", "gain:", "loss:"), r"claim 'gain' stands in only one of"),
-    "no grounds": (_remove("grounds.json"), r"grounds.json: no such file; run `dvc repro`"),
-    "grounds of another ledger": (_edit("grounds.json", "gain", "loss"), r"grounds.json: claim 'gain' stands in only one of"),
-    "no answers": (_remove("data/completions/r1-1.jsonl.gz"), r"r1-1.jsonl.gz: no such file"),
+    "figures that are none": (_edit("metrics/tiny/summary.json", '"low"', '"lower"'), r"summary.json: arms.*missing required field `low`"),
+    "other claims": (_edit("studies/tiny.yaml", "gain:", "loss:"), r"claim 'gain' is in only one of"),
+    "no rationales": (_remove("report/tiny/rationales.json"), r"rationales.json: no such file; run `dvc repro`"),
+    "rationales of other claims": (
+        _edit("report/tiny/rationales.json", "gain", "loss"),
+        r"rationales.json: claim 'gain' is in only one of",
+    ),
+    "no answers": (_write("data/tiny/completions/r1-1.jsonl.gz", ""), r"r1-1.jsonl.gz: no answer of r1, seed 1, to the held-out problem"),
     "a template without data": (_edit("plots/templates/years.json", plots.ANCHOR, "x"), r"data.values is not <DVC_METRIC_DATA>"),
     "no template": (_remove("plots/templates/years.json"), r"years.json: no such file"),
 }
@@ -255,8 +250,8 @@ def test_what_does_not_fit_is_one_line(spoil: Callable[[Path], None], message: s
     with pytest.raises(InputError, match=message) as caught:
         run(tree)
     assert "\n" not in str(caught.value)
-    assert not (tree / "report").exists()
-    assert not (tree / "plots" / "svg").exists()
+    assert not (tree / "report" / "tiny" / "report.md").exists()
+    assert not (tree / "plots" / "tiny" / "svg").exists()
 
 
 def test_a_template_that_cannot_be_drawn_is_one_line(tree: Path) -> None:

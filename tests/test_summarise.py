@@ -2,19 +2,23 @@
 
 import gzip
 import json
+from contextlib import chdir
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from distill.core import files
 from distill.core.errors import InputError
 from distill.records.assignment import Assignment
-from distill.stats.score_table import places
-from distill.stats.statistics import wilson
+from distill.stats.intervals import wilson
+from distill.stats.score_table import split_roles
+from distill.stats.summary import Settings, estimate
 from stages import summarise
 from tests import synthetic
 
-STUDY = "summarise: {confidence: 0.95, resamples: 500, seed: 5}\n"
+STUDY = {"summarise": {"confidence": 0.95, "resamples": 500, "seed": 5}}
+WORDS = {"base": 40, "r1": 90, "r1-n100": 80}
 
 
 def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
@@ -26,11 +30,11 @@ def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
 
 def run(folder: Path) -> tuple[dict[str, dict[str, dict[str, dict[str, object]]]], dict[str, pd.DataFrame], bytes]:
     folder.mkdir(exist_ok=True)
-    (folder / "study.yaml").write_text(STUDY)
-    shared = synthetic.write(folder, {"r1": 12, "r1-n100": 4}, right, {"base": 40, "r1": 90, "r1-n100": 80}.__getitem__)
-    summarise.main(str(folder / "study.yaml"), *shared, *(str(folder / name) for name in ("teacher.json", "summary.json", "plots")))
-    data = (folder / "summary.json").read_bytes()
-    return json.loads(data), {path.stem: pd.read_csv(path) for path in sorted((folder / "plots").iterdir())}, data
+    with chdir(folder):
+        paths = synthetic.write(STUDY, {"r1": 12, "r1-n100": 4}, right, WORDS.__getitem__)
+        summarise.main(paths)
+        data = paths.summary.read_bytes()
+        return json.loads(data), {path.stem: pd.read_csv(path) for path in sorted(paths.plots.iterdir())}, data
 
 
 def test_figures_by_arm_benchmark_and_split(tmp_path: Path) -> None:
@@ -60,7 +64,7 @@ def test_seen_is_what_the_own_arm_saw(tmp_path: Path) -> None:
     assert (arms["r1-n100"]["competition"]["seen"]["n"], arms["r1-n100"]["competition"]["heldout"]["n"]) == (4, 67)
 
 
-PLACES = {  # id: (cluster, text) -> place, a trained on and d validated on
+ROLES = {  # id: (cluster, text) -> role, a trained on and d validated on
     "trained on": ("a", "a", "A", "seen"),
     "the same text in another year": ("b", "a", "A", "seen"),
     "the same text, kept apart by the split": ("e", "e", "A", "seen"),
@@ -73,16 +77,16 @@ PLACES = {  # id: (cluster, text) -> place, a trained on and d validated on
 }
 
 
-def test_places_of_problems() -> None:
-    assignments = [Assignment(name, cluster, "heldout", True) for name, cluster, _, _ in PLACES.values()]
-    texts = {name: text for name, _, text, _ in PLACES.values()}
-    found = places(assignments, {"a"}, {"d"}, texts)
-    assert {case: found[row[0]] for case, row in PLACES.items()} == {case: row[3] for case, row in PLACES.items()}
+def test_split_roles_of_problems() -> None:
+    assignments = [Assignment(name, cluster, "heldout", True) for name, cluster, _, _ in ROLES.values()]
+    texts = {name: text for name, _, text, _ in ROLES.values()}
+    found = split_roles(assignments, {"a"}, {"d"}, texts)
+    assert {case: found[row[0]] for case, row in ROLES.items()} == {case: row[3] for case, row in ROLES.items()}
 
 
 def test_an_id_that_is_no_problem_is_a_fault() -> None:
     with pytest.raises(InputError, match="problem z of a corpus or the split"):
-        places([Assignment("a", "a", "heldout", True)], {"z"}, set(), {"a": "A"})
+        split_roles([Assignment("a", "a", "heldout", True)], {"z"}, set(), {"a": "A"})
 
 
 def test_gain_is_paired_on_the_arms_own_problems(tmp_path: Path) -> None:
@@ -103,18 +107,18 @@ def test_several_samples_give_pass_at_k() -> None:
         for (name, seed), n in right.items()
         for i in range(4)
     ]
-    params = summarise.Params(0.95, 200, 1)
-    line = summarise.estimate(pd.DataFrame(rows), "x", params)
+    settings = Settings(0.95, 200, 1)
+    line = estimate(pd.DataFrame(rows), "x", settings)
     assert line["accuracy"] == pytest.approx((1 + 3 / 8) / 3)
     assert line["pass_at_2"] == pytest.approx((1 + (1 / 2 + 5 / 6) / 2) / 3)  # of 6 pairs, 3 and 1 miss
     assert line["pass_at_4"] == pytest.approx(2 / 3)
     assert line["pass_at_2_low"] < line["pass_at_2"] < line["pass_at_2_high"]
-    assert not any("pass" in key for key in summarise.estimate(pd.DataFrame(rows)[lambda frame: frame["sample"] == 0], "x", params))
+    assert not any("pass" in key for key in estimate(pd.DataFrame(rows)[lambda frame: frame["sample"] == 0], "x", settings))
 
 
 def test_tables_are_tidy_and_agree_with_the_summary(tmp_path: Path) -> None:
     summary, tables, _ = run(tmp_path)
-    assert list(tables) == ["accuracy", "outcomes", "sections", "words", "years"]
+    assert list(tables) == ["accuracy", "curves", "outcomes", "sections", "words", "years"]
     accuracy = tables["accuracy"]
     assert list(accuracy) == ["arm", "seed", "benchmark", "split", "accuracy", "low", "high", "n"]
     assert not accuracy.duplicated(["arm", "seed", "benchmark", "split"]).any()
@@ -130,30 +134,42 @@ def test_tables_are_tidy_and_agree_with_the_summary(tmp_path: Path) -> None:
 
 def test_bytes_are_stable_and_an_arm_does_not_move_another(tmp_path: Path) -> None:
     assert run(tmp_path / "x")[2] == run(tmp_path / "y")[2]
-    alone = tmp_path / "z"
-    alone.mkdir()
-    (alone / "study.yaml").write_text(STUDY)
-    shared = synthetic.write(alone, {"r1": 12}, right, lambda arm: 90)
-    summarise.main(str(alone / "study.yaml"), *shared, *(str(alone / name) for name in ("teacher.json", "summary.json", "plots")))
-    assert json.loads((alone / "summary.json").read_text())["arms"]["r1"] == json.loads(run(tmp_path / "x")[2])["arms"]["r1"]
+    together = run(tmp_path / "x")[0]["arms"]["r1"]
+    with chdir(tmp_path):
+        paths = synthetic.write(STUDY, {"r1": 12}, right, lambda arm: 90)
+        summarise.main(paths)
+        assert files.read_json(paths.summary)["arms"]["r1"] == together
+
+
+def test_the_figures_and_curves_of_all_adapters_are_collected(tmp_path: Path) -> None:
+    _, tables, _ = run(tmp_path)
+    training = files.read_json(tmp_path / "metrics" / "tiny" / "training.json")
+    assert training == {arm: {str(seed): synthetic.TRAINING for seed in synthetic.SEEDS} for arm in ("r1", "r1-n100")}
+    lines = (tmp_path / "plots" / "tiny" / "tables" / "curves.csv").read_text().splitlines()
+    assert lines[:3] == ["arm,seed,iteration,train_loss,validation_loss", "r1,1,0,,0.900000", "r1,1,50,0.500000,0.600000"]
+    assert len(tables["curves"]) == 2 * 3 * 3
 
 
 FAULTS = {
-    "no verdicts": ("verdicts.jsonl.gz", b"", "no verdicts"),
-    "unknown problem": ("split.jsonl", b'{"id":"q","cluster":"q","split":"train","evaluate":true}\n', "p000 is not in"),
-    "no corpus": ("corpus/r1/train.jsonl", None, "corpus/r1/train.jsonl: no such file"),
-    "no teacher": ("teacher.json", b"{}", "no key 'accuracy'"),
+    "no verdicts": ("data/tiny/resolved.jsonl.gz", b"", "no verdicts"),
+    "unknown problem": ("data/tiny/split.jsonl", b'{"id":"q","cluster":"q","split":"train","evaluate":true}\n', "p000 is not in"),
+    "no corpus": ("data/tiny/corpus/r1/train.jsonl", None, "corpus/r1/train.jsonl: no such file"),
+    "no teacher": ("metrics/tiny/teacher.json", b"{}", "no key 'accuracy'"),
+    "a missing cell": ("params.yaml", b"arms: [r1]\nseeds: [1, 2, 3, 4]\n", r"r1-4: 1 of 4 cells missing; run `dvc repro`"),
+    "an unlisted cell": ("params.yaml", b"arms: [r1]\nseeds: [1, 2]\n", r"1 of 3 cells belong to no arm and seed.*rm -r \S*/r1-3"),
+    "no figures": ("models/tiny/adapters/r1-2/training.json", None, "r1-2/training.json: no such file"),
+    "another curve": ("models/tiny/adapters/r1-2/curve.csv", b"step\n", r"r1-2/curve.csv: its first line is 'step', expected 'iteration,"),
 }
 
 
 @pytest.mark.parametrize(("name", "data", "message"), FAULTS.values(), ids=FAULTS.keys())
 def test_faults_in_the_input(name: str, data: bytes | None, message: str, tmp_path: Path) -> None:
-    (tmp_path / "study.yaml").write_text(STUDY)
-    shared = synthetic.write(tmp_path, {"r1": 12}, right)
-    if data is None:
-        (tmp_path / name).unlink()
-    else:
-        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    with pytest.raises(InputError, match=message):
-        summarise.main(str(tmp_path / "study.yaml"), *shared, *(str(tmp_path / n) for n in ("teacher.json", "summary.json", "plots")))
-    assert not (tmp_path / "summary.json").exists()
+    with chdir(tmp_path):
+        paths = synthetic.write(STUDY, {"r1": 12}, right)
+        if data is None:
+            Path(name).unlink()
+        else:
+            Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        with pytest.raises(InputError, match=message):
+            summarise.main(paths)
+        assert not paths.summary.exists()

@@ -9,9 +9,11 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
+from distill.records.claim_record import ClaimRecord
 from tests import dvc_sandbox
 from tools import check_repo, compare_head, lock, show_results
 
@@ -69,13 +71,13 @@ def test_the_result_table_has_a_row_an_arm() -> None:
 
 
 def test_the_claims_table_has_a_row_a_claim() -> None:
-    claims = {
-        "gain": {"verdict": "pattern holds", "published": "+4.76", "ours": "+25.3", "p": 0.0},
-        "teacher": {"verdict": "pattern fails", "published": 91.4, "ours": 98, "p": None},
+    records = {
+        "gain": ClaimRecord("holds", 0.0476, 0.253, 0.253, None, None, 9, 0.0, 0.0, None, None, {}),
+        "teacher": ClaimRecord("fails", 0.2673, 0.1, 0.1, None, None, 9, None, None, None, None, {}),
     }
-    lines = show_results.verdicts(claims).splitlines()
-    assert lines[2].split() == ["gain", "pattern", "holds", "+4.76", "+25.3", "<", "0.0001"]
-    assert lines[3].split() == ["teacher", "pattern", "fails", "91.4", "98", "-"]
+    lines = show_results.verdicts(msgspec.json.encode(records)).splitlines()
+    assert lines[2].split() == ["|", "gain", "|", "pattern", "holds", "|", "0.0476", "|", "0.2530", "|", "<", "0.0001", "|"]
+    assert lines[3].split() == ["|", "teacher", "|", "pattern", "fails", "|", "0.2673", "|", "0.1000", "|", "|"]
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import yaml
 
+from distill.claims import claims_page
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import write_text
 from distill.records.claim_record import ClaimRecord
 from distill.report import report_inputs, tables
-from distill.report.report_page import Ledger
-from stages.report import Intervals
+from distill.report.report_inputs import Intervals
+from distill.report.report_page import ClaimsSection
 
 START, END = "<!-- results -->", "<!-- /results -->"
 STUDY = Path("studies", "mini.yaml")
@@ -36,18 +37,19 @@ def block(root: Path) -> str:
     """Return the result tables of the embedded study that lies in `root`."""
     study, metrics = root / STUDY, root / "metrics" / STUDY.stem
     arms = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["arms"]
-    summary, claims = (
-        report_inputs.summary(metrics / "summary.json", arms),
-        report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord]),
-    )
-    said, confidence = study_file.section(study, "claims", Ledger), study_file.section(study, "summarise", Intervals).confidence
-    rows = [
-        [said.ledger[name].says, tables.verdict(line), tables.figure(line.ours), tables.chance(line.p_holm)]
-        for name, line in claims.items()
-    ]
+    summary = report_inputs.summary(metrics / "summary.json", arms)
+    records = report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord])
+    claims = study_file.section(study, "claims", ClaimsSection).ledger
+    confidence = study_file.section(study, "summarise", Intervals).confidence
+    columns: claims_page.Columns = {
+        "here": claims_page.verdict,
+        "our figure": lambda record: claims_page.figure(record.ours),
+        "p (Holm)": lambda record: claims_page.p_value(record.p_holm),
+    }
+    said = {claims[name].says: record for name, record in records.items()}
     parts = [
         tables.results(summary, confidence),
-        tables.grid(["the paper says", "here", "our figure", "p (Holm)"], rows, left=2),
+        claims_page.table("the paper says", said, columns),
         "Accuracies in %, means over seeds; the figures of claims are in 0..1. "
         f"All of it, with plots, rules and limits: [report](report/{STUDY.stem}/report.md).",
     ]

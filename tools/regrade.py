@@ -1,4 +1,4 @@
-"""`python -m tools.regrade mini [REVISION]`: grade every stored completion again by the grader as it stands here, and show what moved.
+"""`python -m tools.regrade mini [REVISION]`: grade every stored completion again by the grader of this tree, and show what moved.
 
 Compared are the verdicts in data/STUDY/verdicts.jsonl.gz, or those that dvc.lock of a git revision names. Nothing is written but the
 file that `--write FILE` names, which gets every moved item as a line of JSON; `dvc repro grade` puts the new verdicts in place.
@@ -17,7 +17,9 @@ import msgspec
 from tabulate import tabulate
 
 from distill.cli import command
+from distill.cli.layout import layout
 from distill.core import files, study_file
+from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
 from distill.records.completion import Completion
 from distill.records.verdict import Verdict
@@ -29,22 +31,12 @@ WIDTH = 32  # characters of an answer on the screen
 Key = tuple[str, int, str, str, int]  # arm, seed, benchmark, id, sample
 
 
-class Before(msgspec.Struct, frozen=True):
-    """What is compared of a stored verdict; a revision's record may have had other fields."""
-
-    arm: str
-    seed: int
-    benchmark: str
-    id: str
-    sample: int
-    outcome: str
-    extracted: str
-    words: int
-    tokens: int
+class Before(Verdict, frozen=True, forbid_unknown_fields=False):
+    """A stored verdict; a revision's record may have had further fields."""
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """One completion of which the two gradings do not say the same."""
+    """One completion that the two gradings call differently."""
 
     arm: str
     seed: int
@@ -63,21 +55,21 @@ class Comparison(NamedTuple):
 
     compared: list[tuple[Before, Verdict]]
     moved: list[Moved]
-    other: int  # completions that are not the ones judged then, by their words and tokens: not compared
-    gone: int  # judged then, not stored now
-    new: int  # stored now, not judged then
+    other: int  # completions that are not those graded then, by their words and tokens: not compared
+    gone: int  # graded then, not stored now
+    new: int  # stored now, not graded then
 
 
 def main(*words: str) -> None:
     """Print what moved, item by item, and the accuracy of each arm before and after."""
     options = _options(words)
-    study, data = f"studies/{options.study}.yaml", Path("data", options.study)
-    params = study_file.section(study, "grade", grade.Params)
-    before = _before(data / "verdicts.jsonl.gz", options.revision)
-    golds, forms = grade.terms(study, data / "problems.jsonl", data / "reading.jsonl", data / "benchmarks")
-    cells = cell_paths(data / "completions")
+    paths = layout(options.study)
+    params = study_file.section(paths.study_file, "grade", grade.Params)
+    before = _before(paths.verdicts, options.revision)
+    golds, forms = grade.gold_answers(paths)
+    cells = stored_cells(paths.completions)
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
-    grade.check(answered, golds, data / "completions")
+    grade.check(answered, cells, golds)
     found = compare(before, grade.grade(answered, golds, params, forms), golds)
     against = f"of {options.revision}" if options.revision else "as stored"
     print("\n\n".join(page(found, against, None if options.all else SHOWN)))
@@ -111,20 +103,20 @@ def _before(path: Path, revision: str) -> list[Before]:
         return files.read_records(target, Before)
 
 
-def cell_paths(folder: Path) -> dict[grade.Cell, Path]:
+def stored_cells(folder: Path) -> dict[Cell, Path]:
     """Return every cell that is stored, by its file's name: base.jsonl.gz, ARM-SEED.jsonl.gz."""
-    cells: dict[grade.Cell, Path] = {}
+    cells: dict[Cell, Path] = {}
     for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
         arm, _, seed = path.name.removesuffix(".jsonl.gz").rpartition("-")
-        if path.name != "base.jsonl.gz" and not (arm and seed.isdecimal()):
+        if path.name != f"{BASE}.jsonl.gz" and not (arm and seed.isdecimal()):
             raise InputError(f"{path}: not a cell's name: base.jsonl.gz or ARM-SEED.jsonl.gz; move it elsewhere")
-        cells[(arm, int(seed)) if arm else ("base", 0)] = path
+        cells[(arm, int(seed)) if arm else (BASE, 0)] = path
     if not cells:
         raise InputError(f"{folder}: no completions; run `dvc pull`, or `dvc repro sample`")
     return cells
 
 
-def compare(before: Sequence[Before], after: Sequence[Verdict], golds: dict[grade.Key, str]) -> Comparison:
+def compare(before: Sequence[Before], after: Sequence[Verdict], golds: grade.Golds) -> Comparison:
     """Compare two gradings of each completion; moved is one whose outcome or extracted answer differs."""
     then, now = {_key(row): row for row in before}, {_key(row): row for row in after}
     both = [(then[key], row) for key, row in now.items() if key in then]
@@ -154,7 +146,7 @@ def page(found: Comparison, against: str, most: int | None) -> list[str]:
     if found.compared:
         parts.append(_accuracies(found))
     counts = f"regrade: {len(found.compared)} completions graded again, {len(found.moved)} moved against the verdicts {against}"
-    skipped = {"other completions than those judged": found.other, "no longer stored": found.gone, "not judged before": found.new}
+    skipped = {"other completions than those graded before": found.other, "no longer stored": found.gone, "not graded before": found.new}
     return [*parts, counts + "".join(f"; {what}: {count}" for what, count in skipped.items() if count)]
 
 
@@ -191,4 +183,4 @@ def _accuracies(found: Comparison) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.guarded("regrade", lambda: main(*sys.argv[1:]))

@@ -5,8 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from tabulate import tabulate
+
+from distill.claims import claims_page
+from distill.records.claim_record import ClaimRecord
 
 
 def main(*words: str) -> None:
@@ -24,7 +28,7 @@ def _results(name: str) -> None:
     if summary.exists():
         print(f"\n{name}: accuracy in % [interval], mean over seeds; figures: {summary}\n{results(_read(summary))}\n")
     if claims.exists():
-        print(f"{name}: claims; figures: {claims}\n{verdicts(_read(claims))}\n")
+        print(f"{name}: claims; figures: {claims}\n{verdicts(claims.read_bytes())}\n")
 
 
 def results(summary: dict[str, Any]) -> str:
@@ -42,17 +46,13 @@ def _interval(cell: dict[str, float] | None) -> str:
     return f"{100 * cell['accuracy']:.1f} [{100 * cell['low']:.1f}, {100 * cell['high']:.1f}]" if cell else "-"
 
 
-def verdicts(claims: dict[str, Any]) -> str:
-    """Return the table of claims from a ledger: CLAIM.{verdict, published, ours, p}."""
-    rows = [[name, claim["verdict"], claim.get("published"), claim.get("ours"), _p(claim.get("p"))] for name, claim in claims.items()]
-    headers, widths = ["claim", "verdict", "published", "ours", "p"], [None, None, 40, 40, None]
-    return tabulate(rows, headers=headers, maxcolwidths=widths, disable_numparse=True)
-
-
-def _p(value: Any) -> str:
-    if not isinstance(value, float | int):
-        return "-"
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+def verdicts(claims: bytes) -> str:
+    """Return the table of claims from the text of claims.json."""
+    columns: claims_page.Columns = {
+        "verdict": claims_page.verdict, "paper": lambda record: claims_page.figure(record.published),
+        "ours": lambda record: claims_page.figure(record.ours), "p": lambda record: claims_page.p_value(record.p),
+    }  # fmt: skip
+    return claims_page.table("claim", msgspec.json.decode(claims, type=dict[str, ClaimRecord]), columns)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an answer says: a number, a tuple, a list, a ratio, intervals, a matrix, an equation; read without computer algebra."""
+"""The parsed answer, an AST: a number, a tuple, a list, a ratio, intervals, a matrix or an equation. No computer algebra is used."""
 
 import re
 from fractions import Fraction
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from distill.answers.compound_units import compound
 from distill.answers.exact_algebra import Undecided, Value, as_rational, multiply, rational
-from distill.answers.expression_parser import FUNCTIONS, parse, prose
+from distill.answers.expression_parser import parse, prose
+from distill.answers.final_answer import FUNCTIONS
 from distill.answers.trig_values import radians
 from distill.answers.units import Unit, spelt, split_unit
 
@@ -29,29 +30,29 @@ _RELATION = re.compile(r"[<>≤≥]")
 _EMPTY = ("∅", "⦃⦄", "empty set", "the empty set", "no solution", "no solutions", "no real solutions")
 
 
-class Reading(NamedTuple):
-    """What an answer says; `kind` is value, tuple, list, set, ratio, interval, union, matrix, equation or empty."""
+class Node(NamedTuple):
+    """A node; `kind` is value, tuple, list, set, ratio, interval, union, matrix, equation or empty."""
 
     kind: str
-    items: tuple["Reading", ...] = ()  # of a value in two units: the same in the last
+    items: tuple["Node", ...] = ()  # of a value in two units: the same in the last
     value: Value | None = None  # of kind value; of an equation left - right, 0
     unit: Unit | None = None
     words: str = ""  # a counted noun
     note: str = ""  # an interval's brackets, a matrix's shape, an equation's variables
-    name: str = ""  # what stands before an equals sign
+    name: str = ""  # what is before an equals sign
 
 
-def read(text: str) -> Reading | None:
-    """Read an answer in plain notation; None where the grammar does not cover it."""
+def parse_answer(text: str) -> Node | None:
+    """Parse an answer in plain notation; None where the grammar does not cover it."""
     try:
-        return _read(text.strip())
+        return _parse(text.strip())
     except (Undecided, RecursionError, OverflowError):
         return None
 
 
-def _read(text: str) -> Reading:
+def _parse(text: str) -> Node:
     if text.casefold() in _EMPTY:
-        return Reading("empty")
+        return Node("empty")
     if (text[:1] == "⟦" and _closing(text) == len(text)) or text.endswith("⟧"):
         return _matrix(text)
     bracketed = text[:1] in ("(", "[") and text[-1:] in (")", "]") and ("∞" in text or text[0] + text[-1] != "()")
@@ -60,7 +61,7 @@ def _read(text: str) -> Reading:
     if "±" in text and "," not in text:
         return _listed([text])
     if measured := compound(text):
-        first, last = (Reading("value", value=rational(amount), unit=unit) for amount, unit in measured)
+        first, last = (Node("value", value=rational(amount), unit=unit) for amount, unit in measured)
         return first._replace(items=(last,))
     parts = _split(text, ",")
     if text[:1] in ("(", "{", "⦃") and _closing(text) == len(text):
@@ -68,7 +69,7 @@ def _read(text: str) -> Reading:
         if text[0] != "(":
             return _listed(inner, "set")
         if len(inner) > 1:
-            return Reading("tuple", _items(inner))
+            return Node("tuple", _items(inner))
     if _THOUSANDS.search(text) and not re.search(r"[\[{⦃]|\([^()]*,", text):
         parts = _split(_THOUSANDS.sub(lambda m: re.sub("[, ]", "", m.group()), text), ",")
     parts = [
@@ -77,30 +78,30 @@ def _read(text: str) -> Reading:
     return _listed(parts) if len(parts) > 1 else _single("".join(parts).strip())
 
 
-def _items(parts: list[str]) -> tuple[Reading, ...]:
+def _items(parts: list[str]) -> tuple[Node, ...]:
     if len(parts) > MAX_ITEMS:
         raise Undecided("too many items")
-    return tuple(_read(part.strip()) for part in parts)
+    return tuple(_parse(part.strip()) for part in parts)
 
 
-def _listed(parts: list[str], kind: str = "list") -> Reading:
+def _listed(parts: list[str], kind: str = "list") -> Node:
     """Return a list or set of its items, ± made two; one value written twice is one value, and x = 8, y = 23 a tuple."""
     parts = [part.replace("±", sign) for part in parts for sign in ("+-" if part.count("±") == 1 else "?") if part.strip()]
     items = _items(parts)
     names = [item.name for item in items]
     if kind == "list" and all(names) and len(set(names)) == len(names) > 1:
-        return Reading("tuple", tuple(item._replace(name="") for item in sorted(items, key=lambda item: item.name)))
+        return Node("tuple", tuple(item._replace(name="") for item in sorted(items, key=lambda item: item.name)))
     items = tuple(item._replace(name="") for item in items)
     kept = [item for n, item in enumerate(items) if item not in items[:n]]
-    return kept[0] if len(kept) == 1 else Reading(kind, tuple(kept))
+    return kept[0] if len(kept) == 1 else Node(kind, tuple(kept))
 
 
-def _single(text: str) -> Reading:
+def _single(text: str) -> Node:
     """Return a ratio, an equation or a value."""
     text = re.sub(r"(?<=\d) to (?=\d)", ":", text)
     ratio = _split(text, ":")
     if len(ratio) > 1:
-        return Reading("ratio", _items(ratio))
+        return Node("ratio", _items(ratio))
     if "=" in text or "∈" in text:
         if text.count("=") > MAX_EQUALS:
             raise Undecided(text[:80])
@@ -109,13 +110,13 @@ def _single(text: str) -> Reading:
     text = _WAGE.sub(r"\1\2 dollars per ", radians(text))
     money = text.replace("$", "", 1) if re.match(r"-?\$", text) else text
     if spelt(money) is not None:
-        return Reading("value", value=_value(money))
+        return Node("value", value=_value(money))
     body, unit = split_unit(money)
     unit = Unit((("money", 1),), Fraction(100)) if money != text and not unit else unit
     generic = None if unit else _GENERIC.fullmatch(body)
     if generic and not _COUNTS.search(generic[2].casefold()):
-        return Reading("value", value=_value(generic[1]), words=" ".join(generic[2].casefold().split()).removesuffix("s"))
-    return Reading("value", value=_value(body), unit=unit)
+        return Node("value", value=_value(generic[1]), words=" ".join(generic[2].casefold().split()).removesuffix("s"))
+    return Node("value", value=_value(body), unit=unit)
 
 
 def _value(text: str) -> Value:
@@ -126,17 +127,17 @@ def _value(text: str) -> Value:
     return parse(text)
 
 
-def _equation(text: str) -> Reading:
-    """Return what a name stands for (x = 3, the sum is m + n = 3), else an equation as left - right = 0."""
+def _equation(text: str) -> Node:
+    """Return the value of a name (x = 3, the sum is m + n = 3), else an equation as left - right = 0."""
     if match := _NAMED.match(text):
-        rest = _read(text[match.end() :])
+        rest = _parse(text[match.end() :])
         bare = match[1].strip()
         if rest.kind == "value" and rest.value and len(bare) == 1 and (set(_letters(rest.value)) - {"i", "π", "e"}):
             return _zero(text, rest)
         return rest._replace(name=rest.name or bare)
     left, _, right = text.rpartition("=")
     if not re.search("[A-Za-z]", right) or re.fullmatch(r"\s*[A-Za-z]\s*", right):
-        first, last = _read(left), _read(right)
+        first, last = _parse(left), _parse(right)
         if first.kind == last.kind == "value" and first.value and last.value:
             if not _letters(first.value) and re.fullmatch(r"\s*[A-Za-z]\s*", right):
                 return first._replace(name=right.strip())
@@ -148,20 +149,20 @@ def _equation(text: str) -> Reading:
     return _zero(text, None)
 
 
-def _zero(text: str, right: Reading | None) -> Reading:
+def _zero(text: str, right: Node | None) -> Node:
     sides = text.split("=")
     if len(sides) != 2:
         raise Undecided(text[:80])
     difference = parse(f"({sides[0]})-({sides[1]})")
     items = (right,) if right and not right.unit else ()
-    return Reading("equation", items, value=difference, note=sides[0].strip() if right else "")
+    return Node("equation", items, value=difference, note=sides[0].strip() if right else "")
 
 
 def _letters(value: Value) -> set[str]:
     return {s for part in value for monomial in part for s, _ in monomial if not s.isdigit()}
 
 
-def _matrix(text: str) -> Reading:
+def _matrix(text: str) -> Node:
     """Return a matrix by rows, multiplied by the factor before it."""
     factor, _, body = text.partition("⟦")
     rows = [row.split("⸴") for row in body.removesuffix("⟧").split("⸵")]
@@ -171,77 +172,74 @@ def _matrix(text: str) -> Reading:
     if factor.strip():
         by = parse(factor.removesuffix("*"))
         items = tuple(item._replace(value=multiply(item.value, by)) if item.value else item for item in items)
-    return Reading("matrix", items, note=f"{len(rows)}x{len(rows[0])}")
+    return Node("matrix", items, note=f"{len(rows)}x{len(rows[0])}")
 
 
-def _intervals(text: str) -> Reading | None:
+def _intervals(text: str) -> Node | None:
     """Return intervals, overlapping ones joined; None where the text is something else."""
     text = re.sub(r"^[a-z]\s*∈\s*", "", text)
-    pieces = [piece for part in text.split("∪") for piece in re.split(r"\s+or\s+", part)]
     found = []
-    for piece in pieces:
-        interval = _interval(piece.strip())
-        if not interval:
+    for piece in (piece for part in text.split("∪") for piece in re.split(r"\s+or\s+", part)):
+        if not (interval := _interval(piece.strip())):
             return None
         found.append(interval)
-    found = _joined(found)
-    return found[0] if len(found) == 1 else Reading("union", tuple(found))
+    joined = _joined(found)
+    return joined[0] if len(joined) == 1 else Node("union", tuple(joined))
 
 
-def _interval(text: str) -> Reading | None:
+def _interval(text: str) -> Node | None:
     """Return one interval: (a,b], {a}, a < x ≤ b, or x > a; None of any other text."""
-    infinity, negative = (Reading("value", value=parse(t)) for t in ("∞", "-∞"))
+    infinity, negative = (Node("value", value=parse(t)) for t in ("∞", "-∞"))
     if signs := _RELATION.findall(text):
         sides = [side.strip() for side in _RELATION.split(text)]
         if len(sides) == 3 and re.fullmatch("[A-Za-zθ]", sides[1]) and len({sign in "<≤" for sign in signs}) == 1:
             if signs[0] in ">≥":
                 sides, signs = sides[::-1], signs[::-1]
-            low, high = _read(sides[0]), _read(sides[2])
+            low, high = _parse(sides[0]), _parse(sides[2])
             brackets = ("[" if signs[0] in "≤≥" else "(") + ("]" if signs[1] in "≤≥" else ")")
-            return Reading("interval", (low, high), note=brackets, name=sides[1])
+            return Node("interval", (low, high), note=brackets, name=sides[1])
         if len(sides) == 2 and sum(re.fullmatch("[A-Za-zθ]", side) is not None for side in sides) == 1:
             first = re.fullmatch("[A-Za-zθ]", sides[0]) is not None
             name = sides[0] if first else sides[1]
-            bound, less = _read(sides[1] if first else sides[0]), (signs[0] in "<≤") == first
-            closed = signs[0] in "≤≥"
-            if less:
-                return Reading("interval", (negative, bound), note="(" + ("]" if closed else ")"), name=name)
-            return Reading("interval", (bound, infinity), note=("[" if closed else "(") + ")", name=name)
+            bound, closed = _parse(sides[1] if first else sides[0]), signs[0] in "≤≥"
+            if (signs[0] in "<≤") == first:
+                return Node("interval", (negative, bound), note="(]" if closed else "()", name=name)
+            return Node("interval", (bound, infinity), note="[)" if closed else "()", name=name)
         raise Undecided(text[:80])
     if text[:1] in ("{", "⦃") and _closing(text) == len(text):
-        point = _read(text[1:-1])
-        return Reading("interval", (point, point), note="[]") if point.kind == "value" else None
+        point = _parse(text[1:-1])
+        return Node("interval", (point, point), note="[]") if point.kind == "value" else None
     if text[:1] in ("(", "[") and text[-1:] in (")", "]"):
         ends = _split(text[1:-1], ",")
         if len(ends) == 2:
-            return Reading("interval", _items(ends), note=text[0] + text[-1])
+            return Node("interval", _items(ends), note=text[0] + text[-1])
     return None
 
 
-def _joined(intervals: list[Reading]) -> list[Reading]:
+def _joined(intervals: list[Node]) -> list[Node]:
     """Sort intervals by their lower ends and join those that touch; ends that are no plain numbers leave them as they are."""
     ends = [(number(i.items[0]), number(i.items[1])) for i in intervals]
     if any(low is None or high is None for low, high in ends):
         return intervals
-    joined: list[Reading] = []
+    joined: list[Node] = []
     for interval in sorted(intervals, key=lambda i: (number(i.items[0]) or 0.0, i.note[0] != "[")):
         last = joined[-1] if joined else None
         low, high = number(interval.items[0]) or 0.0, number(interval.items[1]) or 0.0
         reach = (number(last.items[1]) or 0.0) if last else -inf
         if last and (low < reach or (low == reach and isfinite(low) and (last.note[1] == "]" or interval.note[0] == "["))):
             top = interval if (high, interval.note[1] == "]") > (reach, last.note[1] == "]") else last
-            joined[-1] = Reading("interval", (last.items[0], top.items[1]), note=last.note[0] + top.note[1])
+            joined[-1] = Node("interval", (last.items[0], top.items[1]), note=last.note[0] + top.note[1])
         else:
             joined.append(interval)
     return joined
 
 
-def number(reading: Reading) -> float | None:
+def number(node: Node) -> float | None:
     """Return the size of a real value without letters, None of anything else."""
-    if reading.kind != "value" or reading.value is None or len(reading.value.bottom) > 1:
+    if node.kind != "value" or node.value is None or len(node.value.bottom) > 1:
         return None
     total = 0.0
-    for monomial, coefficient in reading.value.top.items():
+    for monomial, coefficient in node.value.top.items():
         size = float(coefficient)
         for s, p in monomial:
             if not (s.isdigit() or s in "π∞"):
@@ -251,7 +249,7 @@ def number(reading: Reading) -> float | None:
     return total
 
 
-def lowest(ratio: Reading) -> tuple[Value, ...]:
+def lowest(ratio: Node) -> tuple[Value, ...]:
     """Return a ratio of whole numbers in lowest terms, any other as it is."""
     values = tuple(item.value for item in ratio.items if item.value)
     terms = [as_rational(value) for value in values]

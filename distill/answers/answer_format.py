@@ -43,7 +43,7 @@ class Form(NamedTuple):
         return self.least is None or self.most is None or self.least <= value <= self.most
 
     def settle(self, gold: str, answer: str) -> bool | None:
-        """Decide an answer in a sentence, where the form is a number and just one number stands in it; else None.
+        """Decide an answer in a sentence, where the form is a number and the sentence has just one number; else None.
 
         >>> number = Form("number")
         >>> number.settle("1,800", "She earns $1800 each month"), number.settle("18", "18 of the 20"), number.settle("18", "not 18")

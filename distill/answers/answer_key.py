@@ -1,8 +1,12 @@
 """An answer key's own words on form: must be this decimal, reduced fraction, base optional; 0 or zero."""
 
 import re
+import sys
+from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import NamedTuple
+
+from distill.records.extracted_item import ExtractedItem
 
 _NOTE = re.compile(
     r"[\s(]*\b(?:(?P<must>must\s*be|exact(?:\s+\w+)?\s+required)|improper(?: fraction)?|reduced fraction"
@@ -49,6 +53,18 @@ def noted(gold: str, key: str) -> str:
     own = next((form for form in _FORMS if meets(form, gold.strip())), "")
     form = read_key(key).form or own
     return f"{gold} (must be this {form})" if form and form == own else gold
+
+
+def golds_with_notes(golds: Mapping[tuple[str, str], str], items: Sequence[ExtractedItem]) -> dict[tuple[str, str], str]:
+    """Return the gold answers by (benchmark, id), those of the competition with the printed key's note on form.
+
+    A transcription leaves the note out. It counts only where the key as extracted agrees with the gold answer otherwise.
+    """
+    keys = {("competition", item.id): item.key for item in items if item.agrees}
+    found = {name: noted(gold, keys[name]) for name, gold in golds.items() if name in keys}
+    if count := sum(found[name] != golds[name] for name in found):
+        print(f"grade: {count} of {len(golds)} gold answers with the key's note on form", file=sys.stderr)
+    return {**golds, **found}
 
 
 def meets(form: str, plain: str) -> bool:

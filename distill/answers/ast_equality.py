@@ -1,15 +1,15 @@
-"""Do two readings say the same? True, False, or None where functions stand in them of which our arithmetic knows nothing."""
+"""Equality of two parsed answers: True, False, or None where they contain functions that our arithmetic does not know."""
 
 import re
 from fractions import Fraction
 
-from distill.answers.answer_ast import Reading, lowest
+from distill.answers.answer_ast import Node, lowest
 from distill.answers.exact_algebra import Value, multiply, rational, same
 from distill.answers.trig_values import FUNCTIONS
 
 
-def equal(gold: Reading, answer: Reading) -> bool | None:
-    """Decide equality of two readings; symmetric but for a ratio that a key gives in higher terms, which only itself meets."""
+def equal(gold: Node, answer: Node) -> bool | None:
+    """Decide equality; symmetric but for a ratio that a key gives in higher terms, which only the same ratio equals."""
     kinds = gold.kind, answer.kind
     if gold.name and answer.name and gold.name != answer.name:
         names = [re.sub("[() ]", "", name) for name in (gold.name, answer.name)]
@@ -43,13 +43,13 @@ def every(verdicts: list[bool | None]) -> bool | None:
     return False if False in verdicts else None if None in verdicts else True
 
 
-def _ordered(gold: Reading, answer: Reading) -> bool | None:
+def _ordered(gold: Node, answer: Node) -> bool | None:
     if len(gold.items) != len(answer.items):
         return False
     return every([equal(left, right) for left, right in zip(gold.items, answer.items, strict=True)])
 
 
-def _unordered(gold: tuple[Reading, ...], answer: tuple[Reading, ...]) -> bool | None:
+def _unordered(gold: tuple[Node, ...], answer: tuple[Node, ...]) -> bool | None:
     """Match each item with one of the other side's."""
     if len(gold) != len(answer):
         return False
@@ -66,7 +66,7 @@ def _unordered(gold: tuple[Reading, ...], answer: tuple[Reading, ...]) -> bool |
     return None if undecided else True
 
 
-def _same_value(gold: Reading, answer: Reading) -> bool | None:
+def _same_value(gold: Node, answer: Node) -> bool | None:
     """Compare numbers with their units: a unit that one side leaves out is taken to be the other's; 50% is 50, and 1/2 too."""
     if gold.value is None or answer.value is None:
         return None
@@ -86,7 +86,7 @@ def _same_value(gold: Reading, answer: Reading) -> bool | None:
     return verdict
 
 
-def _same_ratio(gold: Reading, answer: Reading) -> bool | None:
+def _same_ratio(gold: Node, answer: Node) -> bool | None:
     terms = lowest(gold)
     if gold.kind == answer.kind == "ratio":
         if (verdict := _ordered(gold, answer)) is not False:
@@ -101,7 +101,7 @@ def _same_ratio(gold: Reading, answer: Reading) -> bool | None:
     return same(multiply(other.value, second), first) if second.top else False  # 0:0 is no number
 
 
-def _same_equation(gold: Reading, answer: Reading) -> bool | None:
+def _same_equation(gold: Node, answer: Node) -> bool | None:
     """Two equations agree up to a constant factor; against an expression the right side of y = ... counts."""
     if gold.kind == answer.kind:
         return _proportional(gold.value, answer.value) if gold.value and answer.value else None

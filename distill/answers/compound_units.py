@@ -1,4 +1,4 @@
-"""Measures in two units and times of the clock: 2 hours 30 minutes, 5'3", 30°15', 3:00 PM."""
+"""Quantities in two or three units, and times of the clock: 2 hours 30 minutes, 5'3", 30°15', 3:00 PM."""
 
 import re
 from fractions import Fraction
@@ -16,7 +16,7 @@ _NAMED = {"noon": 720, "midnight": 0}
 
 
 def compound(text: str) -> tuple[tuple[Fraction, Unit], tuple[Fraction, Unit]] | None:
-    """Return a measure of several units of one dimension in its first unit and in its last, None of any other text.
+    """Return a quantity in several units of one dimension, in its first unit and in its last; None of any other text.
 
     >>> [str(amount) for amount, _ in compound("2 hours 30 minutes")]
     ['5/2', '150']

@@ -1,9 +1,9 @@
-"""Is the answer equal to the gold answer? Decided without computer algebra; None where that takes more, or a reader."""
+"""Is the answer equal to the gold answer? Decided without computer algebra; None where that needs more, or a person."""
 
 import re
 from functools import lru_cache
 
-from distill.answers.answer_ast import Reading, read
+from distill.answers.answer_ast import Node, parse_answer
 from distill.answers.answer_key import meets, read_key
 from distill.answers.ast_equality import equal, every
 from distill.answers.compound_units import same_time
@@ -24,7 +24,7 @@ _CHOICE = re.compile(r"(?:(?:option|choice|answer)\s*)?\(?([A-Ja-j])(?:\)|\b)[.:
 
 
 def decide(gold: str, answer: str) -> bool | None:
-    """Decide a pair without computer algebra: True or False, or None where that takes more.
+    """Decide a pair without computer algebra: True or False, or None where that needs more.
 
     >>> decide("3√2", r"\\frac{6}{\\sqrt{2}}"), decide("3/4", "4/3"), decide("√x", "√y")
     (True, False, False)
@@ -35,13 +35,9 @@ def decide(gold: str, answer: str) -> bool | None:
         return int(gold) == int(answer)
     if max(len(gold), len(answer)) > MAX_CHARS:
         return None
-    key = read_key(gold)
-    right = notation(answer)
-    known = _notation(key.gold)
-    verdict = _alternatives(known, right)
-    if verdict and not formed(key.form, right):
-        return False
-    return verdict
+    key, given = read_key(gold), notation(answer)
+    verdict = _alternatives(_notation(key.gold), given)
+    return False if verdict and not formed(key.form, given) else verdict
 
 
 def formed(form: str, text: str) -> bool:
@@ -57,18 +53,12 @@ def formed(form: str, text: str) -> bool:
     return meets(form, re.sub(r"\(\((-?\d+)\)/\((\d+)\)\)", r"\1/\2", text))
 
 
-@lru_cache(4096)
-def _notation(text: str) -> str:
-    return notation(text)
-
-
-@lru_cache(4096)
-def _read(text: str) -> Reading | None:
-    return read(text)
+# A study compares many answers with each gold answer: those are cached, the answers are not.
+_notation, _parsed = lru_cache(4096)(notation), lru_cache(4096)(parse_answer)
 
 
 def _alternatives(known: str, given: str) -> bool | None:
-    """Compare as they stand; else any of the forms a key allows by `or`, and any of the values that an answer calls nearly equal."""
+    """Compare as written; else any of the forms a key allows by `or`, and any of the values that an answer calls nearly equal."""
     verdict = _compare(known, given)
     if verdict is True:
         return True
@@ -109,13 +99,13 @@ def _compare(known: str, given: str) -> bool | None:
                 return every([_compare(aside[1], other), _compare(numerals, other)])
             if _compare(aside[1], other):
                 return True
-    reading, answer = _read(known), read(given)
-    if reading and answer:
+    gold, answer = _parsed(known), parse_answer(given)
+    if gold and answer:
         try:
-            return equal(reading, answer)
+            return equal(gold, answer)
         except Undecided:  # a value beyond the limits that only the comparison makes
             return None
-    return _words(known, given, reading, answer)
+    return _words(known, given, gold, answer)
 
 
 def _choice(known: str, given: str) -> bool | None:
@@ -138,9 +128,9 @@ def _same_base(known: str, given: str, left: tuple[str, int] | None, right: tupl
     return other.replace(" ", "").replace(",", "").upper() == digits
 
 
-def _words(known: str, given: str, reading: Reading | None, answer: Reading | None) -> bool | None:
-    """Compare where words stand on one side: unequal if a number differs or words are missing, undecided if an answer says more."""
-    if reading and not prose(known):
+def _words(known: str, given: str, gold: Node | None, answer: Node | None) -> bool | None:
+    """Compare where one side has words: unequal if a number differs or words are missing, undecided if an answer says more."""
+    if gold and not prose(known):
         if not prose(given) or answer or re.search(r"\d", given):
             return None
         return False if re.fullmatch(r"[A-Za-z' -]+", given) and len(given.split()) < 3 else None

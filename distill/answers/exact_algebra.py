@@ -56,7 +56,7 @@ def name(value: Value) -> str:
 
 
 def opaque(value: Value) -> bool:
-    """Return whether a symbol stands there of which nothing is known."""
+    """Return whether the value has an opaque symbol."""
     return any("(" in s for part in value for monomial in part for s, _ in monomial)
 
 
@@ -111,10 +111,8 @@ def _power_of_one(monomial: Monomial, coefficient: Fraction, exponent: Fraction)
     size = max(coefficient.numerator.bit_length(), coefficient.denominator.bit_length())
     if abs(exponent.numerator) * size > MAX_BITS or exponent.denominator > 12:
         raise Undecided("power")
-    value = Value({(): Fraction(1)})
-    if exponent.denominator == 1:
-        value = Value({(): coefficient ** int(exponent)})
-    else:
+    value = rational(coefficient ** int(exponent) if exponent.denominator == 1 else 1)
+    if exponent.denominator > 1:
         if coefficient < 0 and exponent.denominator > 2:
             raise Undecided("root of a negative number")
         if any(s == "i" or (not s.isdigit() and exponent.denominator % 2 == 0 and p.numerator % 2 == 0) for s, p in monomial):

@@ -9,10 +9,10 @@ from fractions import Fraction
 from math import comb, factorial
 
 from distill.answers.exact_algebra import Undecided, Value, add, as_rational, divide, multiply, name, power, rational, symbol
+from distill.answers.final_answer import FUNCTIONS
 from distill.answers.trig_values import known
 
 MAX_DIGITS, MAX_TOKENS, MAX_FACTORIAL = 60, 160, 150  # beyond these: undecided
-FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
 _TOKEN = re.compile(
     r"\s*(?:(?P<mixed>\d+\s+\d+/\d+(?![\d.]))|(?P<scientific>\d+\.\d+[eE][+-]?\d{1,3}(?!\d)|\d+[eE][+-]\d\d(?!\d))"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:⟨\d+⟩)?)|binom\((?P<of>\d{1,4}),(?P<choose>\d{1,4})\)"
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _FUNCTION = re.compile(rf"\\[A-Za-z]+|(?<![A-Za-z])(?:{FUNCTIONS}|sqrt|pi|binom)(?![A-Za-z])")
-Token = Value | str  # a number or letter, or what stands in the text
+Token = Value | str  # a number or letter; a function or sign as written
 
 
 def parse(text: str) -> Value:
@@ -157,7 +157,7 @@ def _function(function: str, tokens: list[Token]) -> Value:
 
 
 def prose(text: str) -> bool:
-    """Return whether words stand in the text; letters side by side in a formula (mp/(m + pr)) are none."""
+    """Return whether the text has words; letters side by side in a formula (mp/(m + pr)) are none."""
     words = _WORD.findall(_FUNCTION.sub(" ", text).replace("π", " "))
     formula = re.search(r"[-+*/^√=]", text) is not None
     return any(len(word) > (3 if formula else 1) and not (re.fullmatch("[b-df-hj-np-tv-z]{2,3}", word)) for word in words)

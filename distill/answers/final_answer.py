@@ -5,7 +5,7 @@ import unicodedata
 
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_NAMES = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
+FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
 _GREEK = "pi theta alpha beta gamma delta lambda mu phi omega sigma rho"
 _SYMBOLS = {
     "−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/", "∕": "/", "**": "^", "º": "°", "\\left": "", "\\right": "",
@@ -19,7 +19,7 @@ _SYMBOLS = {
     "\\displaystyle": "", "\\cents": "¢",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     "^{\\prime}": "'", "^\\prime": "'", "′": "'", "’": "'", "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
-    **{f"\\{name}": name for name in _NAMES.split("|")},
+    **{f"\\{name}": name for name in FUNCTIONS.split("|")},
     **{f"\\{name}": letter for name, letter in zip(_GREEK.split(), "πθαβγδλμφωσρ", strict=True)},
 }  # fmt: skip
 # Longest first, so that `^{\circ}` and `\dfrac` are seen before their parts; a command ends where its letters end.
@@ -37,7 +37,7 @@ _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]" + _PART), r"((\2\3)^(1/(\1)))"),
     (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]\s*(\d+|\([^()]*\))"), r"((\2)^(1/(\1)))"),
     (re.compile(r"\\sqrt" + _PART), r"√(\1\2)"),
-    (re.compile(rf"([\^√]|(?:{_NAMES})|log_\w+)\s*\{{([^{{}}]*)\}}"), r"\1(\2)"),
+    (re.compile(rf"([\^√]|(?:{FUNCTIONS})|log_\w+)\s*\{{([^{{}}]*)\}}"), r"\1(\2)"),
 ]
 
 
@@ -71,7 +71,7 @@ def _boxed(text: str) -> str:
 
 
 def plain(answer: str) -> str:
-    """Return an answer in one plain notation: fractions by ``/``, roots by ``√``, LaTeX's dress, ° and $ removed.
+    """Return an answer in one plain notation: fractions by ``/``, roots by ``√``, without LaTeX commands, ° and $.
 
     >>> plain(r"$\\dfrac{\\sqrt{3}}{2}$.")
     '((√(3))/(2))'
@@ -103,7 +103,7 @@ def notation(answer: str) -> str:
 
 
 def _repeating(match: re.Match[str]) -> str:
-    """Return a decimal that goes on, 0.333..., as a repeating one, 0.⟨3⟩; as it stands where no period shows (π is no 3.14⟨1⟩).
+    """Return a decimal that goes on, 0.333..., as a repeating one, 0.⟨3⟩; as written where no period shows (π is no 3.14⟨1⟩).
 
     A period shows in decimals that are nothing but it, twice or more, or that end in it three times: e = 2.718281828... is no 2.7⟨1828⟩.
     """

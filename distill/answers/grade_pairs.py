@@ -1,35 +1,21 @@
-"""Grade pairs of any origin: lines with an id, a gold answer, and an answer or a whole completion; the same lines with their outcomes."""
+"""Grade pairs of any origin: a row has an id, a gold answer, and an answer or a whole completion; it gets its outcome."""
 
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from distill.answers.final_answer import final_answer
 from distill.answers.verify_pool import Pair, compare
-from distill.core import files
 from distill.core.errors import InputError
 
-# Belonging to no study, the command has its own limits.
+# Pairs belong to no study, so that their limits are here.
 ANSWER_LINE = "Answer:"  # the declared answer line of a completion without \boxed{}
 TIME_LIMIT, MEMORY_LIMIT, WORKERS = 5.0, 1024, 2  # processor seconds and MiB a comparison; processes
 MAX_CHARS = 2000  # a longer answer is ungradable, unread
 
 
-def main(command: str, source: str, target: str) -> None:
-    """Read {"id", "gold", and "answer" or "completion", perhaps "finish"} lines, write them with "outcome" and "extracted"."""
-    lines = Path(source).read_bytes().splitlines()
-    rows = [_row(line, f"{source}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    graded = grade(rows)
-    with files.replacing(Path(target)) as temporary:
-        temporary.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in graded))
-    counts = Counter(row["outcome"] for row in graded)
-    print(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())) or "no line")
-
-
-def _row(line: bytes, where: str) -> dict[str, Any]:
-    """Return one line; an InputError names the key that is missing, doubled or no text."""
+def read_pair(line: bytes, where: str) -> dict[str, Any]:
+    """Return the row that a line of JSON holds; an InputError names the key that is missing, doubled or no text."""
     try:
         row = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

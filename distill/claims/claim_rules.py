@@ -1,41 +1,37 @@
-"""The rules that claims are judged by: each reads the run's figures and returns a finding. All tests are two-sided.
+"""The rules that test claims: each reads the run's figures and returns a finding. All tests are two-sided.
 
 The primary figures are per-problem means over seeds on the problems that the arms compared have in common on that split.
 """
 
-import msgspec
 import numpy as np
 
-from distill.claims.rule_inputs import Rule, Run, common, figures, percent
+from distill.claims.rule_inputs import RuleInputs, RunRule, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
-from distill.claims.verdicts import Finding, NotRun
-from distill.stats import score_table
-from distill.stats import statistics as st
+from distill.claims.verdicts import Finding, NotRun, Rule, above, below
+from distill.stats import clusters, intervals, paired_tests, power, score_table
 
 
-class Above(Rule, tag="above", frozen=True):
+class Above(RunRule, tag="above", frozen=True):
     """One arm is more accurate than another: paired sign-flip test over problem clusters."""
 
+    TEXT = "{arm} above {comparator} on {where}: paired sign-flip test over problem clusters of the means over seeds"
     arm: str
     comparator: str
 
-    def text(self) -> str:
-        return f"{self.arm} above {self.comparator} on {self.where()}: paired sign-flip test over problem clusters of the means over seeds"
-
-    def measure(self, run: Run) -> Finding:
-        both = common(run, [self.arm, self.comparator], self.benchmark, self.split)
-        result = st.paired(both.values[:, 0] - both.values[:, 1], both.clusters, run.confidence, run.resamples, run.seed)
+    def measure(self, inputs: RuleInputs) -> Finding:
+        both = common(inputs, [self.arm, self.comparator], self.benchmark, self.split)
+        result = inputs.compare(both.values[:, 0] - both.values[:, 1], both.clusters)
         first, second = both.values.mean(axis=0)
         return Finding(
             ours=result.effect, effect=result.effect, low=result.low, high=result.high, n=result.clusters, p=result.p,
-            sign=int(np.sign(result.effect)), deviation=result.deviation, span=st.Interval(result.low, result.high),
+            sign=int(np.sign(result.effect)), deviation=result.deviation, span=intervals.Interval(result.low, result.high),
             reason=f"{self.arm} {percent(first)}, {self.comparator} {percent(second)} of {result.n} problems",
-            secondary={"accuracy": {self.arm: float(first), self.comparator: float(second)}, "mcnemar": self._by_seed(run)},
+            secondary={"accuracy": {self.arm: float(first), self.comparator: float(second)}, "mcnemar": self._by_seed(inputs)},
         )  # fmt: skip
 
-    def _by_seed(self, run: Run) -> dict[str, float]:
+    def _by_seed(self, inputs: RuleInputs) -> dict[str, float]:
         """Exact McNemar p of each seed against the comparator's same seed, or its only one; {} where problems have several samples."""
-        arm, other = (score_table.part(run.table, name, self.benchmark, self.split) for name in (self.arm, self.comparator))
+        arm, other = (score_table.part(inputs.table, name, self.benchmark, self.split) for name in (self.arm, self.comparator))
         if arm["sample"].nunique() > 1 or other["sample"].nunique() > 1:
             return {}
         found = {}
@@ -43,106 +39,98 @@ class Above(Rule, tag="above", frozen=True):
             same = other[other["seed"] == (seed if other["seed"].nunique() > 1 else other["seed"].iloc[0])]
             pair = rows.set_index("id")["correct"].to_frame("arm").join(same.set_index("id")["correct"].rename("other"), how="inner")
             if len(pair):
-                found[str(seed)] = st.mcnemar(np.asarray(pair["arm"], dtype=np.float64), np.asarray(pair["other"], dtype=np.float64))
+                found[str(seed)] = paired_tests.mcnemar(pair["arm"].to_numpy(), pair["other"].to_numpy())
         return found
 
 
-class MoreOnSeen(Rule, tag="more_on_seen", frozen=True):
+class MoreOnSeen(RunRule, tag="more_on_seen", frozen=True):
     """One arm gains more over another on the problems that it was trained on than on those that it never saw: Welch's test.
 
     The two groups share no duplicate cluster; near-duplicates of seen problems and validation problems are in neither.
     """
 
+    TEXT = (
+        "{arm} gains more over {comparator} on the problems of {benchmark} that it was trained on than on held-out "
+        "ones: Welch's test of the gains of problem clusters"
+    )
     arm: str
     comparator: str
 
-    def text(self) -> str:
-        return (
-            f"{self.arm} gains more over {self.comparator} on the problems of {self.benchmark} that it was trained on than on held-out "
-            "ones: Welch's test of the gains of problem clusters"
-        )
-
-    def measure(self, run: Run) -> Finding:
-        both = common(run, [self.arm, self.comparator], self.benchmark, "all")
-        place = score_table.part(run.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["place"]
-        places, gains = np.asarray(place.loc[both.ids]), both.values[:, 0] - both.values[:, 1]
-        seen, held = (st.cluster_means(gains[places == name], both.clusters[places == name]) for name in ("seen", "heldout"))
+    def measure(self, inputs: RuleInputs) -> Finding:
+        both = common(inputs, [self.arm, self.comparator], self.benchmark, "all")
+        role = score_table.part(inputs.table, self.arm, self.benchmark, "all").drop_duplicates("id").set_index("id")["split_role"]
+        roles, gains = np.asarray(role.loc[both.ids]), both.values[:, 0] - both.values[:, 1]
+        seen, held = (clusters.cluster_means(gains[roles == name], both.clusters[roles == name]) for name in ("seen", "heldout"))
         if min(len(seen), len(held)) < 2:
             raise NotRun(
                 f"{len(seen)} clusters of {self.benchmark} that {self.arm} was trained on and {len(held)} held out; two of each needed"
             )
-        effect, (low, high), p = st.welch(seen, held, run.confidence)
-        n, error = len(seen) + len(held), (high - low) / 2 / st.quantile(run.confidence)
+        effect, (low, high), p = intervals.welch(seen, held, inputs.confidence)
+        n, error = len(seen) + len(held), intervals.standard_error(low, high, inputs.confidence)
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=n, p=p, sign=int(np.sign(effect)), deviation=error * n**0.5,
-            span=st.Interval(low, high),
+            span=intervals.Interval(low, high),
             reason=f"gain {percent(seen.mean())} on {len(seen)} clusters seen, {percent(held.mean())} on {len(held)} held out",
             secondary={"gain_seen": float(seen.mean()), "gain_heldout": float(held.mean())},
         )  # fmt: skip
 
 
-class TeacherAbove(Rule, tag="teacher_above", frozen=True):
+class TeacherAbove(RunRule, tag="teacher_above", frozen=True):
     """The teacher is above an arm by a margin: Newcombe's interval of the difference of two rates lies beyond the margin."""
 
+    TEXT = "teacher above {arm} on {where} by more than {margin:g}: Newcombe's interval of the difference"
     arm: str
     margin: float
 
-    def text(self) -> str:
-        return f"teacher above {self.arm} on {self.where()} by more than {self.margin:g}: Newcombe's interval of the difference"
-
-    def measure(self, run: Run) -> Finding:
-        rate, n = float(run.teacher["accuracy"]), int(run.teacher["problems"])
-        arm = figures(run, self.arm, self)
+    def measure(self, inputs: RuleInputs) -> Finding:
+        rate, n = float(inputs.teacher["accuracy"]), int(inputs.teacher["problems"])
+        arm = figures(inputs, self.arm, self)
         effect = rate - arm["accuracy"]
-        low, high = st.newcombe(rate, n, arm["accuracy"], arm["n"], run.confidence)
-        error = (high - low) / 2 / st.quantile(run.confidence)  # standard error
+        low, high = intervals.newcombe(rate, n, arm["accuracy"], arm["n"], inputs.confidence)
+        error = intervals.standard_error(low, high, inputs.confidence)
         return Finding(
             ours=effect, effect=effect, low=low, high=high, n=arm["n"],
-            state="shown" if low > self.margin else "opposite" if high < self.margin else "undecided",
+            state=above(low, high, self.margin),
             reason=f"teacher {percent(rate)} of {n} problems, {self.arm} {percent(arm['accuracy'])} of {arm['n']}",
-            needed=st.deciding_n(effect - self.margin, error * arm["n"] ** 0.5, 1 - run.confidence, run.power),
-            unit="problems", span=st.Interval(low, high),
+            needed=power.deciding_n(effect - self.margin, error * arm["n"] ** 0.5, 1 - inputs.confidence, inputs.power),
+            unit="problems", span=intervals.Interval(low, high),
         )  # fmt: skip
 
 
-class SpreadSmall(Rule, tag="spread_small", frozen=True):
+class SpreadSmall(RunRule, tag="spread_small", frozen=True):
     """The spread over seeds is small against the gain: the interval of sd / gain (chi-square for the sd) lies below a ratio."""
 
+    TEXT = "sd over seeds of {arm} below {ratio:g} of its gain over {comparator} on {where}: chi-square interval"
     arm: str
     comparator: str
     ratio: float
 
-    def text(self) -> str:
-        return f"sd over seeds of {self.arm} below {self.ratio:g} of its gain over {self.comparator} on {self.where()}: chi-square interval"
-
-    def measure(self, run: Run) -> Finding:
-        arm, other = (figures(run, name, self) for name in (self.arm, self.comparator))
-        seeds = score_table.part(run.table, self.arm, self.benchmark, self.split)["seed"].nunique()
+    def measure(self, inputs: RuleInputs) -> Finding:
+        arm, other = (figures(inputs, name, self) for name in (self.arm, self.comparator))
+        seeds = score_table.part(inputs.table, self.arm, self.benchmark, self.split)["seed"].nunique()
         gain = arm["accuracy"] - other["accuracy"]
         if arm["sd"] is None:
             raise NotRun(f"{seeds} seed of {self.arm} has no spread")
         if gain <= 0:
             return Finding(ours=None, effect=gain, n=seeds, state="opposite", reason="no gain that the spread could be small against")
-        low, high = (end / gain for end in st.deviation_interval(arm["sd"], seeds, run.confidence))
+        low, high = (end / gain for end in intervals.deviation_interval(arm["sd"], seeds, inputs.confidence))
         return Finding(
             ours=arm["sd"] / gain, effect=arm["sd"] / gain, low=low, high=high, n=seeds,
-            state="shown" if high < self.ratio else "opposite" if low > self.ratio else "undecided",
+            state=below(low, high, self.ratio),
             reason=f"sd {percent(arm['sd'])} over {seeds} seeds, gain {percent(gain)}",
-            needed=st.deciding_seeds(arm["sd"] / gain, self.ratio, run.confidence), unit="seeds", span=st.Interval(low, high),
+            needed=power.deciding_seeds(arm["sd"] / gain, self.ratio, inputs.confidence), unit="seeds", span=intervals.Interval(low, high),
         )  # fmt: skip
 
 
-class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="long_run"):
+class LongRunOverfits(Rule, frozen=True, tag="long_run"):
     """The long run's validation loss has its minimum before the end and ends above it by a tolerance; one curve, so no test."""
 
+    TEXT = "validation loss of the long run turns before the end and ends more than {rise:.0%} above its minimum"
     rise: float
 
-    def text(self) -> str:
-        return f"validation loss of the long run turns before the end and ends more than {self.rise:.0%} above its minimum"
-
-    def measure(self, run: Run) -> Finding:
-        best, last = float(run.overfit["best_loss"]), float(run.overfit["last_loss"])
-        turn, end = run.overfit["best_iteration"], run.overfit["iterations"]
+    def measure(self, inputs: RuleInputs) -> Finding:
+        best, last = float(inputs.overfit["best_loss"]), float(inputs.overfit["last_loss"])
+        turn, end = inputs.overfit["best_iteration"], inputs.overfit["iterations"]
         if best <= 0:
             raise NotRun(f"a smallest validation loss of {best:g} has no ratio to the last")
         ratio = last / best
@@ -153,4 +141,4 @@ class LongRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
         )  # fmt: skip
 
 
-AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRun
+AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRunOverfits

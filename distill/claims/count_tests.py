@@ -1,4 +1,7 @@
-"""Printed counts and what tests of them may give: which answers of two arms go together is not printed, and a paired test depends on it."""
+"""Reported counts and the range of results that tests of them may have.
+
+A paired test depends on which answers of two arms go together, and that is not reported.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,15 +12,15 @@ import msgspec
 import numpy as np
 from scipy import stats
 
-from distill.stats import statistics as st
+from distill.stats import intervals, power
 
 
 class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Right answers as printed."""
+    """Correct answers as reported."""
 
-    right: float  # not whole where only a mean over seeds is printed
+    right: float  # not whole where only a mean over seeds is reported
     of: int
-    printed: str  # the percentage as it stands there, "64.67"
+    printed: str  # the percentage as printed, "64.67"
     source: str
 
     @property
@@ -40,8 +43,8 @@ class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.right:g} of {self.of} ({100 * self.rate:.2f} %)"
 
 
-class TestSettings(NamedTuple):
-    """What findings on counts are made with."""
+class ReportedCounts(NamedTuple):
+    """The counts that a paper reports, and how they are tested."""
 
     counts: Mapping[str, Count]
     alpha: float
@@ -60,67 +63,57 @@ class TestSettings(NamedTuple):
 class Pairings(NamedTuple):
     """The range of a paired test over all pairings of two arms' answers."""
 
-    best: float  # smallest p
-    worst: float
+    p_min: float
+    p_max: float
     low: float  # of the widest interval of the difference
     high: float
-    deviation: float  # of a question's difference, at the worst
-    more: str = ""
+    deviation: float  # of a question's difference, at the most
+    note: str = ""
     figures: dict[str, Any] = {}  # noqa: RUF012  never changed
 
 
-def pairings(right: int, other: int, n: int, bar: TestSettings) -> Pairings:
+def pairings(arm: Count, comparator: Count, reported: ReportedCounts) -> Pairings:
     """Return the range of the exact McNemar test over every table with these margins.
 
     A table is set by the questions lost (only the comparator is right): gained - lost is known.
     """
+    right, other, n = int(arm.right), int(comparator.right), arm.of
     lost = np.arange(max(0, other - right), min(other, n - right) + 1)
     gained = lost + right - other
     p = np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(lost, gained), lost + gained, 0.5))
     deviations = np.sqrt(np.maximum(0.0, (gained + lost) / n - ((right - other) / n) ** 2))
-    ends = [paired_rates(int(g), int(x), right, other, n, bar.confidence) for g, x in zip(gained, lost, strict=True)]
-    over = np.flatnonzero(p > bar.alpha)
+    ends = [paired_rates(int(g), int(x), right, other, n, reported.confidence) for g, x in zip(gained, lost, strict=True)]
+    independent = float(np.sqrt(sum(rate * (1 - rate) for rate in (right / n, other / n))))  # deviation of a question's difference
+    over = np.flatnonzero(p > reported.alpha)
     limit = int(lost[over[0]]) - 1 if len(over) else int(lost[-1])  # decided up to here, whatever lies above
     span = f"{lost[0]} to {lost[-1]}" if len(lost) > 1 else str(lost[0])
-    lean = f"; below {bar.alpha:g} for certain only if at most {limit} questions were lost ({span} are possible)"
+    lean = f"; below {reported.alpha:g} for certain only if at most {limit} questions were lost ({span} are possible)"
     if not len(over) or limit < lost[0]:
-        lean = f"; however many questions were lost ({span}), it is {'above' if len(over) else 'below'} {bar.alpha:g}"
+        lean = f"; however many questions were lost ({span}), it is {'above' if len(over) else 'below'} {reported.alpha:g}"
     return Pairings(
         float(p.min()), float(p.max()), min(e.low for e in ends), max(e.high for e in ends), float(deviations.max()), lean,
         {"lost_least": int(lost[0]), "lost_most": int(lost[-1]), "lost_by_chance": other * (n - right) / n,
          "lost_deciding": limit if limit >= lost[0] else None,
-         "detectable_by_chance": st.detectable(_by_chance(right / n, other / n), n, bar.alpha, bar.power)},
+         "detectable_by_chance": power.detectable(independent, n, reported.alpha, reported.power)},
     )  # fmt: skip
 
 
-def _by_chance(rate: float, other: float) -> float:
-    """Standard deviation of a question's difference were the two arms' answers independent."""
-    return float(np.sqrt(rate * (1 - rate) + other * (1 - other)))
-
-
-def correlations(arm: Count, other: Count, bar: TestSettings) -> Pairings:
+def correlations(arm: Count, other: Count, reported: ReportedCounts) -> Pairings:
     """Return the range of a z test over all correlations of two rates, -1 to 1: for means over seeds and unequal numbers of questions."""
     effect = arm.rate - other.rate
     wide, narrow = arm.error + other.error, abs(arm.error - other.error)
-    half = st.quantile(bar.confidence) * wide
+    half = intervals.quantile(reported.confidence) * wide
     return Pairings(
         z_test(effect, narrow), z_test(effect, wide), effect - half, effect + half, wide * float(np.sqrt(min(arm.of, other.of)))
     )
 
 
-def paired_rates(gained: int, lost: int, right: int, other: int, n: int, confidence: float) -> st.Interval:
-    """Interval of the difference of two rates on the same questions: Newcombe's square-and-add with the table's correlation phi."""
-    one, two = st.wilson(right / n, n, confidence), st.wilson(other / n, n, confidence)
+def paired_rates(gained: int, lost: int, right: int, other: int, n: int, confidence: float) -> intervals.Interval:
+    """Interval of the difference of two rates on the same questions, with the correlation phi of the table."""
     both, neither = right - gained, n - right - lost
     scale = np.sqrt(float(right) * (n - right) * other * (n - other))
-    phi = (both * neither - gained * lost) / scale if scale else 0.0
-    a, b, rate, second = one, two, right / n, other / n
-    effect = rate - second
-
-    def reach(x: float, y: float) -> float:
-        return float(np.sqrt(max(0.0, x * x - 2 * phi * x * y + y * y)))
-
-    return st.Interval(effect - reach(rate - a.low, b.high - second), effect + reach(a.high - rate, second - b.low))
+    phi = float((both * neither - gained * lost) / scale) if scale else 0.0
+    return intervals.newcombe(right / n, n, other / n, n, confidence, phi)
 
 
 def two_rates(arm: Count, other: Count) -> float:

@@ -2,16 +2,16 @@
 
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pandas as pd
 
-from distill.claims.verdicts import NotRun
+from distill.claims.verdicts import NotRun, Rule
 from distill.stats import score_table
-from distill.stats import statistics as st
+from distill.stats.clusters import Floats, Labels
+from distill.stats.paired_tests import Paired, paired
 
 
-class Run(NamedTuple):
+class RuleInputs(NamedTuple):
     """What the rules read."""
 
     table: pd.DataFrame  # see distill.stats.score_table.read
@@ -23,20 +23,24 @@ class Run(NamedTuple):
     resamples: int
     seed: int
 
+    def compare(self, differences: Floats, clusters: Labels) -> Paired:
+        """Compare two arms by their differences, (n_problems,)."""
+        return paired(differences, clusters, self.confidence, self.resamples, self.seed)
+
 
 class Common(NamedTuple):
     """Several arms on the problems that all of them have on one split."""
 
     ids: list[str]
-    values: st.Floats  # (n_problems, n_arms)
-    clusters: st.Labels  # (n_problems,)
+    values: Floats  # (n_problems, n_arms)
+    clusters: Labels  # (n_problems,)
 
 
-def common(run: Run, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:
+def common(inputs: RuleInputs, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:
     """Return the arms' per-problem means over seeds; NotRun where an arm or a common problem is missing."""
     found = []
     for arm in arms:
-        rows = score_table.part(run.table, arm, benchmark, split)
+        rows = score_table.part(inputs.table, arm, benchmark, split)
         if rows.empty:
             raise NotRun(f"no answers of {arm} on {benchmark}, {split}")
         ids, values, clusters = score_table.by_problem(rows, column)
@@ -48,8 +52,8 @@ def common(run: Run, arms: list[str], benchmark: str, split: str, column: str = 
     return Common([str(name) for name in joined.index], joined.to_numpy(dtype=np.float64), clusters)
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    """A rule and its parameters, as the study file states them."""
+class RunRule(Rule, frozen=True):
+    """A rule on a benchmark and a split of the run."""
 
     benchmark: str
     split: str
@@ -57,11 +61,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     def where(self) -> str:
         return self.benchmark if self.split == "all" else f"{self.benchmark}, {self.split}"
 
+    def text(self, **more: str) -> str:
+        return super().text(where=self.where(), **more)
 
-def figures(run: Run, arm: str, rule: Rule) -> dict[str, Any]:
+
+def figures(inputs: RuleInputs, arm: str, rule: RunRule) -> dict[str, Any]:
     """Return an arm's line of the summary."""
     try:
-        line: dict[str, Any] = run.summary["arms"][arm][rule.benchmark][rule.split]
+        line: dict[str, Any] = inputs.summary["arms"][arm][rule.benchmark][rule.split]
     except KeyError:
         raise NotRun(f"no accuracy of {arm} on {rule.where()}") from None
     return line

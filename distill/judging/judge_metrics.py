@@ -6,7 +6,7 @@ from typing import Any
 
 from distill.judging.judgement import Judged
 from distill.judging.probes import FALSE, KINDS
-from distill.stats.statistics import wilson
+from distill.stats.intervals import wilson
 
 DECISIONS = ("correct", "wrong", "undecided")
 

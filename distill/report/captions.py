@@ -5,22 +5,40 @@ from collections.abc import Iterable
 
 import msgspec
 
-from distill.report.report_inputs import BASE, COMPETITION, Key, LongRun, Training
+from distill.core.cells import BASE, Cell
+from distill.records.level import LEVELS
+from distill.report.report_inputs import COMPETITION, LongRun, Training
 
-LEVELS = ("r1", "r2", "r3", "r4", "r5", "r6")
 UNJUDGED = ("no_answer", "truncated", "ungradable")
 
 
-class Accuracy(msgspec.Struct, frozen=True):
-    """A row of accuracy.csv; seed "mean" is the row over all seeds."""
+class Estimate(msgspec.Struct, frozen=True):
+    """An arm's accuracy with its interval: part of a row."""
 
     arm: str
-    seed: str
-    benchmark: str
-    split: str
     accuracy: float
     low: float
     high: float
+
+
+class Accuracy(Estimate, frozen=True):
+    """A row of accuracy.csv; seed "mean" is the row over all seeds."""
+
+    seed: str
+    benchmark: str
+    split: str
+
+
+class Section(Estimate, frozen=True):
+    """A row of sections.csv."""
+
+    section: str
+
+
+class Year(Estimate, frozen=True):
+    """A row of years.csv."""
+
+    year: int
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -30,26 +48,6 @@ class Words(msgspec.Struct, frozen=True):
     seed: str
     words: float
     accuracy: float
-
-
-class Section(msgspec.Struct, frozen=True):
-    """A row of sections.csv."""
-
-    arm: str
-    section: str
-    accuracy: float
-    low: float
-    high: float
-
-
-class Year(msgspec.Struct, frozen=True):
-    """A row of years.csv."""
-
-    arm: str
-    year: int
-    accuracy: float
-    low: float
-    high: float
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -93,7 +91,7 @@ def accuracy(rows: list[Accuracy], arms: list[str]) -> str:
     return (
         f"Highest of the arms: {best.arm}, {percent(best.accuracy)} {_ends(best)}; base: {percent(base.accuracy)} {_ends(base)}. "
         f"Intervals wholly above the base's: {_names(above)}; wholly below: {_names(below)}. "
-        "Each interval is of one arm alone; the paired tests stand in the ledger."
+        "Each interval is of one arm alone; the paired tests are under Claims."
     )
 
 
@@ -124,26 +122,27 @@ def benchmarks(rows: list[Accuracy]) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
-def curves(trainings: dict[Key, Training]) -> str:
+def curves(trainings: dict[Cell, Training]) -> str:
     """Say at which iterations validation loss is lowest."""
     best = [training.best_iteration for training in trainings.values()]
     if not best:
         return ""
     ends = sum(training.best_iteration == training.iterations for training in trainings.values())
-    between = f"at iteration {best[0]}" if len(set(best)) == 1 else f"between iterations {min(best)} and {max(best)}"
+    where = f"at iteration {best[0]}" if len(set(best)) == 1 else f"between iterations {min(best)} and {max(best)}"
     return (
-        f"The lowest validation loss lies {between}; in {ends} of {len(best)} adapters it is the last evaluation. "
-        "The adapter of the lowest validation loss is the one that is sampled."
+        f"The lowest validation loss is {where}; in {ends} of {len(best)} adapters it is the last evaluation. "
+        "The adapter with the lowest validation loss is sampled."
     )
 
 
 def overfit(run: LongRun) -> str:
     """Say where the long run is lowest and where it ends."""
-    low, end = f"{run.best_loss:.3f} at iteration {run.best_iteration}", run.iterations
+    end = run.iterations
     if run.best_iteration == end:
-        return f"Validation loss is lowest at the end, {low}: it does not turn within this run."
+        return f"Validation loss is lowest at the end, {run.best_loss:.3f} at iteration {end}: it does not turn within this run."
     rise = f", {100 * (run.last_loss / run.best_loss - 1):.1f} % higher" if run.best_loss else ""
-    return f"Validation loss is lowest with {low}, and {run.last_loss:.3f} at the end (iteration {end}){rise}."
+    low = f"{run.best_loss:.3f} at iteration {run.best_iteration}"
+    return f"Validation loss has its minimum, {low}; at the end, iteration {end}, it is {run.last_loss:.3f}{rise}."
 
 
 def sections(rows: list[Section], arms: list[str]) -> str:
@@ -195,7 +194,7 @@ def _contrasts(arms: list[str]) -> list[tuple[str, str]]:
 
 
 def _head(arms: list[str]) -> str:
-    """Return the arm of the full chain, which every study of a competition has; else the first."""
+    """Return the arm of the full chain, else the first arm."""
     return LEVELS[0] if LEVELS[0] in arms else arms[0]
 
 

@@ -2,16 +2,18 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from distill.core import files
+from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
-from distill.report.report_inputs import BASE, COMPETITION
+from distill.report.report_inputs import COMPETITION
 
 
 class Answer(NamedTuple):
@@ -25,13 +27,13 @@ class Answer(NamedTuple):
 
 def choose(problems: list[Problem], split: list[Assignment], count: int, seed: int) -> list[Problem]:
     """Return `count` of the held-out problems that were asked, by hash of seed and id."""
-    held = {place.id for place in split if place.split == "heldout" and place.evaluate}
+    held = {row.id for row in split if row.split == "heldout" and row.evaluate}
     chosen = [problem for problem in problems if problem.id in held]
     return sorted(chosen, key=lambda problem: hashlib.blake2b(f"{seed} {problem.id}".encode()).digest())[:count]
 
 
-def answers(chosen: list[Problem], students: list[tuple[str, int]], completions: Path, verdicts: Path) -> dict[str, list[Answer]]:
-    """Return each chosen problem's answers, in the students' order."""
+def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path) -> dict[str, list[Answer]]:
+    """Return each chosen problem's answers, in the order of `students`, which holds their files of completions."""
     wanted = {problem.id for problem in chosen}
     graded = {
         (row.arm, row.seed, row.id): row
@@ -39,8 +41,7 @@ def answers(chosen: list[Problem], students: list[tuple[str, int]], completions:
         if row.id in wanted and row.benchmark == COMPETITION and row.sample == 0
     }
     found: dict[str, list[Answer]] = {problem.id: [] for problem in chosen}
-    for arm, seed in students:
-        path = completions / ("base.jsonl.gz" if arm == BASE else f"{arm}-{seed}.jsonl.gz")
+    for (arm, seed), path in students.items():
         rows = {row.id: row for row in files.read_records(path, Completion) if row.benchmark == COMPETITION and row.sample == 0}
         for problem in chosen:
             if problem.id not in rows or (arm, seed, problem.id) not in graded:
@@ -53,7 +54,7 @@ def answers(chosen: list[Problem], students: list[tuple[str, int]], completions:
 
 
 def page(chosen: list[Problem], found: dict[str, list[Answer]], limit: int) -> str:
-    """Return the rationales in Markdown; a text longer than `limit` characters is cut, which is said."""
+    """Return the answers in Markdown; a text longer than `limit` characters is cut, which is said."""
     blocks = []
     for problem in chosen:
         where = f"{problem.section} {problem.year}, number {problem.number}".strip()
@@ -68,7 +69,7 @@ def page(chosen: list[Problem], found: dict[str, list[Answer]], limit: int) -> s
 
 
 def fence(text: str, limit: int) -> str:
-    """Return a text that nobody vouches for as a code block that it cannot end."""
+    """Return an untrusted text as a code block that it cannot end."""
     shown = text if len(text) <= limit else f"{text[:limit]}\n... (cut here, {len(text):,} characters in all)"
     mark = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", shown))])
     return f"{mark}text\n{_plain(shown)}\n{mark}"

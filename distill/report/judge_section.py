@@ -1,9 +1,9 @@
-"""The report's words on the model judge: what it was asked, how far it agrees with the grader, and which wrong answers it passes."""
+"""The report's section on the LLM judge: what it was asked, how far it agrees with the grader, and which wrong answers it accepts."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from distill.report.tables import grid
+from distill.claims.claims_page import grid
 
 PLANTED = {
     "gold": "the gold answer (right)", "wrong": "a near miss", "swapped": "another problem's gold answer", "blank": "nothing, or no value",
@@ -12,14 +12,15 @@ PLANTED = {
 
 
 def section(found: Mapping[str, Any], link: str) -> str:
-    """Return the part on the judge; "" for a study that asks no model. `link` leads to its metric."""
+    """Return the section; "" for a study that asks no model. `link` leads to the metric."""
     if found["judge"] == "none":
         return ""
     decided = ", ".join(f"{name}: {count}" for name, count in found["decided"].items())
     parts = [
-        f"The grader left {found['ungradable']} answers open; {found['settled']} of these count above as `{found['judge']}` decided."
-        f" It was asked about {found['asked']} of them, equal ones once ({decided}); {found['left_out']} were blank or too long to ask"
-        f" about. It saw the problem, the gold answer and the final answer, no reasoning. Figures: [judge.json]({link}).",
+        f"The grader could not decide {found['ungradable']} answers; for {found['settled']} of these the verdict of `{found['judge']}` "
+        f"counts above. It was asked about {found['asked']} of them, equal ones once ({decided}); {found['left_out']} were blank or too "
+        "long to ask about. It read the problem, the gold answer and the final answer, not the reasoning. "
+        f"Figures: [llm_judge.json]({link}).",
         agreement(found.get("agreement")),
         planted(found),
     ]

@@ -1,19 +1,17 @@
 """What a report is made from: the run's metrics and tidy tables, checked when read."""
 
 import csv
-import shlex
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from distill.core import files
+from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
 
 T = TypeVar("T")
-BASE = "base"
 COMPETITION = "competition"
-Key = tuple[str, int]  # (arm, seed)
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -39,12 +37,18 @@ class Training(msgspec.Struct, frozen=True):
 
 
 class LongRun(msgspec.Struct, frozen=True):
-    """The long run's turn."""
+    """The long run: where its validation loss is lowest, and where it ends."""
 
     best_iteration: int
     best_loss: float
     last_loss: float
     iterations: int
+
+
+class Intervals(msgspec.Struct, frozen=True):
+    """Of section `summarise` of a study file, what is reported."""
+
+    confidence: float
 
 
 class Summary(NamedTuple):
@@ -76,25 +80,23 @@ def read(path: Path, kind: type[T]) -> T:
 def summary(path: Path, arms: list[str]) -> Summary:
     """Read the summary; it must hold the base and just the arms that params.yaml names."""
     document = read(path, dict[str, dict[str, Any]])
-    found, wanted = set(document.get("arms", {})), {BASE, *arms}
-    if found != wanted:
-        lacks, stale = ", ".join(sorted(wanted - found)) or "none", ", ".join(sorted(found - wanted)) or "none"
-        raise InputError(f"{path}: arms missing: {lacks}; arms that params.yaml does not name: {stale}; run `dvc repro summarise`")
+    _same(path, "arms", set(document.get("arms", {})), {BASE, *arms})
     return Summary([BASE, *arms], document)
 
 
-def trainings(folder: Path, arms: list[str], seeds: list[int]) -> dict[Key, Training]:
-    """Read the metrics of each cell that params.yaml names; a missing or an unlisted file is an InputError."""
-    cells = {(arm, seed): folder / f"{arm}-{seed}.json" for arm in arms for seed in seeds}
-    found = {path for path in folder.glob("*") if not path.name.startswith(".")}
-    if stale := sorted(found - set(cells.values())):
-        names = shlex.join(map(str, stale))
-        raise InputError(
-            f"{folder}: {len(stale)} of {len(found)} files belong to no arm and seed of params.yaml; remove them: rm -r {names}"
-        )
-    if missing := sorted(set(cells.values()) - found):
-        raise InputError(f"{missing[0]}: {len(missing)} of {len(cells)} cells missing; run `dvc repro train`, or mend params.yaml")
-    return {cell: read(path, Training) for cell, path in cells.items()}
+def trainings(path: Path, arms: list[str], seeds: list[int]) -> dict[Cell, Training]:
+    """Read the training figures; they must be of just the arms and seeds that params.yaml names."""
+    document = read(path, dict[str, dict[str, Training]])
+    cells = {f"{arm}-{seed}": (arm, seed) for arm in arms for seed in seeds}
+    _same(path, "adapters", {f"{arm}-{seed}" for arm, row in document.items() for seed in row}, set(cells))
+    return {(arm, seed): document[arm][str(seed)] for arm, seed in cells.values()}
+
+
+def _same(path: Path, what: str, found: set[str], wanted: set[str]) -> None:
+    """Raise an InputError where a file is not of just the arms and seeds of params.yaml."""
+    if found != wanted:
+        missing, stale = ", ".join(sorted(wanted - found)) or "none", ", ".join(sorted(found - wanted)) or "none"
+        raise InputError(f"{path}: {what} missing: {missing}; {what} that params.yaml does not name: {stale}; run `dvc repro summarise`")
 
 
 def table(path: Path, row: type[T]) -> tuple[list[dict[str, str]], list[T]]:

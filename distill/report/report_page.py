@@ -1,60 +1,43 @@
-"""The report as one page of Markdown; its links lead from its own folder."""
+"""The report as one page of Markdown; its links are relative to its own folder."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
+from distill.claims import claims_page
+from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
+from distill.claims.claims_page import grid
+from distill.core.cells import Cell
 from distill.core.study_file import Arm
-from distill.records.claim_record import ClaimRecord, Rationale
 from distill.report import judge_section, tables
 from distill.report.plots import Plot
-from distill.report.report_inputs import Key, Summary, Training
+from distill.report.report_inputs import Summary, Training
 
-READING = (
-    "Accuracy in %, the mean over problems of the mean over seeds, with its interval over problems; the standard deviation is that of the "
-    "seeds' accuracies, in points. Every problem asked is in the denominator: no answer, a truncated and an ungradable one count as not "
-    "correct. Splits follow each arm's own corpus, so an arm with fewer examples has more held-out problems; the ledger compares arms on "
-    "the problems that they have in common. Words and tokens are means of an answer on the held-out competition (on everything, where "
-    "there is no competition)."
+ACCURACY = (
+    "Accuracy is in %: the mean over problems of the mean over seeds, with its interval over problems; the standard deviation is that of "
+    "the seeds' accuracies, in points. Every problem asked counts in the denominator: a missing, a truncated and an ungradable answer are "
+    "not correct. Splits follow each arm's own corpus, so an arm with fewer examples has more held-out problems; the claims compare arms "
+    "on the problems that they have in common. Words and tokens are the means of an answer on the held-out competition, or on everything "
+    "where there is no competition."
 )
-GAINED = (
-    "What an arm gains over the base on the same problems of the competition, paired, by whether the arm was trained on them: a gain "
-    "that is there on those alone is recall."
+GAINS = (
+    "The gain of each arm over the base on the same problems of the competition, paired, by whether the arm was trained on them. A gain on "
+    "the problems trained on alone is recall."
 )
-SAMPLED = (
-    "Held-out problems drawn by hash of their ids, so that nobody chose them; the first sample of the first seed. What a student wrote "
-    "stands as it wrote it."
+EXAMPLES = (
+    "The held-out problems are drawn by a hash of their ids, so that nobody chose them. Each student's first sample with its first seed is "
+    "shown as the student wrote it."
 )
-NO_SAMPLE = "This study holds out no competition problem, or shows none."
-METRICS = (  # what, file in the metrics folder, stage
-    ("results, problems asked", "summary.json", "summarise"), ("claims", "claims.json", "claims"), ("teacher", "teacher.json", "verify"),
-    ("levels", "levels.json", "condense"), ("extraction", "extract.json", "extract"), ("long run", "overfit.json", "overfit"),
-    ("training", "train", "train"),
-)  # fmt: skip
+NO_EXAMPLES = "This study holds out no competition problem, or shows none."
 
 
-class Says(msgspec.Struct, frozen=True):
-    """Of a claim in the study file, what the page states."""
+class ClaimsSection(ClaimSettings, frozen=True):
+    """Of section `claims` of a study file, what is reported."""
 
-    says: str  # the paper
-    source: str
-    by_construction: str
-    note: str
+    ledger: dict[str, RunClaim]
 
 
-class Ledger(msgspec.Struct, frozen=True):
-    """Of section `claims`, what the page states."""
-
-    alpha: float
-    power: float
-    confidence: float
-    ledger: dict[str, Says]
-
-
-class Run(NamedTuple):
+class Content(NamedTuple):
     """What a page is made of."""
 
     study: str
@@ -62,109 +45,80 @@ class Run(NamedTuple):
     seeds: list[int]
     confidence: float  # of the accuracies' intervals
     limits: list[str]
-    said: Ledger
+    claims: ClaimsSection
     summary: Summary
-    claims: dict[str, ClaimRecord]
-    grounds: dict[str, Rationale]
-    trainings: dict[Key, Training]
+    results: dict[str, ClaimResult]
+    trainings: dict[Cell, Training]
     teacher: dict[str, Any]
     levels: dict[str, Any]
     extraction: dict[str, Any]
     judge: dict[str, Any]
 
 
-class Places(NamedTuple):
-    """Where the things lie that the page links to."""
+class Source(NamedTuple):
+    """A file that the page is made from."""
 
-    study: str
-    params: str
-    data: str
-    metrics: str
-    grounds: str
-    tidy: str
-
-    def seen_from(self, page: Path) -> "Places":
-        """Return the same places as links of a page."""
-        return Places(*(Path(os.path.relpath(place, page.parent)).as_posix() for place in self))
+    what: str
+    path: Path
+    made_by: str  # the stage; "" where it is written by hand
+    in_git: bool = True
 
 
-def write(run: Run, drawn: list[Plot], examples: str, to: Places) -> str:
-    """Return the page; `to` holds its links, `examples` the rationales."""
-    gained = tables.gains(run.summary, run.confidence)
+def write(content: Content, drawn: list[Plot], examples: str, sources: list[Source], svg: Path, judge: Path, page: Path) -> str:
+    """Return the text of `page`; `svg` is the folder of the plots, `judge` the metric of the LLM judge."""
+    gains = tables.gains(content.summary, content.confidence)
     parts = {
-        "Results": "\n\n".join([READING, tables.results(run.summary, run.confidence), *([GAINED, gained] if gained else [])]),
-        "Claims": claims(run),
-        "Plots": "\n\n".join(picture(plot, to.tidy) for plot in drawn),
-        "What ran": f"{tables.arms(run.arms, run.trainings)}\n\nProblems asked of each student:\n\n{tables.asked(run.summary)}",
-        "Teacher and extraction": audits(run),
-        "The same problem, several students": f"{SAMPLED}\n\n{examples}" if examples else NO_SAMPLE,
-        "The model judge": judge_section.section(run.judge, f"{to.metrics}/judge.json"),
-        "Limits": "\n".join(f"- {limit}" for limit in run.limits),
-        "Where each number comes from": origins(to),
+        "Results": "\n\n".join([ACCURACY, tables.results(content.summary, content.confidence), *([GAINS, gains] if gains else [])]),
+        "Claims": claims_page.section(content.claims.ledger, content.results, content.claims),
+        "Plots": "\n\n".join(picture(plot, svg, page) for plot in drawn),
+        "Arms and training": "\n\n".join(
+            [tables.arms(content.arms, content.trainings), "Problems asked of each student:", tables.asked(content.summary)]
+        ),
+        "Teacher and extraction": audits(content),
+        "Example answers": f"{EXAMPLES}\n\n{examples}" if examples else NO_EXAMPLES,
+        "LLM judge": judge_section.section(content.judge, link(judge, page)),
+        "Limitations": "\n".join(f"- {limit}" for limit in content.limits),
+        "Source files": origins(sources, page),
     }
     sections = [f"## {title}\n\n{text}" for title, text in parts.items() if text]
-    return "\n\n".join([f"# Report of {run.study}", opening(run), *sections]) + "\n"
+    return "\n\n".join([f"# Report of {content.study}", opening(content), *sections]) + "\n"
 
 
-def opening(run: Run) -> str:
+def opening(content: Content) -> str:
     """Say what ran, in a few lines."""
-    arms, seeds = ", ".join(run.arms), ", ".join(map(str, run.seeds))
-    count = f"{len(run.arms)} arms ({arms}) with {len(run.seeds)} seeds each ({seeds}), {len(run.trainings)} adapters"
-    lines = [f"Study `{run.study}`: the base student and {count}."]
-    if isinstance(right := run.teacher.get("accuracy"), float):
-        lines.append(f"The teacher is right on {100 * right:.1f} % of the problems.")
-    return " ".join([*lines, "This page is generated: its numbers are read from the files named at its end."])
+    arms, seeds = ", ".join(content.arms), ", ".join(map(str, content.seeds))
+    count = f"{len(content.arms)} arms ({arms}) with {len(content.seeds)} seeds each ({seeds}), {len(content.trainings)} adapters"
+    lines = [f"Study `{content.study}`: the base student and {count}."]
+    if isinstance(right := content.teacher.get("accuracy"), float):
+        lines.append(f"The teacher solves {100 * right:.1f} % of the problems.")
+    return " ".join([*lines, "This page is generated: every number is read from the files listed at its end."])
 
 
-def claims(run: Run) -> str:
-    """Return the ledger: a table, and below it each claim with what was found and how it was judged."""
-    tests = sum(line.p is not None for line in run.claims.values())
-    rule = (
-        f"Two-sided tests, Holm over {tests} of them, alpha {run.said.alpha:g}. Accuracies and their differences are in 0..1 here. "
-        "n counts independent units: clusters of problems, or seeds. The rules were written into the study file."
-    )
-    lines = []
-    for name, line in run.claims.items():
-        said, grounds = run.said.ledger[name], run.grounds[name]
-        lines += [
-            f"- **{name}**: {tables.verdict(line)}",
-            f"  - the paper says: {said.says} ({said.source})",
-            f"  - found: {grounds.reason}",
-            f"  - judged by: {grounds.rule}",
-            *([f"  - power: {power}"] if (power := tables.power(line, run.said.power)) else []),
-            *([f"  - by construction: {said.by_construction}"] if said.by_construction else []),
-            *([f"  - note: {said.note}"] if said.note else []),
-        ]
-    return "\n\n".join([tables.claims(run.claims, run.said.confidence), rule, "\n".join(lines)])
+def picture(plot: Plot, svg: Path, page: Path) -> str:
+    """Return one plot with its caption and a link to its table."""
+    image = link(svg / f"{plot.name}.svg", page)
+    return f"### {plot.heading}\n\n![{plot.heading}]({image})\n\n{plot.caption} ([{plot.source.name}]({link(plot.source, page)}))"
 
 
-def picture(plot: Plot, tidy: str) -> str:
-    """Return one plot with its reading and its table."""
-    return f"### {plot.heading}\n\n![{plot.heading}]({tidy}/svg/{plot.name}.svg)\n\n{plot.reading} ([{plot.source}]({tidy}/{plot.source}))"
-
-
-def audits(run: Run) -> str:
+def audits(content: Content) -> str:
     """Return the audit tables of the teacher, of its levels and of the extraction."""
     return "\n\n".join([
-        "The teacher, over all problems extracted:", tables.audit(run.teacher),
-        "Its reasoning at each level (texts, and mean words of a text):", tables.levels(run.levels),
-        "Extraction from the PDFs:", tables.audit(run.extraction),
+        "The teacher, over all extracted problems:", tables.audit(content.teacher),
+        "Its reasoning at each level (number of texts, and mean words of a text):", tables.levels(content.levels),
+        "Extraction from the PDFs:", tables.audit(content.extraction),
     ])  # fmt: skip
 
 
-def origins(to: Places) -> str:
+def origins(sources: list[Source], page: Path) -> str:
     """Return the table of the files that the page is made from."""
-    rows = [
-        ["arms, limits, what the paper says", f"[{_name(to.study)}]({to.study})", "written by hand"],
-        ["arms and seeds that ran", f"[{_name(to.params)}]({to.params})", "written by hand"],
-        *([what, f"[{name}]({to.metrics}/{name})", f"`dvc repro {stage}`"] for what, name, stage in METRICS),
-        ["what was found, and how it was judged", f"[{_name(to.grounds)}]({to.grounds})", "`dvc repro claims`"],
-        ["plots", f"[{_name(to.tidy)}/*.csv]({to.tidy})", "`dvc repro summarise overfit report`"],
-        ["rationales", f"{_name(to.data)}/completions, verdicts.jsonl.gz (`dvc pull`)", "`dvc repro sample grade`"],
-    ]
-    return tables.grid(["on this page", "file", "made by"], rows, left=3)
+    rows = []
+    for what, path, stage, in_git in sources:
+        name = path.as_posix()
+        shown = f"[{name}]({link(path, page)})" if in_git else f"`dvc pull {name}`"
+        rows.append([what, shown, f"`dvc repro {stage}`" if stage else "written by hand"])
+    return grid(["on this page", "file", "made by"], rows, left=3)
 
 
-def _name(link: str) -> str:
-    """Return a link as a path from the root of the repository."""
-    return re.sub(r"^(\.\./)+", "", link)
+def link(path: Path, page: Path) -> str:
+    """Return a link from a page to a file."""
+    return Path(os.path.relpath(path, page.parent)).as_posix()

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from distill.core import files
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.records.assignment import Assignment
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
-from distill.stats.statistics import Floats, Labels
+from distill.stats.clusters import Floats, Labels
 
 COMPETITION = "competition"
 
@@ -24,13 +25,13 @@ class _Member(msgspec.Struct, frozen=True):
 
 
 def read(verdicts: Path, problems: Path, split: Path, corpus: Path, benchmarks: Path) -> pd.DataFrame:
-    """Read one row per verdict: the verdict's fields, correct (0 or 1), section, year, cluster and place (see `places`).
+    """Read one row per verdict: the verdict's fields, correct (0 or 1), section, year, cluster and split_role (see `split_roles`).
 
-    Problems of another benchmark than the competition have a cluster of their own and place "".
+    Problems of another benchmark than the competition have a cluster of their own and split_role "".
     """
     rows = files.read_records(verdicts, Verdict)
     if not rows:
-        raise InputError(f"{verdicts}: no verdicts; nothing to sum up; run `dvc repro grade`")
+        raise InputError(f"{verdicts}: no verdicts; run `dvc repro grade`")
     table = pd.DataFrame([msgspec.structs.asdict(row) for row in rows])
     table["correct"] = (table["outcome"] == "correct").astype(float)
     assignments = files.read_records(split, Assignment)
@@ -46,25 +47,25 @@ def read(verdicts: Path, problems: Path, split: Path, corpus: Path, benchmarks: 
     table["section"] = [where[key].section for key in keys]
     table["year"] = [where[key].year for key in keys]
     table["cluster"] = [cluster.get(key) or f"{key[0]}/{key[1]}" for key in keys]
-    marks = {arm: _arm_places(str(arm), assignments, corpus, texts) for arm in sorted(set(table["arm"]))}
-    table["place"] = [
-        marks[arm][name] if benchmark == COMPETITION else ""
+    roles = {arm: _arm_roles(str(arm), assignments, corpus, texts) for arm in sorted(set(table["arm"]))}
+    table["split_role"] = [
+        roles[arm][name] if benchmark == COMPETITION else ""
         for arm, benchmark, name in zip(table["arm"], table["benchmark"], table["id"], strict=True)
     ]
     return table
 
 
-def _arm_places(arm: str, assignments: list[Assignment], corpus: Path, texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the places of the problems for one arm; the base has no corpus and is compared on the study's own split."""
-    if arm == "base":
+def _arm_roles(arm: str, assignments: list[Assignment], corpus: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the roles of the problems for one arm; the base has no corpus and is compared on the study's own split."""
+    if arm == BASE:
         seen, valid = ({a.id for a in assignments if a.split == name} for name in ("train", "valid"))
     else:
         seen, valid = ({m.id for m in files.read_records(corpus / arm / f"{name}.jsonl", _Member)} for name in ("train", "valid"))
-    return places(assignments, seen, valid, texts)
+    return split_roles(assignments, seen, valid, texts)
 
 
-def places(assignments: list[Assignment], seen: set[str], valid: set[str], texts: Mapping[str, str]) -> dict[str, str]:
-    """Place each problem: seen (its very text was trained on), near (in a cluster with a seen one), valid or heldout (the rest).
+def split_roles(assignments: list[Assignment], seen: set[str], valid: set[str], texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the role of each problem: seen (its text was trained on), near (in a cluster with a seen one), valid or heldout (the rest).
 
     The text counts, not the id: a published corpus may hold a problem that was set again in another year.
     """
@@ -75,18 +76,18 @@ def places(assignments: list[Assignment], seen: set[str], valid: set[str], texts
     trained, validated = ({texts[name] for name in names} for names in (seen, valid))
     near = {a.cluster for a in assignments if texts[a.id] in trained}
 
-    def place(a: Assignment) -> str:
+    def role(a: Assignment) -> str:
         if texts[a.id] in trained:
             return "seen"
         return "near" if a.cluster in near else "valid" if texts[a.id] in validated else "heldout"
 
-    return {a.id: place(a) for a in assignments}
+    return {a.id: role(a) for a in assignments}
 
 
 def part(table: pd.DataFrame, arm: str, benchmark: str, split: str) -> pd.DataFrame:
     """Return an arm's rows on one split of a benchmark; `all` is every problem, validation problems included."""
     rows = table[(table["arm"] == arm) & (table["benchmark"] == benchmark)]
-    return rows if split == "all" else rows[rows["place"] == split]
+    return rows if split == "all" else rows[rows["split_role"] == split]
 
 
 def by_problem(rows: pd.DataFrame, column: str = "correct") -> tuple[list[str], Floats, Labels]:

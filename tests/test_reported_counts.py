@@ -1,6 +1,7 @@
-"""What printed counts bear: exact ranges against enumeration and closed forms, and the committed ledger of the paper."""
+"""Tests of reported counts: exact ranges against enumeration and closed forms, and the committed claims of the paper."""
 
 import math
+from contextlib import chdir
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 import yaml
 
 from distill.claims import count_tests, reported_count_rules
-from distill.claims.count_tests import Count, TestSettings
+from distill.claims.count_tests import Count, ReportedCounts
+from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
-from distill.core.files import read_json
-from distill.stats import statistics as st
+from distill.core.files import read_json, write_text
+from distill.stats import intervals, paired_tests
 from stages import reported_counts
 from tests import synthetic
 
@@ -26,8 +28,8 @@ def count(right: float, of: int, says: str = "0") -> Count:
     return Count(right, of, says, "a test")
 
 
-def bar(**named: Count) -> TestSettings:
-    return TestSettings(named, 0.05, 0.8, 0.95)
+def reported(**named: Count) -> ReportedCounts:
+    return ReportedCounts(named, 0.05, 0.8, 0.95)
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -40,13 +42,13 @@ def mcnemar(gained: int, lost: int) -> float:
 def test_the_range_of_a_paired_test_is_that_of_all_pairings(right: int, other: int, n: int) -> None:
     first = np.array([1.0] * right + [0.0] * (n - right))
     patterns = (np.array(pattern) for pattern in product((0.0, 1.0), repeat=n) if sum(pattern) == other)
-    every = [st.mcnemar(first, pattern) for pattern in patterns]
-    found = count_tests.pairings(right, other, n, bar())
-    assert (found.best, found.worst) == pytest.approx((min(every), max(every)), abs=1e-9)
+    every = [paired_tests.mcnemar(first, pattern) for pattern in patterns]
+    found = count_tests.pairings(count(right, n), count(other, n), reported())
+    assert (found.p_min, found.p_max) == pytest.approx((min(every), max(every)), abs=1e-9)
 
 
 def test_the_papers_gain_by_closed_forms() -> None:
-    found = reported_count_rules.Gain("arm", "base").measure(bar(arm=count(452, 651), base=count(421, 651)))
+    found = reported_count_rules.Gain("arm", "base").measure(reported(arm=count(452, 651), base=count(421, 651)))
     assert found.secondary["p_best"] == pytest.approx(2 / 2**31, rel=1e-6)
     assert found.p == pytest.approx(max(mcnemar(lost + 31, lost) for lost in range(200)), abs=1e-6)
     decided = [mcnemar(lost + 31, lost) <= 0.05 for lost in range(200)]
@@ -63,22 +65,22 @@ def test_the_papers_gain_by_closed_forms() -> None:
 def test_a_table_without_correlation_has_the_interval_of_independent_rates() -> None:
     gained, lost = 40 * (100 - 60) // 100, (100 - 40) * 60 // 100  # expected cells: phi is 0
     paired = count_tests.paired_rates(gained, lost, 40, 60, 100, 0.95)
-    assert paired == pytest.approx(st.newcombe(0.4, 100, 0.6, 100, 0.95), abs=1e-12)
+    assert paired == pytest.approx(intervals.newcombe(0.4, 100, 0.6, 100, 0.95), abs=1e-12)
     kept = count_tests.paired_rates(0, 20, 40, 60, 100, 0.95)  # every answer that is right in the first is right in the second
     assert paired.low < kept.low < -0.2 < kept.high < paired.high
 
 
 def test_means_over_seeds_are_bounded_by_correlation() -> None:
     arm, other = count(365.5, 500), count(386.5, 500)
-    found = reported_count_rules.Gain("arm", "base").measure(bar(arm=arm, base=other))
+    found = reported_count_rules.Gain("arm", "base").measure(reported(arm=arm, base=other))
     assert found.p == pytest.approx(math.erfc(0.042 / (arm.error + other.error) / math.sqrt(2)), abs=1e-6)
     assert found.secondary["p_best"] < found.secondary["p_unpaired"] < found.p
     assert found.sign == -1
-    assert reported_count_rules.Gain("a", "b").measure(bar(a=count(0.5, 5), b=count(0.5, 5))).p == 1.0
+    assert reported_count_rules.Gain("a", "b").measure(reported(a=count(0.5, 5), b=count(0.5, 5))).p == 1.0
 
 
 def test_the_slope_of_rates_is_a_regression() -> None:
-    found = reported_count_rules.Fall(["a", "b", "c"]).measure(bar(a=count(80, 100), b=count(70, 100), c=count(40, 100)))
+    found = reported_count_rules.Fall(["a", "b", "c"]).measure(reported(a=count(80, 100), b=count(70, 100), c=count(40, 100)))
     assert found.effect == pytest.approx(np.polyfit(range(3), [0.8, 0.7, 0.4], 1)[0])
     error = math.sqrt((0.8 * 0.2 + 0.4 * 0.6) / 100) / 2
     assert found.secondary["p_unpaired"] == pytest.approx(math.erfc(0.2 / error / math.sqrt(2)), abs=1e-6)
@@ -110,7 +112,7 @@ UNSEEN = {  # right of 10, the other's right, seen -> state
 
 @pytest.mark.parametrize(("right", "other", "seen", "state"), UNSEEN.values(), ids=UNSEEN)
 def test_bounds_on_unseen_questions(right: int, other: int, seen: int, state: str) -> None:
-    found = reported_count_rules.Unseen("a", "b", seen).measure(bar(a=count(right, 10), b=count(other, 10)))
+    found = reported_count_rules.Unseen("a", "b", seen).measure(reported(a=count(right, 10), b=count(other, 10)))
     assert found.state == state
     assert found.n == 10 - seen
 
@@ -137,19 +139,22 @@ VERDICTS = {
 }
 
 
-def test_the_papers_ledger_is_the_committed_one(tmp_path: Path) -> None:
+def test_the_papers_claims_are_the_committed_ones(tmp_path: Path) -> None:
     study_file.study.cache_clear()
-    reported_counts.main(str(JOB), str(tmp_path / "published.json"), str(tmp_path / "published.md"))
-    found = read_json(tmp_path / "published.json")
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
+    with chdir(tmp_path):
+        reported_counts.main(layout("job"))
+    found = read_json(tmp_path / "metrics/job/reported_counts.json")
     assert {name: line["verdict"] for name, line in found["claims"].items()} == VERDICTS
     assert all(line["agrees"] for line in found["counts"].values())
     assert synthetic.texts(found) == [f"claims.{name}.verdict" for name in VERDICTS]
-    for name in ("published.json", "published.md"):
-        assert (tmp_path / name).read_text() == (ROOT / "metrics/job" / name).read_text(), "run: dvc repro published"
+    for name in ("reported_counts.json", "reported_counts.md"):
+        path = Path("metrics", "job", name)
+        assert (tmp_path / path).read_text() == (ROOT / path).read_text(), "run: dvc repro reported_counts"
 
 
 def test_sections_add_up_to_the_whole() -> None:
-    named = yaml.safe_load(JOB.read_text(encoding="utf-8"))["published"]["counts"]
+    named = yaml.safe_load(JOB.read_text(encoding="utf-8"))["reported_counts"]["counts"]
     for arm, whole in (("r1", "distilled"), ("r6", "r6")):
         parts = [named[f"{arm}-{section}"] for section in ("freshman-sophomore", "junior-senior", "two-person")]
         assert [sum(part[key] for part in parts) for key in ("right", "of")] == [named[whole][key] for key in ("right", "of")]
@@ -177,15 +182,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
-def test_what_cannot_be_judged_is_one_line(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_what_cannot_be_tested_is_one_line(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     row = {"right": 6, "of": 10, "printed": "60", "source": "x"} | {key: value for key, value in change.items() if key != "rule"}
     rule = change.get("rule", {"kind": "gain", "arm": "a", "comparator": "b"})
     claim = {"says": "s", "source": "s", "published": None, "rule": rule, "note": ""}
     other = {"right": 5, "of": 10, "printed": "50", "source": "x"}
     section = {"alpha": 0.05, "power": 0.8, "confidence": 0.95, "counts": {"a": row, "b": other}, "ledger": {"claim": claim}}
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"published": section}))
     study_file.study.cache_clear()
-    with pytest.raises(InputError, match=message) as caught:
-        reported_counts.main(*(str(tmp_path / name) for name in ("study.yaml", "published.json", "published.md")))
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "published.json").exists()
+    with chdir(tmp_path):
+        paths = layout("tiny")
+        write_text(paths.study_file, yaml.safe_dump({"reported_counts": section}))
+        with pytest.raises(InputError, match=message) as caught:
+            reported_counts.main(paths)
+        assert "\n" not in str(caught.value)
+        assert not paths.reported_counts.exists()

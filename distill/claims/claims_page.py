@@ -1,0 +1,91 @@
+"""Claims in Markdown: the pages of `claims` and `reported_counts`, the report, README.md and the terminal print these tables and lists."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tabulate import tabulate
+
+from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
+from distill.records.claim_record import ClaimRecord
+
+PATTERN = {"holds": "pattern holds", "fails": "pattern fails"}
+METHOD = (
+    "Accuracies and their differences are in 0..1. n counts independent units: clusters of problems, or seeds. The rules are in the study "
+    "file."
+)
+Columns = Mapping[str, Callable[[ClaimRecord], object]]  # heading: cell
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
+    """Return a Markdown table; all columns but the first `left` are aligned to the right."""
+    align = ["left" if column < left else "right" for column in range(len(head))]
+    cells = [[_cell(value) for value in row] for row in rows]
+    return tabulate(cells, [_cell(name) for name in head], tablefmt="pipe", disable_numparse=True, colalign=align if cells else None)
+
+
+def columns(confidence: float) -> Columns:
+    """Return the columns of a claim's figures; accuracies and their differences are in 0..1."""
+    return {
+        "verdict": verdict, "paper": lambda record: figure(record.published), "ours": lambda record: figure(record.ours),
+        "effect": lambda record: figure(record.effect), f"{100 * confidence:g} % interval": interval,
+        "p": lambda record: p_value(record.p), "p (Holm)": lambda record: p_value(record.p_holm), "n": lambda record: record.n,
+    }  # fmt: skip
+
+
+def table(first: str, records: Mapping[str, ClaimRecord], shown: Columns) -> str:
+    """Return one row a claim; the mapping's names are the column `first`."""
+    rows = ([name, *(cell(record) for cell in shown.values())] for name, record in records.items())
+    return grid([first, *shown], rows, left=2)
+
+
+def section(
+    claims: Mapping[str, Claim],
+    results: Mapping[str, ClaimResult],
+    settings: ClaimSettings,
+    method: str = METHOD,
+    shown: Columns | None = None,
+) -> str:
+    """Return the table, how the claims were tested, and below it each claim with what was found and by which rule."""
+    records = {name: result.record for name, result in results.items()}
+    tests = sum(record.p is not None for record in records.values())
+    tested = f"Tests are two-sided, with Holm's correction over {tests} of them at alpha {settings.alpha:g}. {method}"
+    lines = []
+    for name, (record, rationale) in results.items():
+        claim = claims[name]
+        parts = {
+            "the paper says": f"{claim.says} ({claim.source})", "found": rationale.reason, "rule": rationale.rule,
+            "power": power(record, settings.power), "by construction": claim.by_construction if isinstance(claim, RunClaim) else "",
+            "note": claim.note,
+        }  # fmt: skip
+        lines += [f"- **{name}**: {verdict(record)}", *(f"  - {part}: {text}" for part, text in parts.items() if text)]
+    return "\n\n".join([table("claim", records, shown or columns(settings.confidence)), tested, "\n".join(lines)])
+
+
+def verdict(record: ClaimRecord) -> str:
+    """Name a verdict; that of a scale model is one on a pattern."""
+    return PATTERN.get(record.verdict, record.verdict)
+
+
+def figure(value: float | None) -> str:
+    """Write a claim's figure, which may be an accuracy, a difference or a ratio."""
+    return "" if value is None else f"{value:.4f}"
+
+
+def interval(record: ClaimRecord) -> str:
+    """Write the interval of the effect."""
+    return "" if record.low is None else f"{figure(record.low)} to {figure(record.high)}"
+
+
+def p_value(p: float | None) -> str:
+    """Write a p."""
+    return "" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def power(record: ClaimRecord, chance: float) -> str:
+    """Say what this many units could show, and how many would show what was seen; "" where neither is known."""
+    known = [] if record.detectable is None else [f"n = {record.n} shows an effect of {record.detectable:.4f} with probability {chance:g}"]
+    return "; ".join(known + ([] if record.deciding is None else [f"the effect seen needs n of about {record.deciding:,}"]))
+
+
+def _cell(value: object) -> str:
+    """Write a cell; a text of a study file or a metric may hold what ends a cell."""
+    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")
