@@ -16,6 +16,7 @@ from time import perf_counter
 
 import msgspec
 
+from distill.cli.layout import layout
 from distill.core import files, study_file
 from distill.llm import request
 from distill.llm.role_client import opened
@@ -27,6 +28,7 @@ from tests.chatscript import Script
 from tests.chatserver import serving
 from tests.pipeline import ROOT
 
+PATHS = layout("new")
 LIMIT, RESUME = 500.0, 2.0  # MB, seconds
 
 
@@ -49,32 +51,26 @@ def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[
     root.mkdir()
     # The families have fewer texts than that: a number makes each its own. Not held here: a process starts with its parent's peak.
     numbered = (msgspec.structs.replace(each, statement=f"({each.number}) {each.statement}") for each in teachers.drawn(count))
-    files.write_records(root / "problems.jsonl", numbered)
+    files.write_records(root / PATHS.problems, numbered)
     endpoint = teachers.ENDPOINT | {"concurrency": 32, "timeout": 60.0, "deadline": 120.0}
-    study = teachers.study(root, url, endpoints={"here": endpoint}, condense={"attempts": 1, "sampling": teachers.SAMPLING})
-    judged = ("problems.jsonl", "-", "traces.jsonl", "verified.jsonl", "teacher.json", "verify.jsonl.gz")
-    found = {
-        "solve": run(root, "stages.solve", study, "problems.jsonl", "-", "traces.jsonl", "solve.jsonl.gz"),
-        "solve again": run(root, "stages.solve", study, "problems.jsonl", "-", "traces.jsonl", "solve.jsonl.gz"),
-        "verify": run(root, "stages.verify", study, *judged),
-    }
-    rows = (row for number, row in enumerate(files.iterate_records(root / "verified.jsonl", Verified)) if number < condensed)
-    files.write_records(root / "first.jsonl", rows)
-    words = ("problems.jsonl", "first.jsonl", "-", "levels.jsonl", "levels.json", "condense.jsonl.gz")
-    return found | {f"condense ({condensed:,})": run(root, "stages.condense", study, *words)}
+    teachers.study(root, url, endpoints={"here": endpoint}, condense={"attempts": 1, "sampling": teachers.SAMPLING})
+    found = {name: run(root, f"stages.{name.split()[0]}", "new") for name in ("solve", "solve again", "verify")}
+    verified = files.iterate_records(root / PATHS.verified, Verified)
+    files.write_records(root / "first.jsonl", (row for number, row in enumerate(verified) if number < condensed))
+    return found | {f"condense ({condensed:,})": run(root, "stages.condense", "new", "--path", "verified=first.jsonl")}
 
 
 def resume(root: Path) -> float:
     """Return the seconds that the store takes to open and to look up every call of the solver; keys are made before."""
     os.chdir(root)
     study_file.study.cache_clear()
-    params = study_file.section("studies/new.yaml", "solve", solver.Chat)
-    told = solver.prompt(params)
-    with opened("studies/new.yaml", "solve", params) as desk:
-        keys = [request.key(solver.asked(desk, told, problem), 0) for problem in files.iterate_records(Path("problems.jsonl"), Problem)]
+    params = study_file.section(PATHS.study_file, "solve", solver.ModelSolver)
+    prompt = solver.load_prompt(params)
+    problems = files.iterate_records(PATHS.problems, Problem)
+    keys = [request.key(solver.build_request(params, prompt, problem), 0) for problem in problems]
     began = perf_counter()
-    with opened("studies/new.yaml", "solve", params) as desk:
-        assert all(desk.store.holds(key) for key in keys)
+    with opened(PATHS.study_file, PATHS.work, "solve", params) as client:
+        assert all(client.store.holds(key) for key in keys)
     return perf_counter() - began
 
 

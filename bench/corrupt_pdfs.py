@@ -1,12 +1,11 @@
 """Damaged copies of real PDFs through the readers: each must end in pages that were read, or in one line that names the file.
 
-    python bench/corrupt_pdfs.py studies/job.yaml data/job/raw [COPIES]
+    python -m bench.corrupt_pdfs job [COPIES]
 
-Prints one line a kind of damage and the longest and the largest case. Pages whose pixels are unchanged come from .work/NAME/extract.
+Prints one line a kind of damage and the longest case. Pages whose pixels are unchanged come from .work/STUDY/extract.
 """
 
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -17,10 +16,11 @@ import pypdfium2 as pdfium
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
+from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.extraction import exam_items, page_reader, scan_pages
-from distill.extraction.page_reader import How
+from distill.extraction.page_reader import Settings
 from stages import extract
 
 KINDS = ("truncated", "flipped", "zero-length", "image", "password", "bomb", "huge page", "garbage")
@@ -51,12 +51,13 @@ def damaged(kind: str, source: Path, target: Path, rng: random.Random) -> None:
         canvas.save()
 
 
-def main(study: str, raw: str, copies: str = "200") -> None:
+def main(study: str, copies: str = "200") -> None:
     """Damage, read, count."""
-    params = study_file.section(study, "extract", extract.Params)
-    sources = sorted(Path(raw).rglob("*.pdf"))
+    paths = layout(study)
+    params = study_file.section(paths.study_file, "extract", extract.Params)
+    sources = sorted(paths.raw.rglob("*.pdf"))
     rng = random.Random(1)
-    how = How(params.ocr_dpi, params.min_text_chars, Path(".work", Path(study).stem, "extract"))
+    settings = Settings(params.ocr, params.ocr_dpi, params.min_text_chars, paths.work / "extract")
     outcomes, longest, strange = Counter[tuple[str, str]](), (0.0, ""), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(int(copies)):
@@ -66,8 +67,8 @@ def main(study: str, raw: str, copies: str = "200") -> None:
             damaged(kind, source, target, rng)
             begun = time.monotonic()
             try:
-                read = extract._pages([target], how, params.limits, page_reader.scan)
-                found = exam_items.items(scan_pages.classed(read[target], "", 8), 8)
+                read = page_reader.read_all([target], settings, params.limits)
+                found = exam_items.items(scan_pages.classify(read[target], "", 8), 8)
                 end = "read in part or whole" if found else "read, no item"
             except InputError as fault:
                 end = "one line"
@@ -80,7 +81,6 @@ def main(study: str, raw: str, copies: str = "200") -> None:
     for (kind, end), count in sorted(outcomes.items()):
         print(f"{kind}: {count} {end}")
     print(f"longest {longest[0]:.1f} s ({longest[1]})")
-    print(f"largest reader {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GiB")
     print(f"strange: {strange}")
 
 

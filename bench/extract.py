@@ -1,6 +1,6 @@
-"""Reading `mini`'s pages, ours beside one page after another: `python -m bench.extract` writes section `extract`.
+"""Reading `mini`'s pages, ours against one page after another: `python -m bench.extract` writes section `extract`.
 
-- ours: every page by the stage's reader processes, one a core, their start included;
+- ours: every page by the stage's worker processes, one a core, their start included;
 - one: the same pages in one process without limits, its readers loaded by its first page.
 
 Both read a year with scanned pages and a year without, keep nothing, and must find the same lines.
@@ -9,15 +9,16 @@ Both read a year with scanned pages and a year without, keep nothing, and must f
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.record import record
 from distill.core import study_file
-from distill.extraction import page_reader, worker_pool
-from distill.extraction.page_reader import How
-from distill.extraction.worker_pool import Job
+from distill.extraction import page_jobs, page_reader
+from distill.extraction.page_jobs import Job
+from distill.extraction.page_reader import Settings
 from stages.extract import Params
 
 STUDY, RAW = Path("studies/mini.yaml"), Path("data/mini/raw")
@@ -41,11 +42,9 @@ def main(rounds: str = "3") -> None:
         results: dict[str, dict[Job, Any]] = {}
         for side in ("ours", "one") if number % 2 else ("one", "ours"):
             with tempfile.TemporaryDirectory() as kept:
-                how, start = How(params.ocr_dpi, params.min_text_chars, Path(kept)), time.perf_counter()
-                if side == "ours":
-                    results[side] = dict(worker_pool.each(page_reader.page, jobs, (how,), params.limits))
-                else:
-                    results[side] = {job: page_reader.page(job, how) for job in jobs}
+                read = partial(page_reader.read, settings=Settings(params.ocr, params.ocr_dpi, params.min_text_chars, Path(kept)))
+                start = time.perf_counter()
+                results[side] = page_jobs.run(read, jobs, params.limits) if side == "ours" else {job: read(job) for job in jobs}
                 seconds[side].append(time.perf_counter() - start)
         assert results["ours"] == results["one"]
     scanned = sum(page.reader == "ocr" for page in results["ours"].values())

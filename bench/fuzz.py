@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,13 +65,18 @@ def _memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
-def serve(log: str, *args: Any) -> None:
-    """Be a worker of the pool, watched."""
-    verify_pool.math_verify_equal = partial(Watch(Path(log)).around, verify_pool.math_verify_equal)  # type: ignore[assignment]
-    SERVE(*args)
+@cache
+def _watch(log: str) -> Watch:
+    return Watch(Path(log))
 
 
-SERVE = verify_pool._serve  # the pool's own, before `watched` takes its place
+def watched(log: str, pair: verify_pool.Pair) -> bool | None:
+    """Compare in a worker of the pool, watched."""
+    verdict: bool | None = _watch(log).around(lambda *pair: MATH_VERIFY(pair), *pair)
+    return verdict
+
+
+MATH_VERIFY = verify_pool.math_verify_equal  # the pool's own, before `watched` takes its place
 
 
 class Found(NamedTuple):
@@ -89,7 +94,7 @@ def run(texts: Iterator[str], log: Path) -> Found:
     """Compare every text, a chunk at a time, in the real pool."""
     watch, outcomes, memory, asked, equal = Watch(log / "parent"), Counter[str](), [], 0, []
     decide, symbolic = verify_pool.decide, verify_pool.symbolic
-    verify_pool._serve = partial(serve, str(log / "workers"))  # type: ignore[assignment]
+    verify_pool.math_verify_equal = partial(watched, str(log / "workers"))  # type: ignore[assignment]
 
     def counted(pairs: list[verify_pool.Pair], *limits: Any) -> Any:
         nonlocal asked
@@ -106,7 +111,7 @@ def run(texts: Iterator[str], log: Path) -> Found:
             outcomes["blank or too long"] += len(chunk) - len(pairs)
             memory.append(_memory())
     finally:
-        verify_pool.decide, verify_pool.symbolic, verify_pool._serve = decide, symbolic, SERVE
+        verify_pool.decide, verify_pool.symbolic, verify_pool.math_verify_equal = decide, symbolic, MATH_VERIFY
         os.close(watch.file)
     return Found(outcomes, _lines(log / "parent"), _lines(log / "workers"), asked, memory, equal)
 

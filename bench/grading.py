@@ -67,7 +67,7 @@ def main(folder: Path) -> None:
 
 def completed(path: Path) -> list[Pair]:
     """Return the gold answer and the text of each completion."""
-    golds = read_golds([MINI.problems, MINI.benchmarks / "transfer.jsonl"])
+    golds = read_golds(sorted(MINI.benchmarks.glob("*.jsonl")))
     return [(golds[c.benchmark, c.id], c.text) for c in read_records(path, Completion)]
 
 

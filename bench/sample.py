@@ -91,7 +91,7 @@ def side(name: str, arm: str) -> None:
 def _jobs() -> tuple[list[Job], ChatTokenizer, Params]:
     params = study_file.section(PATHS.study_file, "sample", Params)
     tokenizer = ChatTokenizer(PATHS.student)
-    asked = questions(PATHS.problems, PATHS.split, PATHS.benchmarks, params.benchmarks)
+    asked = questions(PATHS.benchmarks)
     return make_jobs(asked, tokenizer, params), tokenizer, params
 
 

@@ -24,12 +24,11 @@ from together import Together
 
 from bench.record import record
 from distill.core.errors import InputError
-from distill.llm import dispatcher
 from distill.llm.budget import BudgetLimit
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from tests.chatscript import FAULTS, Script, body_key
 from tests.chatserver import Event, Server, serving
-from tests.llm_client_helpers import FREE, corpus, endpoint, problem
+from tests.llm_client_helpers import FREE, chat, corpus, endpoint, problem
 
 ROOT = Path(__file__).parents[1]
 FAULTY = Script(latency=0.2, rate=0.3, reasoning="think", hang=5.0)
@@ -37,10 +36,10 @@ FAULTY = Script(latency=0.2, rate=0.3, reasoning="think", hang=5.0)
 
 def speed(folder: Path, count: int = 5000, latency: float = 0.2, sample: int = 20) -> None:
     """Print the wall time over the least that the latency allows, and over the sequential loop's."""
-    with serving(Script(answers="echo", latency=latency), folder / "log") as server, Store(folder / "calls.sqlite") as store:
+    with serving(Script(answers="echo", latency=latency), folder / "log") as server, CallStore(folder / "calls.sqlite") as store:
         place, calls = endpoint(server.url), ((str(n), problem(n), 0) for n in range(count))
         before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        assert sum(1 for _ in dispatcher.ask(calls, place, store, FREE, count)) == count
+        assert sum(1 for _ in chat(calls, place, store, FREE)) == count
         wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         least = count * latency / place.concurrency
@@ -61,7 +60,7 @@ def faults(folder: Path, count: int = 500) -> None:
     """Print whether the corpora agree and how many stored requests were sent again."""
     found = []
     for name, script in (("well", Script(latency=0.2, reasoning="think")), ("faulty", FAULTY)):
-        with serving(script, folder / f"{name}.log") as server, Store(folder / f"{name}.sqlite") as store:
+        with serving(script, folder / f"{name}.log") as server, CallStore(folder / f"{name}.sqlite") as store:
             start = time.perf_counter()
             found.append(list(corpus(endpoint(server.url), store, FREE, count)))
             stored = next(iter(store.rows("SELECT count(*) AS n FROM calls")))["n"]
@@ -106,7 +105,7 @@ def kill(folder: Path, count: int = 500, kills: int = 20, longest: float = 1.0, 
             sent += (twice := sum(known[key] for key in server.asked(mark) if key in known))
             print(f"run {number + 1}, {'killed' if hit else 'whole'}: {len(known)} responses stored before it, {twice} of them asked again")
         keys = stored(path)
-    with serving(Script(reasoning="think"), folder / "well.log") as server, Store(folder / "well.sqlite") as store:
+    with serving(Script(reasoning="think"), folder / "well.log") as server, CallStore(folder / "well.sqlite") as store:
         well = [list(row) for row in corpus(endpoint(server.url), store, FREE, count)]
     killed = [json.loads(line) for line in Path(job["out"]).read_text().splitlines()]
     print(
@@ -142,7 +141,7 @@ def budget(folder: Path, runs: int = 100, count: int = 300, seed: int = 1) -> No
 def spend(folder: Path, script: Script, cap: BudgetLimit, count: int) -> tuple[float, bool]:
     """Run under a cap; return the dollars that the store says were spent, by its rows, and whether all was answered."""
     folder.mkdir()
-    with serving(script, folder / "log") as server, Store(folder / "calls.sqlite") as store:
+    with serving(script, folder / "log") as server, CallStore(folder / "calls.sqlite") as store:
         try:
             done = len(list(corpus(endpoint(server.url, timeout=0.1), store, cap, count, max_tokens=300))) == count
         except InputError as fault:
@@ -154,16 +153,16 @@ def spend(folder: Path, script: Script, cap: BudgetLimit, count: int) -> tuple[f
 def scale(folder: Path, count: int = 94_000) -> None:
     """Print memory along a run of many calls, and how soon the next run sends its first new call."""
     with serving(Script(), folder / "log") as server:
-        with Store(folder / "calls.sqlite") as store:
+        with CallStore(folder / "calls.sqlite") as store:
             calls = ((str(n), problem(n), 0) for n in range(count))
             start = time.perf_counter()
-            for number, _ in enumerate(dispatcher.ask(calls, endpoint(server.url), store, FREE, count), 1):
+            for number, _ in enumerate(chat(calls, endpoint(server.url), store, FREE), 1):
                 if number % (count // 10) == 0:
                     print(f"{number} answers: {_rss():.0f} MB, {number / (time.perf_counter() - start):.0f} a second")
         mark, start = server.size(), time.perf_counter()
-        with Store(folder / "calls.sqlite") as store:
+        with CallStore(folder / "calls.sqlite") as store:
             calls = ((str(n), problem(n), 0) for n in range(count + 1))
-            answers = dispatcher.ask(calls, endpoint(server.url), store, FREE, count + 1)
+            answers = chat(calls, endpoint(server.url), store, FREE)
             next(answers)
             print(f"first answer after {time.perf_counter() - start:.2f} s")
             while server.size() == mark:

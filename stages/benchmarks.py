@@ -1,72 +1,17 @@
-"""The evaluation sets beside the competition, one file each: generated, or a published table from a repository, the hub or this machine."""
+"""benchmarks: the evaluation sets beside the competition, one file each: generated, or a published table."""
 
-from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from distill.answers.answer_format import Form, read_form
+from distill.answers.answer_format import read_form
 from distill.cli import command
-from distill.competition.competition_problems import transfer
+from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import replacing, write_records
-from distill.records.problem import Problem
-from distill.sources import benchmark_tables
-from distill.sources.benchmark_tables import Columns
-from distill.sources.download import Download, File, download
-from distill.sources.hub import snapshot
-
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the study file says of every benchmark."""
-
-    form: str  # of its answers: expression, number, integer, integer LEAST..MOST, choice
-    licence: str  # of its problems, as its card states it
-
-
-class Competition(Source, frozen=True, tag_field="kind", tag="competition"):
-    """Problems of the invented competition's families."""
-
-    n: int
-    seed: int
-
-
-class Published(Source, frozen=True):
-    """A .jsonl, .csv or .parquet file of problems."""
-
-    path: str
-    sha256: Sha256
-    rows: int  # that it must have
-    first: int  # so many rows from its top; 0: all
-    columns: Columns
-
-
-class Repository(Published, frozen=True, tag_field="kind", tag="download"):
-    """A file of a repository, at URL/REPOSITORY/COMMIT/PATH."""
-
-    url: str
-    repository: str
-    commit: str
-    retries: int
-    timeout: float  # seconds without a byte
-    size: int
-
-
-class Hub(Published, frozen=True, tag_field="kind", tag="hub"):
-    """A file of a data set on the hub."""
-
-    repository: str
-    revision: str  # commit
-
-
-class Local(Published, frozen=True, tag_field="kind", tag="file"):
-    """A file on this machine; its path is relative to the root of the tree, or absolute."""
+from distill.sources import benchmark_sources
+from distill.sources.benchmark_sources import KINDS, Competition, Hub, Local, Repository
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -75,78 +20,27 @@ class Asked(msgspec.Struct, frozen=True):
     benchmarks: list[str]
 
 
-class Place(NamedTuple):
-    """Where a benchmark is made: its name, the form of its answers, and a folder that keeps what a cut-off download brought."""
-
-    name: str
-    form: Form
-    work: Path
-
-
-def main(study: str, out: str) -> None:
+def main(paths: Paths) -> None:
     """Read section `benchmarks`, write NAME.jsonl for each that section `sample` asks."""
+    study = paths.study_file
     for name, keys in study_file.section(study, "benchmarks", dict[str, dict[str, Any]]).items():
-        if keys.get("kind") not in PROVIDERS:
-            raise InputError(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(PROVIDERS)}")
+        if keys.get("kind") not in KINDS:
+            raise InputError(f"{study}: section 'benchmarks.{name}': kind is '{keys.get('kind')}'; allowed: {', '.join(KINDS)}")
     sources = study_file.section(study, "benchmarks", dict[str, Competition | Repository | Hub | Local])
     asked = study_file.section(study, "sample", Asked).benchmarks
     if unknown := [name for name in asked if name not in sources]:
         raise InputError(f"{study}: section 'sample' asks '{unknown[0]}'; section 'benchmarks' has {', '.join(sources)}")
     forms = {name: read_form(source.form, f"{study}: section 'benchmarks.{name}'") for name, source in sources.items()}
     wrote = 0
-    with replacing(Path(out)) as folder:
+    with replacing(paths.benchmarks) as folder:
         folder.mkdir()
         for name, source in sources.items():
             if name in asked:
-                place = Place(name, forms[name], Path(".work", Path(study).stem, "benchmarks", name))
-                made = write_records(folder / f"{name}.jsonl", PROVIDERS[str(source.__struct_config__.tag)](source, place))
+                problems = benchmark_sources.problems(source, name, forms[name], paths.work / "benchmarks" / name)
+                made = write_records(folder / f"{name}.jsonl", problems)
                 print(f"benchmarks: {name}: {made} problems; answers: {source.form}; licence: {source.licence}")
                 wrote += made
     command.closing("benchmarks", len(asked), wrote)
-
-
-def generated(source: Competition, place: Place) -> list[Problem]:
-    """Return the invented competition's transfer benchmark."""
-    items = transfer(source.seed, source.n)
-    name = place.name
-    return [
-        Problem(f"{name}-{int(item.number):04}", name, "", 0, item.number, item.statement, item.gold, "", 0, "generated") for item in items
-    ]
-
-
-def downloaded(source: Repository, place: Place) -> list[Problem]:
-    """Return the problems of a table that lies in a repository."""
-    pinned = [File(source.path, source.size, source.sha256)]
-    files = Download(source.url, source.repository, source.commit, source.retries, source.timeout, pinned)
-    with TemporaryDirectory() as folder:
-        download(files, Path(folder), place.work)
-        return _problems(Path(folder, source.path), source, place)
-
-
-def from_hub(source: Hub, place: Place) -> list[Problem]:
-    """Return the problems of a table that lies in a data set on the hub."""
-    path = snapshot(source.repository, source.revision, [source.path], "dataset") / source.path
-    benchmark_tables.check(path, source.sha256)
-    return _problems(path, source, place)
-
-
-def local(source: Local, place: Place) -> list[Problem]:
-    """Return the problems of a table that lies on this machine."""
-    benchmark_tables.check(Path(source.path), source.sha256)
-    return _problems(Path(source.path), source, place)
-
-
-def _problems(path: Path, source: Published, place: Place) -> list[Problem]:
-    table = benchmark_tables.Table(source.rows, source.first, source.columns)
-    return benchmark_tables.problems(path, table, place.form, place.name)
-
-
-PROVIDERS: dict[str, Callable[[Any, Place], list[Problem]]] = {
-    "competition": generated,
-    "download": downloaded,
-    "hub": from_hub,
-    "file": local,
-}
 
 
 if __name__ == "__main__":

@@ -6,34 +6,71 @@ The recorded distiller's texts are taken as published, every one: `states_answer
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import msgspec
 from tqdm import tqdm
 
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
-from distill.core.files import read_records, write_json, write_records
-from distill.llm import role_client
+from distill.llm import role_client, transcripts
+from distill.llm.role_client import RoleClient
 from distill.records.level import ANSWER, LEVELS, Level
 from distill.records.recorded_trace import ANSWER_LINE, RecordedTrace, breaks_off
 from distill.records.verified import Verified
 from distill.symbolic import symbolic_teacher
 from distill.teacher import chain_verdict, distiller
+from distill.teacher.distiller import Condensed, ModelDistiller
+from distill.teacher.teacher_kinds import Recorded, teacher_type
 
 
-class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
-    """Section `condense`: the exact solver's chain, with text dropped."""
+def main(paths: Paths) -> None:
+    """Read the verified chains, write each level of those found correct; of recorded work, all that there is."""
+    section = study_file.section(paths.study_file, "condense", dict[str, Any])
+    params = study_file.section(paths.study_file, "condense", teacher_type(paths.study_file, "condense", section, ModelDistiller))
+    calls, tally = paths.transcripts / "condense.jsonl.gz", distiller.Tally()
+    if isinstance(params, ModelDistiller):
+        with role_client.opened(paths.study_file, paths.work, "condense", params) as client:
+            wrote = files.write_records(paths.levels, by_model(paths, params, client, tally))
+            client.write_transcripts(calls)
+        read = sum(1 for _ in files.iterate_records(paths.verified, Verified))
+        dropped, more = tally.dropped(), tally.by_model(params.told_gold)
+    else:
+        rows = files.read_records(paths.verified, Verified)
+        if isinstance(params, Recorded):
+            texts = files.read_records(paths.recorded_traces, RecordedTrace)
+            made, more = recorded(rows, texts)
+            dropped = Counter({"no text recorded": len({row.id for row in rows} - {each.id for each in texts})})
+        else:
+            made = [level for row in rows if row.verdict == "correct" for level in levels(row)]
+            dropped, more = Counter(row.verdict for row in rows if row.verdict != "correct"), {}
+        if not made:
+            raise nothing(paths)
+        read, wrote = len(rows), files.write_records(paths.levels, made)
+        tally.add(Condensed(made, {}, ""))
+        transcripts.write(calls, [])
+    files.write_json(paths.levels_metrics, {level: figures | more.get(level, {}) for level, figures in tally.document().items()})
+    command.closing("condense", read, wrote, dropped)
 
 
-class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
-    """Section `condense`: the published levels."""
+def by_model(paths: Paths, params: ModelDistiller, client: RoleClient, tally: distiller.Tally) -> Iterator[Level]:
+    """Yield the levels that a model writes, and count them."""
+    prompt = distiller.load_prompt(params)
+
+    def drafts() -> Iterator[distiller.Draft]:
+        return distiller.read_drafts(paths.problems, paths.verified)
+
+    if next(drafts(), None) is None:
+        raise nothing(paths)
+    for made in client.run(lambda: (distiller.condense(params, prompt, draft) for draft in drafts())):
+        tally.add(made)
+        yield from made.levels
 
 
-TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": distiller.Chat}
+def nothing(paths: Paths) -> InputError:
+    """Return the error where no chain can be condensed."""
+    return InputError(f"{paths.verified}: no chain is verified correct, so there is nothing to condense; see {paths.teacher_metrics}")
 
 
 def levels(row: Verified) -> list[Level]:
@@ -44,53 +81,6 @@ def levels(row: Verified) -> list[Level]:
 
 def _states(text: str, answer: str) -> bool:
     return text.split("\n")[-1] == symbolic_teacher.ANSWER_LINE + answer
-
-
-def main(study: str, problems: str, verified: str, recordings: str, out: str, metrics: str, transcripts: str) -> None:
-    """Read the verified chains, write each level of those found correct; of recorded work, all that there is."""
-    teacher = study_file.section(study, "condense", dict[str, Any]).get("teacher")
-    if teacher not in TEACHERS:
-        raise InputError(f"{study}: section 'condense': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
-    params = study_file.section(study, "condense", TEACHERS[teacher])
-    if teacher == "chat":
-        by_model(study, params, Path(problems), Path(verified), (out, metrics, transcripts))
-        return
-    rows = read_records(Path(verified), Verified)
-    if teacher == "recorded":
-        texts = read_records(Path(recordings), RecordedTrace)
-        made, found = recorded(rows, texts)
-        dropped = Counter({"no text recorded": len({row.id for row in rows} - {each.id for each in texts})})
-    else:
-        made = [level for row in rows if row.verdict == "correct" for level in levels(row)]
-        found, dropped = {}, Counter(row.verdict for row in rows if row.verdict != "correct")
-    if not made:
-        raise InputError(f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage")
-    write_records(Path(out), made)
-    write_json(Path(metrics), {level: figures | found.get(level, {}) for level, figures in audit(made).items()})
-    role_client.leave_none(transcripts)
-    command.closing("condense", len(rows), len(made), dropped)
-
-
-def by_model(study: str, params: distiller.Chat, problems: Path, verified: Path, outs: tuple[str, str, str]) -> None:
-    """Write (levels, metrics, transcripts) of a study whose distiller is a model."""
-    sizes: dict[str, Counter[str]] = {level: Counter() for level in (*LEVELS, ANSWER)}
-
-    def counted(made: Iterator[Level]) -> Iterator[Level]:
-        for level in made:
-            sizes[level.level].update(texts=1, words=level.words, states_answer=level.states_answer)
-            yield level
-
-    rows = sum(1 for _ in files.iterate_records(verified, Verified))
-    with role_client.opened(study, "condense", params) as own:
-        work = distiller.Distiller(own, params, Path(".work", Path(study).stem, "condense"))
-        wrote = files.write_records(Path(outs[0]), counted(work.levels(problems, verified)))
-        found = work.metrics()
-        for level, size in sizes.items():
-            words = {"words": size["words"] / size["texts"]} if size["texts"] else {"words": None}
-            found[level] = {"texts": size["texts"]} | words | {"states_answer": size["states_answer"]} | found.get(level, {})
-        write_json(Path(outs[1]), {level: found[level] for level in sizes})
-        own.leave(outs[2])
-    command.closing("condense", rows, wrote, work.dropped())
 
 
 def recorded(rows: Sequence[Verified], recordings: Sequence[RecordedTrace]) -> tuple[list[Level], dict[str, dict[str, int]]]:
@@ -117,15 +107,6 @@ def recorded(rows: Sequence[Verified], recordings: Sequence[RecordedTrace]) -> t
 
 def _answer_line(text: str) -> str | None:
     return next((line.strip() for line in reversed(text.split("\n")) if line.startswith(ANSWER_LINE)), None)
-
-
-def audit(made: list[Level]) -> dict[str, Any]:
-    """Return texts, mean words and texts that state the answer, by level."""
-    by_level = {level: [row for row in made if row.level == level] for level in (*LEVELS, ANSWER)}
-    return {
-        level: {"texts": len(rows), "words": fmean(row.words for row in rows), "states_answer": sum(row.states_answer for row in rows)}
-        for level, rows in by_level.items()
-    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bring a study's raw material into one folder, with a manifest of sizes and hashes."""
+"""fetch: a study's raw material in one folder, with a manifest of sizes and hashes."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import msgspec
 from tqdm import tqdm
 
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.competition.competition_problems import exams
 from distill.competition.scan import scan
 from distill.competition.typeset import typeset
@@ -19,7 +20,7 @@ from distill.sources.download import Download, download
 
 
 class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="competition"):
-    """The invented competition, printed here."""
+    """The invented competition, typeset here."""
 
     seed: int
     first_year: int
@@ -31,41 +32,41 @@ class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     scan_noise: float
 
 
-def main(study: str, raw: str) -> None:
+def main(paths: Paths) -> None:
     """Fill the raw folder, whole or not at all."""
-    kind = study_file.section(study, "fetch", dict[str, Any]).get("kind")
+    kind = study_file.section(paths.study_file, "fetch", dict[str, Any]).get("kind")
     if kind not in PROVIDERS:
-        raise InputError(f"{study}: section 'fetch': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
+        raise InputError(f"{paths.study_file}: section 'fetch': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
     schema, provide = PROVIDERS[kind]
-    params = study_file.section(study, "fetch", schema)
-    with files.replacing(Path(raw)) as folder:
+    params = study_file.section(paths.study_file, "fetch", schema)
+    with files.replacing(paths.raw) as folder:
         folder.mkdir()
-        entries = provide(params, folder, Path(".work", Path(study).stem, "fetch"))
+        entries = provide(params, folder, paths.work / "fetch")
         manifest.write(folder, entries)
     command.closing("fetch", len(entries), len(entries))
 
 
-def print_competition(params: Competition, folder: Path, _: Path) -> list[manifest.Entry]:
-    """Print one PDF a year and section; the scanned years without a text layer."""
+def typeset_competition(params: Competition, folder: Path, _: Path) -> list[manifest.Entry]:
+    """Typeset one PDF a year and section; the scanned years without a text layer."""
     years = range(params.first_year, params.last_year + 1)
     if strange := sorted(set(params.scanned_years) - set(years)):
-        raise InputError(f"fetch.scanned_years: {strange[0]} is not printed; allowed: {params.first_year} to {params.last_year}")
+        raise InputError(f"fetch.scanned_years: {strange[0]} is no year of an exam; allowed: {params.first_year} to {params.last_year}")
     entries = []
     for exam in tqdm(exams(params.seed, years, params.problems), desc="fetch", unit="exam", file=sys.stderr):
         path = folder / f"{exam.year}-{exam.section}.pdf"
         typeset(exam, path)
         if exam.year in params.scanned_years:
-            printed = path.rename(folder / "printed.tmp")
-            scan(printed, path, params.scan_dpi, params.scan_skew, params.scan_noise, path.stem)
-            printed.unlink()
+            typeset_file = path.rename(folder / "typeset.tmp")
+            scan(typeset_file, path, params.scan_dpi, params.scan_skew, params.scan_noise, path.stem)
+            typeset_file.unlink()
         entries.append(manifest.entry(path, len(exam.items)))
     return entries
 
 
 PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.Entry]]]] = {
-    "competition": (Competition, print_competition),
+    "competition": (Competition, typeset_competition),
     "download": (Download, download),
-    "given": (local_problems.Source, local_problems.bring),
+    "given": (local_problems.Source, local_problems.copy),
 }
 
 

@@ -63,7 +63,7 @@ def gold_answers(paths: Paths) -> tuple[Golds, dict[str, Form]]:
     """Return the gold answers, with the key's notes on form, and the form of each benchmark's answers."""
     named = study_file.section(paths.study_file, "benchmarks", dict[str, Benchmark])
     forms = {name: read_form(row.form, f"{paths.study_file}: section 'benchmarks.{name}'") for name, row in named.items()}
-    golds = read_golds([paths.problems, *sorted(paths.benchmarks.glob("*.jsonl"))])
+    golds = read_golds(sorted(paths.benchmarks.glob("*.jsonl")))
     return golds_with_notes(golds, files.read_records(paths.extracted, ExtractedItem)), forms
 
 

@@ -1,96 +1,41 @@
-"""The ledger of what a corpus's models were asked: calls, failures, tokens and dollars by role, read from the transcripts alone.
+"""What the calls to a corpus's models cost: calls, failures, tokens and dollars by role, read from the transcripts alone."""
 
-Dollars are the tokens at the study's dated prices, so that whoever replays the transcripts finds the same; what a run paid in fact, with
-what it lost to a bad network, is in its call store.
-"""
-
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
-from distill.core.errors import InputError
-from distill.core.files import write_json
-from distill.llm.budget import NANO, Cost, cost
-from distill.llm.endpoint_config import Endpoint, Price
-from distill.llm.request import WHOLE, Response, parse
-from distill.llm.transcripts import Call
+from distill.llm.endpoint_config import Endpoint
+from distill.llm.usage_report import Usage, read_usage, together
 
 
 class Role(msgspec.Struct, frozen=True):
-    """What this stage reads of a role's section."""
+    """The keys that this stage reads of a role's section."""
 
     teacher: str
-    endpoint: str = ""  # the three of a role that is a model's
+    endpoint: str = ""  # the three of a role that a model plays
     model: str = ""
     batch: Any = None
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One role's ledger."""
-
-    calls: int  # answers that the corpus rests on, failures included
-    failed: dict[str, int]  # of these, by reason
-    prompt_tokens: int
-    completion_tokens: int  # reasoning included
-    uncounted: int  # answers whose server told no usage: their tokens and dollars are in no sum
-    dollars: float
-
-
-def ledger(responses: Iterable[Response], price: Price | None, batch: bool) -> Row:
-    """Return the ledger of one role's responses."""
-    failed, calls, prompt, completion, uncounted = Counter[str](), 0, 0, 0, 0
-    paid = Cost(0, 0)
-    for response in responses:
-        if price is None:
-            raise InputError("transcripts of a role that asks no model; run `dvc repro` for its stage")
-        calls += 1
-        if response.finish not in WHOLE:
-            failed[response.finish or "unfinished"] += 1
-        elif not response.text:
-            failed["blank"] += 1
-        if response.prompt_tokens is None or response.completion_tokens is None:
-            uncounted += 1
-            continue
-        prompt, completion = prompt + response.prompt_tokens, completion + response.completion_tokens
-        paid += cost(price, response.prompt_tokens, response.completion_tokens, batch)
-    return Row(calls, dict(sorted(failed.items())), prompt, completion, uncounted, paid.nano / NANO)
-
-
-def together(rows: Iterable[Row]) -> dict[str, Any]:
-    """Return the sums over roles."""
-    sums = {"calls": 0, "failed": 0, "prompt_tokens": 0, "completion_tokens": 0, "uncounted": 0, "dollars": 0.0}
-    for row in rows:
-        for name in sums:
-            sums[name] += sum(row.failed.values()) if name == "failed" else getattr(row, name)
-    return sums
-
-
-def main(study: str, solve: str, verify: str, condense: str, metrics: str) -> None:
-    """Read the transcripts of each role, write the ledger: of roles that ask a model, and of all together."""
-    endpoints = study_file.section(study, "endpoints", dict[str, Endpoint])
+def main(paths: Paths) -> None:
+    """Read the transcripts of each role, write the usage of those that a model plays, and of all together."""
+    endpoints = study_file.section(paths.study_file, "endpoints", dict[str, Endpoint])
     roles = {
-        "solve": (study_file.section(study, "solve", Role), solve),
-        "verify": (study_file.section(study, "verify", Role), verify),
-        "condense": (study_file.section(study, "condense", Role), condense),
+        "solve": study_file.section(paths.study_file, "solve", Role),
+        "verify": study_file.section(paths.study_file, "verify", Role),
+        "condense": study_file.section(paths.study_file, "condense", Role),
     }
-    document: dict[str, Row] = {}
-    for name, (role, path) in roles.items():
-        asks = role.teacher == "chat"
-        row = ledger(_responses(Path(path)), endpoints[role.endpoint].price(role.model) if asks else None, role.batch is not None)
-        if asks:
-            document[name] = row
-    write_json(Path(metrics), {**msgspec.to_builtins(document), "together": together(document.values())})
-    calls = sum(row.calls for row in document.values())
-    command.closing("cost", calls, len(document))
-
-
-def _responses(path: Path) -> Iterator[Response]:
-    return (parse(call.response) for call in files.iterate_records(path, Call))
+    found: dict[str, Usage] = {}
+    for name, role in roles.items():
+        price = endpoints[role.endpoint].price(role.model) if role.teacher == "chat" else None
+        usage = read_usage(paths.transcripts / f"{name}.jsonl.gz", price, role.batch is not None)
+        if price:
+            found[name] = usage
+    files.write_json(paths.cost_metrics, {**msgspec.to_builtins(found), "together": together(found.values())})
+    command.closing("llm_cost", sum(usage.calls for usage in found.values()), len(found))
 
 
 if __name__ == "__main__":

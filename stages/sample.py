@@ -1,4 +1,4 @@
-"""sample: what a student answers to the evaluated competition problems and to the benchmarks; with an adapter, or the base without one.
+"""sample: what a student answers to every problem of the evaluation sets; with an adapter, or the base without one.
 
 Prompts of like length are decoded together, in batches of fixed composition, so that neither the number of workers nor a killed run
 changes a byte. A missing or foreign adapter is an error, never silently the base.
@@ -6,7 +6,6 @@ changes a byte. A missing or foreign adapter is an error, never silently the bas
 
 import shutil
 import time
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from distill.core.files import read_json, read_records, write_json, write_record
 from distill.model import engine
 from distill.model.chat_tokenizer import VOCABULARY, ChatTokenizer
 from distill.model.model_io import WEIGHTS, folder_sha256
-from distill.records.assignment import Assignment
 from distill.records.problem import Problem
 from distill.sampling import batch_decoder
 from distill.sampling.jobs import Params, cut, make_jobs
@@ -35,7 +33,7 @@ def main(paths: Paths, arm: str, seed: int = 0) -> None:
             f"{section}: refill_window is {params.refill_window}; it holds a batch or more, at least {params.batch_size} (batch_size)"
         )
     name, adapter = (BASE, None) if arm == BASE else (f"{arm}-{seed}", paths.adapter)
-    asked = questions(paths.problems, paths.split, paths.benchmarks, params.benchmarks)
+    asked = questions(paths.benchmarks)
     batches = cut(make_jobs(asked, ChatTokenizer(paths.student), params), params.refill_window)
     base = folder_sha256(paths.student, WEIGHTS)
     facts: dict[str, Any] = {"student": base, "tokenizer": folder_sha256(paths.student, VOCABULARY), "engine": engine.start()}
@@ -52,15 +50,12 @@ def main(paths: Paths, arm: str, seed: int = 0) -> None:
     command.closing(f"sample {name}", sum(map(len, batches)), wrote)
 
 
-def questions(problems: Path, split: Path, benchmarks: Path, names: list[str]) -> list[Problem]:
-    """Return the evaluated competition problems and every problem of the named benchmarks."""
-    evaluated = {assignment.id for assignment in read_records(split, Assignment) if assignment.evaluate}
-    competition = [problem for problem in read_records(problems, Problem) if problem.id in evaluated]
-    if len(competition) < len(evaluated):
-        raise InputError(
-            f"{split}: {len(evaluated)} problems are to be asked, {len(competition)} of them are in {problems}; run `dvc repro`"
-        )
-    return [*competition, *chain.from_iterable(read_records(benchmarks / f"{name}.jsonl", Problem) for name in names)]
+def questions(benchmarks: Path) -> list[Problem]:
+    """Return the problems of all evaluation sets."""
+    asked = [problem for path in sorted(benchmarks.glob("*.jsonl")) for problem in read_records(path, Problem)]
+    if not asked:
+        raise InputError(f"{benchmarks}: no problem to ask; run `dvc repro` for the benchmarks stage")
+    return asked
 
 
 def check_adapter(adapter: Path, arm: str, seed: int, base: str, float32: bool) -> None:

@@ -2,36 +2,64 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import msgspec
 from tqdm import tqdm
 
 from distill.answers.final_answer import final_answer
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
-from distill.core.errors import InputError
-from distill.core.files import read_records, write_records
-from distill.llm import role_client
+from distill.llm import progress, role_client, transcripts
 from distill.records.level import LEVELS
 from distill.records.problem import Problem
 from distill.records.recorded_trace import ANSWER_LINE, RecordedTrace, breaks_off
 from distill.records.trace import Trace
 from distill.symbolic import symbolic_teacher
 from distill.teacher import solver
+from distill.teacher.teacher_kinds import Recorded, teacher_type
+
+TRANSCRIPTS = "solve.jsonl.gz"
 
 
-class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
-    """Section `solve`: exact solvers."""
+def main(paths: Paths) -> None:
+    """Read the problems, write one trace for each, solved or not; of a model, as many as the study samples."""
+    section = study_file.section(paths.study_file, "solve", dict[str, Any])
+    params = study_file.section(paths.study_file, "solve", teacher_type(paths.study_file, "solve", section, solver.ModelSolver))
+    unsolved = Counter[str]()
+    if isinstance(params, solver.ModelSolver):
+        wrote = by_model(paths, params, unsolved)
+        command.closing("solve", wrote // params.samples, wrote)
+    else:
+        problems = files.read_records(paths.problems, Problem)
+        if isinstance(params, Recorded):
+            chains = {each.id: each.text for each in files.read_records(paths.recorded_traces, RecordedTrace) if each.level == LEVELS[0]}
+            traces: Iterable[Trace] = (recall(problem, chains) for problem in problems)
+        else:
+            traces = map(trace, tqdm(problems, unit="problem", desc="solve", file=sys.stderr))
+        wrote = files.write_records(paths.traces, counted(traces, unsolved))
+        transcripts.write(paths.transcripts / TRANSCRIPTS, [])
+        command.closing("solve", len(problems), wrote)
+    if unsolved:
+        print(f"solve: unsolved {unsolved.total()}{progress.listed(unsolved)}", file=sys.stderr)
 
 
-class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
-    """Section `solve`: the published chains."""
+def by_model(paths: Paths, params: solver.ModelSolver, unsolved: Counter[str]) -> int:
+    """Have a model solve every problem, and keep its calls as transcripts; return the number of traces."""
+    prompt = solver.load_prompt(params)
+    with role_client.opened(paths.study_file, paths.work, "solve", params) as client:
+        groups = client.run(lambda: (solver.solve(params, prompt, each) for each in files.iterate_records(paths.problems, Problem)))
+        wrote = files.write_records(paths.traces, counted((trace for group in groups for trace in group), unsolved))
+        client.write_transcripts(paths.transcripts / TRANSCRIPTS)
+    return wrote
 
 
-TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": solver.Chat}
+def counted(traces: Iterable[Trace], unsolved: Counter[str]) -> Iterator[Trace]:
+    """Pass traces on; count the unsolved ones by reason."""
+    for each in traces:
+        unsolved.update([each.reason] if each.finish == "unsolved" else [])
+        yield each
 
 
 def trace(problem: Problem) -> Trace:
@@ -50,48 +78,6 @@ def recall(problem: Problem, chains: Mapping[str, str]) -> Trace:
     text = chains[problem.id]
     finish = "length" if breaks_off(text) else "stop"
     return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish), finish, "")
-
-
-def main(study: str, problems: str, recordings: str, out: str, transcripts: str) -> None:
-    """Read the problems, write one trace for each, solved or not; of a model, as many as the study samples."""
-    teacher = study_file.section(study, "solve", dict[str, Any]).get("teacher")
-    if teacher not in TEACHERS:
-        raise InputError(f"{study}: section 'solve': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
-    params = study_file.section(study, "solve", TEACHERS[teacher])
-    if teacher == "chat":
-        by_model(study, params, Path(problems), Path(out), transcripts)
-        return
-    asked = read_records(Path(problems), Problem)
-    if teacher == "recorded":
-        chains = {each.id: each.text for each in read_records(Path(recordings), RecordedTrace) if each.level == LEVELS[0]}
-        traces = [recall(problem, chains) for problem in asked]
-    else:
-        traces = [trace(problem) for problem in tqdm(asked, unit="problem", desc="solve", file=sys.stderr)]
-    write_records(Path(out), traces)
-    role_client.leave_none(transcripts)
-    close(len(asked), len(traces), Counter(trace.reason for trace in traces if trace.finish == "unsolved"))
-
-
-def by_model(study: str, params: solver.Chat, problems: Path, out: Path, transcripts: str) -> None:
-    """Have the model solve every problem, and keep what it answered as transcripts."""
-    unsolved = Counter[str]()
-
-    def counted(traces: Iterator[Trace]) -> Iterator[Trace]:
-        for each in traces:
-            unsolved.update([each.reason] if each.finish == "unsolved" else [])
-            yield each
-
-    with role_client.opened(study, "solve", params) as own:
-        wrote = files.write_records(out, counted(solver.traces(own, params, problems)))
-        own.leave(transcripts)
-    close(wrote // params.samples, wrote, unsolved)
-
-
-def close(read: int, wrote: int, unsolved: Counter[str]) -> None:
-    """Print the closing line, and what was not solved by reason."""
-    command.closing("solve", read, wrote)
-    if unsolved:
-        print(f"solve: unsolved {unsolved.total()} ({', '.join(f'{why}: {n}' for why, n in sorted(unsolved.items()))})", file=sys.stderr)
 
 
 if __name__ == "__main__":

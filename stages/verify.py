@@ -1,36 +1,60 @@
-"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide is asked of a model, where the study has one.
+"""Agent 2: is the teacher's answer right? A symbolic check first; what it cannot decide is put to a model, where the study has one.
 
 Recorded work is judged anew, by what its text concludes; work on a placeholder has nothing to be right about, and is undecided.
 """
 
-from collections import Counter
-from collections.abc import Container, Iterator
-from pathlib import Path
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
-from distill.core.errors import InputError
-from distill.core.files import read_records, write_json, write_records
-from distill.llm import role_client
+from distill.llm import role_client, transcripts
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.records.trace import Trace
 from distill.records.verified import Verified
 from distill.teacher import chain_verdict, verifier
+from distill.teacher.teacher_kinds import Recorded, teacher_type
+from distill.teacher.verifier import Group, ModelVerifier, Verdicts
 
 
-class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
-    """Section `verify`: equal text."""
+def main(paths: Paths) -> None:
+    """Read problems and traces, write the verdicts and the teacher's metrics."""
+    section = study_file.section(paths.study_file, "verify", dict[str, Any])
+    params = study_file.section(paths.study_file, "verify", teacher_type(paths.study_file, "verify", section, ModelVerifier))
+    calls = paths.transcripts / "verify.jsonl.gz"
+
+    def groups() -> Iterator[Group]:
+        return verifier.read_groups(paths.problems, paths.traces)
+
+    if isinstance(params, ModelVerifier):
+        prompt, symbolic = verifier.load_prompt(params), verifier.symbolic_verdicts(params, groups())
+        with role_client.opened(paths.study_file, paths.work, "verify", params) as client:
+            write(paths, client.run(lambda: (verifier.verify(params, prompt, symbolic, group) for group in groups())), by_model=True)
+            client.write_transcripts(calls)
+        return
+    if isinstance(params, Recorded):
+        placeholders = {each.id for each in files.iterate_records(paths.extracted, ExtractedItem) if "placeholder" in each.flags}
+        judged = ((problem, traces, [judge_recorded(problem, each, placeholders) for each in traces]) for problem, traces in groups())
+    else:
+        judged = ((problem, traces, [judge(problem, each) for each in traces]) for problem, traces in groups())
+    write(paths, judged, by_model=False)
+    transcripts.write(calls, [])
 
 
-class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
-    """Section `verify`: what a published chain concludes."""
+def write(paths: Paths, judged: Iterable[Verdicts], by_model: bool) -> None:
+    """Write the verdicts and the metrics."""
+    tally = verifier.Tally()
 
+    def counted() -> Iterator[Verified]:
+        for problem, traces, rows in judged:
+            tally.add(problem, traces, rows)
+            yield from rows
 
-TEACHERS: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": verifier.Chat}
+    wrote = files.write_records(paths.verified, counted())
+    files.write_json(paths.teacher_metrics, tally.document(by_model))
+    command.closing("verify", wrote, wrote)
 
 
 def judge(problem: Problem, trace: Trace) -> Verified:
@@ -47,73 +71,14 @@ def judge(problem: Problem, trace: Trace) -> Verified:
 
 def judge_recorded(problem: Problem, trace: Trace, placeholders: Container[str]) -> Verified:
     """Judge a recorded chain by its own conclusion."""
-    if trace.text and problem.id in placeholders:
-        return Verified(problem.id, trace.text, trace.answer, problem.gold, "undecided", "none")
-    verdict = chain_verdict.judge(trace.text, problem.gold)
+    undecided = trace.text and problem.id in placeholders
+    verdict = "undecided" if undecided else chain_verdict.judge(trace.text, problem.gold)
     by = "symbolic" if verdict in ("correct", "incorrect") else "none"
     return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
 
 
 def _plain(answer: str) -> str:
     return "".join(answer.split()).lower()
-
-
-def audit(problems: list[Problem], traces: list[Trace], verified: list[Verified]) -> dict[str, Any]:
-    """Count the verdicts and the reasons of what was not solved; accuracy is over all problems."""
-    if not problems:
-        raise InputError("verify: no problems, so the teacher has no accuracy; look at the extract stage")
-    verdicts = Counter(row.verdict for row in verified)
-    reader = {problem.id: problem.reader for problem in problems}
-    right: Counter[str] = Counter(reader[row.id] for row in verified if row.verdict == "correct")
-    readers = Counter(reader.values())
-    return {
-        "problems": len(problems),
-        "verified_correct": verdicts["correct"],
-        "accuracy": verdicts["correct"] / len(problems),
-        "verdicts": dict(sorted(verdicts.items())),
-        "unsolved": dict(sorted(Counter(trace.reason for trace in traces if trace.finish == "unsolved").items())),
-        "readers": {name: {"problems": n, "accuracy": right[name] / n} for name, n in sorted(readers.items())},
-    }
-
-
-def main(study: str, problems: str, reading: str, traces: str, out: str, metrics: str, transcripts: str) -> None:
-    """Read problems and traces, write the verdicts and the teacher's metrics."""
-    teacher = study_file.section(study, "verify", dict[str, Any]).get("teacher")
-    if teacher not in TEACHERS:
-        raise InputError(f"{study}: section 'verify': teacher is {teacher!r}; allowed: {', '.join(TEACHERS)}")
-    params = study_file.section(study, "verify", TEACHERS[teacher])
-    if teacher == "chat":
-        by_model(study, params, Path(problems), Path(traces), (out, metrics, transcripts))
-        return
-    asked = read_records(Path(problems), Problem)
-    work = {trace.id: trace for trace in read_records(Path(traces), Trace)}
-    if missing := [problem.id for problem in asked if problem.id not in work]:
-        raise InputError(f"{traces}: no trace for problem {missing[0]} and {len(missing) - 1} more; run `dvc repro` for the solve stage")
-    if teacher == "recorded":
-        placeholders = {each.id for each in read_records(Path(reading), ExtractedItem) if "placeholder" in each.flags}
-        verified = [judge_recorded(problem, work[problem.id], placeholders) for problem in asked]
-    else:
-        verified = [judge(problem, work[problem.id]) for problem in asked]
-    write_records(Path(out), verified)
-    write_json(Path(metrics), audit(asked, list(work.values()), verified))
-    role_client.leave_none(transcripts)
-    command.closing("verify", len(asked), len(verified))
-
-
-def by_model(study: str, params: verifier.Chat, problems: Path, traces: Path, outs: tuple[str, str, str]) -> None:
-    """Write (verdicts, metrics, transcripts) of a study whose verifier is a model."""
-    tally = verifier.Tally()
-
-    def counted(own: role_client.Desk) -> Iterator[Verified]:
-        for problem, work, rows in verifier.verified(own, params, problems, traces):
-            tally.add(problem, work, rows)
-            yield from rows
-
-    with role_client.opened(study, "verify", params) as own:
-        wrote = files.write_records(Path(outs[0]), counted(own))
-        write_json(Path(outs[1]), tally.document())
-        own.leave(outs[2])
-    command.closing("verify", wrote, wrote)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from distill.cli.layout import Paths, layout
 from distill.competition.competition_problems import EXAMS, FAMILIES, draw
 from distill.core import files, study_file
 from distill.records.problem import Problem
@@ -67,10 +68,10 @@ def _shortened(work: str, spoilt: bool) -> str:
     return " ".join(kept) + "\n" + last
 
 
-def problems(path: Path, count: int) -> list[Problem]:
-    """Write problems of the invented competition's families, in turn."""
+def problems(count: int) -> list[Problem]:
+    """Write problems of the invented competition's families, in turn, as those of the study `new` in the current folder."""
     found = list(drawn(count))
-    files.write_records(path, found)
+    files.write_records(layout("new").problems, found)
     return found
 
 
@@ -91,10 +92,10 @@ def drawn(count: int, seed: int = 1) -> Iterator[Problem]:
 PRICE = {"prompt": 3.0, "completion": 7.0, "batch": 0.5, "dated": "2026-11-01"}
 ENDPOINT = {
     "base_url": "", "key_variable": "", "key_page": "", "concurrency": 16, "connect": 5.0, "timeout": 5.0, "deadline": 20.0, "attempts": 5,
-    "backoff": 0.02, "backoff_most": 0.2, "patience": 20.0, "prices": {"r1": PRICE},
+    "backoff": 0.02, "backoff_most": 0.2, "outage_timeout": 20.0, "prices": {"r1": PRICE},
 }  # fmt: skip
 SAMPLING = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 2000, "seed": None, "other": {}}
-ROLE: dict[str, Any] = {"teacher": "chat", "endpoint": "here", "model": "r1", "sampling": SAMPLING, "batch": None, "unanswered": 0}
+ROLE: dict[str, Any] = {"teacher": "chat", "endpoint": "here", "model": "r1", "sampling": SAMPLING, "batch": None, "max_failed_calls": 0}
 SECTIONS: dict[str, Any] = {
     "endpoints": {"here": ENDPOINT},
     "budget": {"dollars": None, "tokens": None},
@@ -106,8 +107,8 @@ SECTIONS: dict[str, Any] = {
 }
 
 
-def study(root: Path, url: str, **changes: Any) -> str:
-    """Write studies/new.yaml, some keys of some sections changed, and the prompts beside it; return its path under `root`."""
+def study(root: Path, url: str, **changes: Any) -> Paths:
+    """Write studies/new.yaml, some keys of some sections changed, and the prompts under `root`; return the study's paths."""
     sections = {name: keys | changes.get(name, {}) for name, keys in SECTIONS.items()}
     sections["endpoints"] = {name: row | {"base_url": row["base_url"] or url} for name, row in sections["endpoints"].items()}
     file = root / "studies" / "new.yaml"
@@ -115,4 +116,4 @@ def study(root: Path, url: str, **changes: Any) -> str:
     file.write_text(yaml.safe_dump(sections))
     shutil.copytree(ROOT / "prompts", root / "prompts", dirs_exist_ok=True)
     study_file.study.cache_clear()
-    return "studies/new.yaml"
+    return layout("new")

@@ -8,12 +8,13 @@ import yaml
 
 from distill.core import study_file
 from distill.core.errors import InputError
-from distill.core.files import read_json, write_json, write_records
+from distill.core.files import read_json, write_json, write_records, write_text
 from distill.records.assignment import Assignment
 from distill.records.extracted_item import ExtractedItem
 from distill.records.recorded_trace import RecordedTrace
 from stages import audit
 from tests import tiny_model as toy
+from tests import trees
 
 TABLE = "verdict,group,Count\nCORRECT,all,5\nINCORRECT,all,3\nCORRECT,one,2\n"
 COUNTS = {"train": 3, "valid": 1, "test": 1, "dropped": {"no verified work at every level": 2}, "flaws": {"a placeholder": 1}}
@@ -34,10 +35,10 @@ class Bench:
         self.split = [
             Assignment(names[n], names[cluster.get(n, n)], "train" if n in (1, 2, 3, 4) else "heldout", n != 8) for n in range(1, 9)
         ]
-        self.reading = [self.read(names[n], 1.0 - n / 10, agrees=n != 4) for n in range(1, 8)]
-        self.reading.append(self.read(names[8], 0.0, "placeholder"))
+        self.items = [self.read(names[n], 1.0 - n / 10, agrees=n != 4) for n in range(1, 8)]
+        self.items.append(self.read(names[8], 0.0, "placeholder"))
         parts = [("train", 1), ("train", 4), ("train", 8), ("valid", 2), ("test", 3)]
-        self.recordings = [RecordedTrace(names[n], "r1", part, 0, "one two three") for part, n in parts]
+        self.traces = [RecordedTrace(names[n], "r1", part, 0, "one two three") for part, n in parts]
 
     def read(self, name: str, similarity: float, *flags: str, agrees: bool | None = None, rank: int = 0) -> ExtractedItem:
         return ExtractedItem(
@@ -45,31 +46,21 @@ class Bench:
         )
 
     def run(self) -> tuple[dict[str, Any], str]:
-        files = {"problems": self.problems, "reading": self.reading, "recordings": self.recordings, "split": self.split}
-        for name, records in files.items():
-            write_records(self.folder / f"{name}.jsonl", records)
-        (self.folder / "raw").mkdir()
-        (self.folder / "raw" / "verdicts.csv").write_text(TABLE)
-        write_json(self.folder / "levels.json", LEVELS)
-        write_json(self.folder / "corpus" / "r1" / "counts.json", COUNTS)
-        study, params = self.folder / "toy.yaml", self.folder / "params.yaml"
+        paths = trees.below(self.folder)
+        write_records(paths.problems, self.problems)
+        write_records(paths.extracted, self.items)
+        write_records(paths.recorded_traces, self.traces)
+        write_records(paths.split, self.split)
+        paths.raw.mkdir()
+        (paths.raw / "verdicts.csv").write_text(TABLE)
+        write_json(paths.levels_metrics, LEVELS)
+        write_json(paths.corpora / "r1" / "counts.json", COUNTS)
         sections = {"audit": {"similar": [0.9, 0.6], "denominators": self.denominators}, "corrections": self.corrections}
-        study.write_text(yaml.safe_dump(sections))
-        params.write_text("arms: [r1]\n")
+        write_text(paths.study_file, yaml.safe_dump(sections))
+        write_text(paths.params, "arms: [r1]\n")
         study_file.study.cache_clear()
-        names = [
-            "raw",
-            "problems.jsonl",
-            "reading.jsonl",
-            "recordings.jsonl",
-            "levels.json",
-            "split.jsonl",
-            "corpus",
-            "audit.json",
-            "audit.md",
-        ]
-        audit.main(str(study), str(params), *(str(self.folder / name) for name in names))
-        return read_json(self.folder / "audit.json"), (self.folder / "audit.md").read_text()
+        audit.main(paths)
+        return read_json(paths.audit_metrics), paths.audit_page.read_text()
 
 
 @pytest.fixture
@@ -95,9 +86,9 @@ def test_the_counts(bench: Bench) -> None:
 
 
 def test_the_page_shows_suspects_by_rank_and_no_text(bench: Bench) -> None:
-    bench.reading[0] = bench.read("competition-01", 0.7, "suspect_text", rank=2)
-    bench.reading[1] = bench.read("competition-02", 0.5, "suspect_text", "suspect_answer", agrees=False, rank=1)
-    bench.reading.append(bench.read("competition-09", 0.0, "untranscribed"))
+    bench.items[0] = bench.read("competition-01", 0.7, "suspect_text", rank=2)
+    bench.items[1] = bench.read("competition-02", 0.5, "suspect_text", "suspect_answer", agrees=False, rank=1)
+    bench.items.append(bench.read("competition-09", 0.0, "untranscribed"))
     bench.corrections = [
         {"item": "competition-02", "field": "statement", "from": "15", "to": "51", "page": 2, "reason": "the page prints 51"}
     ]
@@ -117,14 +108,14 @@ def test_the_page_shows_suspects_by_rank_and_no_text(bench: Bench) -> None:
 
 
 def test_a_study_without_recorded_work_has_a_shorter_page(bench: Bench) -> None:
-    bench.recordings, bench.denominators = [], {}
+    bench.traces, bench.denominators = [], {}
     found, page = bench.run()
     assert {"published", "denominators"}.isdisjoint(found)
     assert "as published" not in page
 
 
 WRONG = {  # name: (the table asked for, part of the message)
-    "no file": ({"file": "none.csv", "column": "Count", "rows": {}}, "none.csv: no such file; look at audit.denominators"),
+    "no file": ({"file": "none.csv", "column": "Count", "rows": {}}, "none.csv: no such file; check audit.denominators"),
     "no column": ({"file": "verdicts.csv", "column": "n", "rows": {}}, "verdicts.csv: no column 'n'"),
     "no column to choose by": ({"file": "verdicts.csv", "column": "Count", "rows": {"level": "r1"}}, "verdicts.csv: no column 'level'"),
     "no row": ({"file": "verdicts.csv", "column": "Count", "rows": {"group": "two"}}, "no row has {'group': 'two'}"),

@@ -13,25 +13,25 @@ import msgspec
 import pytest
 
 from distill.core.errors import InputError
-from distill.llm import batch_runner
-from distill.llm.batch_queue import rebuild
-from distill.llm.budget import BudgetLimit, cost, worst
-from distill.llm.call_store import Store
+from distill.llm.batch_route import BatchLimits, BatchRoute
+from distill.llm.budget import BudgetLimit, cost, max_cost
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint, Price
-from distill.llm.request import Failure, Request, Response, Sampling, body, key
+from distill.llm.request import Answer, Failure, Request, Response, Sampling, body, key
 from distill.records.example import Message
 from tests.chatscript import Script, body_key
 from tests.chatserver import Server, serving
+from tests.llm_client_helpers import Named, answers
 
 PRICE = Price(prompt=3.0, completion=7.0, batch=0.5, dated=date(2026, 1, 2))
 FREE = BudgetLimit(dollars=None, tokens=None)
-LIMITS = batch_runner.Limits(lines=8, megabytes=1, poll=0.0, rounds=5)
+LIMITS = BatchLimits(lines=8, megabytes=1, poll=0.0, rounds=5)
 ECHO = Script(answers="echo", polls=0, seed=3)
 
 
 def endpoint(url: str, **other: object) -> Endpoint:
     values = {"base_url": url, "key_variable": "", "key_page": "", "concurrency": 4, "connect": 2.0, "timeout": 5.0, "deadline": 9.0}
-    values |= {"attempts": 6, "backoff": 0.001, "backoff_most": 0.01, "patience": 0.02, "prices": {"m": PRICE}}
+    values |= {"attempts": 6, "backoff": 0.001, "backoff_most": 0.01, "outage_timeout": 0.02, "prices": {"m": PRICE}}
     return Endpoint(**values | other)
 
 
@@ -40,22 +40,26 @@ def call(text: str, sample: int = 0, seed: int | None = 5) -> tuple[str, Request
     return f"{text}#{sample}", Request("m", (Message("system", "Repeat."), Message("user", text)), sampling), sample
 
 
-def calls(count: int, word: str = "text") -> list[tuple[str, Request, int]]:
+def calls(count: int, word: str = "text") -> list[Named]:
     return [call(f"{word} {number}") for number in range(count)]
 
 
-def asked(
-    path: Path, url: str, them: list[tuple[str, Request, int]], cap: BudgetLimit = FREE, limits: batch_runner.Limits = LIMITS
-) -> dict[str, str]:
+def batch(
+    calls: list[Named], place: Endpoint, store: CallStore, limit: BudgetLimit = FREE, limits: BatchLimits = LIMITS
+) -> Iterator[tuple[str, Answer]]:
+    """Make calls by the batch route."""
+    return answers(BatchRoute("calls", place, store, limit, limits), calls)
+
+
+def asked(path: Path, url: str, them: list[Named], limit: BudgetLimit = FREE, limits: BatchLimits = LIMITS) -> dict[str, str]:
     """Return {name: text, or the reason of its failure}."""
-    with Store(path) as store:
-        return {
-            name: answer.text if isinstance(answer, Response) else f"! {answer.reason}"
-            for name, answer in batch_runner.ask(them, endpoint(url), store, cap, limits)
-        }
+    with CallStore(path) as store:
+        found = dict(batch(them, endpoint(url), store, limit, limits))
+    reasons = {name: answer.reason if isinstance(answer, Failure) else answer.unusable for name, answer in found.items()}
+    return {name: f"! {reasons[name]}" if reasons[name] else answer.text for name, answer in found.items()}  # type: ignore[union-attr]
 
 
-def texts(them: list[tuple[str, Request, int]]) -> dict[str, str]:
+def texts(them: list[Named]) -> dict[str, str]:
     return {name: request.messages[-1].content for name, request, _ in them}
 
 
@@ -75,7 +79,7 @@ def test_answers_come_to_the_keys_of_the_chat_route_at_half_the_price(tmp_path: 
         }
         assert asked(tmp_path / "store", "http://127.0.0.1:9", them) == texts(them)  # nothing is asked again: nobody is there
         done = [each for each in server.events() if each.event == "done"]
-    with Store(tmp_path / "store") as store:
+    with CallStore(tmp_path / "store") as store:
         assert all(isinstance(store.get(key(request, sample)), Response) for _, request, sample in them)
         assert {row[0] for row in store.rows("SELECT route FROM calls")} == {"batch"}
         paid = sum(cost(PRICE, each.prompt_tokens, each.completion_tokens, batch=True).nano for each in done)
@@ -141,7 +145,7 @@ def test_batches_that_always_fail_end_in_one_line_that_says_why(tmp_path: Path) 
         pytest.raises(InputError, match=r"fail as a whole: the input file could not be .*chat route"),
     ):
         asked(tmp_path / "store", server.url, calls(4))
-    with Store(tmp_path / "store") as store:
+    with CallStore(tmp_path / "store") as store:
         assert store.spent().nano == 0
 
 
@@ -170,7 +174,7 @@ class Killed(BaseException):
     """Stands for a kill -9 between two transactions."""
 
 
-class Mortal(Store):
+class Mortal(CallStore):
     """A store whose process dies at the n-th of its transactions."""
 
     def __init__(self, path: Path, left: int) -> None:
@@ -199,7 +203,7 @@ def test_a_kill_between_any_two_transactions_loses_and_repeats_nothing(tmp_path:
         start = lasting.size()
         with Mortal(path, moment) as store:
             try:
-                list(batch_runner.ask(them, endpoint(lasting.url), store, FREE, LIMITS))
+                list(batch(them, endpoint(lasting.url), store))
                 break
             except Killed:
                 pass
@@ -207,7 +211,7 @@ def test_a_kill_between_any_two_transactions_loses_and_repeats_nothing(tmp_path:
         events = lasting.events(start)
         good = Counter(each.key for each in events if each.event == "done" and not each.fault)
         assert set(good.values()) == {1}, f"killed at transaction {moment}: an answer was made twice"
-        with Store(path) as store:
+        with CallStore(path) as store:
             lost = [tuple(row) for row in store.rows("SELECT reason, nano FROM attempts")]
             paid = sum(row[0] for row in store.rows("SELECT nano FROM calls"))
             dangling = [nano for reason, nano in lost if reason == "open"]
@@ -227,8 +231,8 @@ def test_a_real_kill_while_a_batch_is_in_work(tmp_path: Path) -> None:
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
             while not lines(server):
                 assert process.poll() is None
-            with Store(tmp_path / "store") as store, pytest.raises(InputError, match="another process"):
-                list(batch_runner.ask(calls(1, "other"), endpoint(server.url), store, FREE, LIMITS))
+            with CallStore(tmp_path / "store") as store, pytest.raises(InputError, match="another process"):
+                list(batch(calls(1, "other"), endpoint(server.url), store))
             process.send_signal(signal.SIGKILL)
         assert asked(tmp_path / "store", server.url, calls(20)) == texts(calls(20))
         assert set(lines(server).values()) == {1}
@@ -237,35 +241,37 @@ def test_a_real_kill_while_a_batch_is_in_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.075, 0.4, 2.0])
 def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_path: Path, share: float) -> None:
     them = calls(20)
-    most = sum(worst(PRICE, request, batch=True).nano for _, request, _ in them)
+    most = sum(max_cost(PRICE, body(request, sample), batch=True).nano for _, request, sample in them)
     cap = BudgetLimit(dollars=share * most / 1e9, tokens=None)
     with serving(ECHO, tmp_path / "log") as server:
         with pytest.raises(InputError, match="the budget is used up") if share < 0.4 else nullcontext():
             assert asked(tmp_path / "store", server.url, them, cap) == texts(them)
         done = sum(lines(server).values())
-    with Store(tmp_path / "store") as store:
+    with CallStore(tmp_path / "store") as store:
         assert store.spent().nano <= cap.dollars * 1e9
         assert (done == 20) == (share >= 0.4)
         if done < 20:  # not even one more fits
-            assert store.spent().nano + worst(PRICE, them[0][1], batch=True).nano > cap.dollars * 1e9
+            assert store.spent().nano + max_cost(PRICE, body(*them[0][1:]), batch=True).nano > cap.dollars * 1e9
 
 
-def test_answers_stored_before_the_budget_ended_are_handed_out(tmp_path: Path) -> None:
+def test_what_was_answered_before_the_budget_ended_is_stored(tmp_path: Path) -> None:
     them = calls(20)
-    cap = BudgetLimit(dollars=0.075 * sum(worst(PRICE, request, batch=True).nano for _, request, _ in them) / 1e9, tokens=None)
-    got: list[str] = []
-    with serving(ECHO, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    cap = BudgetLimit(
+        dollars=0.075 * sum(max_cost(PRICE, body(request, sample), batch=True).nano for _, request, sample in them) / 1e9, tokens=None
+    )
+    with serving(ECHO, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         with pytest.raises(InputError):
-            got.extend(name for name, _ in batch_runner.ask(them, endpoint(server.url), store, cap, LIMITS))
-        assert 0 < len(got) == sum(lines(server).values()) < 20
+            list(batch(them, endpoint(server.url), store, cap))
+        stored = sum(store.holds(key(request, sample)) for _, request, sample in them)
+        assert 0 < stored == sum(lines(server).values()) < 20
 
 
 def test_without_a_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("A_KEY", raising=False)
-    with serving(ECHO, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    with serving(ECHO, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         keyed = endpoint(server.url, key_variable="A_KEY", key_page="the key page")
         with pytest.raises(InputError, match=r"A_KEY is not set.*the key page"):
-            list(batch_runner.ask(calls(3), keyed, store, FREE, LIMITS))
+            list(batch(calls(3), keyed, store))
         assert not server.events()
         assert store.spent().nano == 0
 
@@ -275,24 +281,18 @@ def test_the_key_stands_in_no_file_and_no_message(
 ) -> None:
     monkeypatch.setenv("A_KEY", "sesame-open-0123456789")
     script = msgspec.structs.replace(ECHO, key="sesame-open-0123456789", lines=0.5, files=(("poll", ("500", "401")),))
-    with serving(script, tmp_path / "log") as server, Store(tmp_path / "store") as store:
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         keyed = endpoint(server.url, key_variable="A_KEY", key_page="the key page")
         with pytest.raises(InputError) as caught:
-            list(batch_runner.ask(calls(9), keyed, store, FREE, LIMITS))
-        list(batch_runner.ask(calls(9), keyed, store, FREE, LIMITS))
+            list(batch(calls(9), keyed, store))
+        list(batch(calls(9), keyed, store))
         printed = "".join(capfd.readouterr())
         assert "sesame" not in str(caught.value) + printed
         assert all(b"sesame" not in file.read_bytes() for file in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("sample", "seed"), [(0, None), (4, None), (0, 5), (4, 5)])
-def test_a_request_is_rebuilt_from_its_body(sample: int, seed: int | None) -> None:
-    _, request, _ = call("any", sample, seed)
-    assert rebuild(msgspec.json.decode(msgspec.json.encode(body(request, sample))), sample) == request
-
-
 def test_failures_of_the_batch_route_are_failures(tmp_path: Path) -> None:
     script = msgspec.structs.replace(ECHO, lines=1.0, most=99, line_faults=("500",))
-    with serving(script, tmp_path / "log") as server, Store(tmp_path / "store") as store:
-        ((name, answer),) = batch_runner.ask(calls(1), endpoint(server.url), store, FREE, LIMITS)
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
+        ((name, answer),) = batch(calls(1), endpoint(server.url), store)
     assert (name, answer) == ("text 0#0", Failure("status-500", "500 scripted 500"))

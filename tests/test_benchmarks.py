@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import fastparquet
+import msgspec
 import pandas
 import pytest
 import yaml
 
 from distill.answers.answer_format import read_form
+from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
-from distill.core.files import read_records
+from distill.core.files import read_records, write_text
 from distill.records.problem import Problem
 from stages import benchmarks
 from tests.pipeline import ROOT
 
+PATHS = layout("toy")
 REVISION = "6" * 40
 COLUMNS = {"number": "unique_id", "section": "subject", "statement": "problem", "gold": "answer", "marker": ""}
 ROWS: list[dict[str, Any]] = [
@@ -55,6 +58,13 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
     return Path("table.parquet").read_bytes()
 
 
+def _make(sections: dict[str, Any]) -> None:
+    """Run the stage in the current folder."""
+    write_text(PATHS.study_file, yaml.safe_dump(sections))
+    study_file.study.cache_clear()
+    benchmarks.main(PATHS)
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a call that puts a file into a mirror folder, or beside the study, runs the stage on it and returns the benchmark."""
@@ -71,10 +81,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         pins = {"commit": REVISION, "url": "http://127.0.0.1:1", "retries": 0, "timeout": 1.0, "size": len(body)}
         rest = {"hub": {"revision": REVISION}, "file": {}}.get(kind, pins) | ({} if kind == "file" else {"repository": "owner/set"})
         section = every | rest | {"sha256": hashlib.sha256(body).hexdigest()} | keys
-        (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"benchmarks": {"toy": section}, "sample": {"benchmarks": ["toy"], "n": 1}}))
-        study_file.study.cache_clear()
-        benchmarks.main("toy.yaml", "out")
-        return read_records(tmp_path / "out" / "toy.jsonl", Problem)
+        _make({"benchmarks": {"toy": section}, "sample": {"benchmarks": ["toy"], "n": 1}})
+        return read_records(PATHS.benchmarks / "toy.jsonl", Problem)
 
     return call
 
@@ -122,10 +130,8 @@ def test_only_what_is_asked_is_made_and_its_licence_is_said(tmp_path: Path, monk
     sections = yaml.safe_load((ROOT / "studies" / "mini.yaml").read_text(encoding="utf-8"))
     job = yaml.safe_load((ROOT / "studies" / "job.yaml").read_text(encoding="utf-8"))
     both = {"benchmarks": sections["benchmarks"] | job["benchmarks"], "sample": sections["sample"]}
-    Path("toy.yaml").write_text(yaml.safe_dump(both))
-    study_file.study.cache_clear()
-    benchmarks.main("toy.yaml", "out")
-    assert [path.name for path in Path("out").iterdir()] == ["transfer.jsonl"]
+    _make(both)
+    assert [path.name for path in PATHS.benchmarks.iterdir()] == ["transfer.jsonl"]
     assert "transfer: 300 problems; answers: expression; licence: MIT" in capfd.readouterr().out
 
 
@@ -171,7 +177,7 @@ def test_what_is_unfit_is_one_line(kind: str, body: bytes, keys: dict[str, Any],
     with pytest.raises(InputError, match=line) as fault:
         run(kind, "test.jsonl", body, **keys)
     assert "\n" not in str(fault.value)
-    assert not Path("out").exists()
+    assert not PATHS.benchmarks.exists()
 
 
 def test_a_cut_parquet_file_is_one_line(run: Run) -> None:
@@ -182,16 +188,14 @@ def test_a_cut_parquet_file_is_one_line(run: Run) -> None:
 def test_a_benchmark_that_is_asked_and_not_known_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     known = {"toy": {"kind": "competition", "n": 1, "seed": 1, "form": "expression", "licence": "MIT"}}
-    Path("toy.yaml").write_text(yaml.safe_dump({"benchmarks": known, "sample": {"benchmarks": ["toi"]}}))
-    study_file.study.cache_clear()
     with pytest.raises(InputError, match="section 'sample' asks 'toi'; section 'benchmarks' has toy"):
-        benchmarks.main("toy.yaml", "out")
+        _make({"benchmarks": known, "sample": {"benchmarks": ["toi"]}})
 
 
 @pytest.mark.skipif(not os.environ.get("JOB_MIRROR"), reason="JOB_MIRROR names no mirror folder of the authors' files")
 def test_math_500_of_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    benchmarks.main(str(ROOT / "studies" / "job.yaml"), "out")
-    found = read_records(Path("out", "math500.jsonl"), Problem)
+    benchmarks.main(msgspec.structs.replace(layout("job"), study_file=ROOT / "studies" / "job.yaml"))
+    found = read_records(layout("job").benchmarks / "math500.jsonl", Problem)
     assert (len(found), len({p.statement for p in found}), len({p.number for p in found})) == (500, 500, 500)
     assert found[0].number == "test/precalculus/807.json"

@@ -7,21 +7,21 @@ import pytest
 
 from distill.core.errors import InputError
 from distill.llm.budget import Cost
-from distill.llm.call_store import Store
-from distill.llm.request import key
+from distill.llm.call_store import CallStore
+from distill.llm.request import canonical, key
 from tests.llm_client_helpers import FREE, problem
 from tests.test_store import response
 from tools import calls
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[CallStore]:
     """Hold three whole calls, one that was cut, one dropped, one open."""
-    with Store(tmp_path / "calls.sqlite") as opened:
+    with CallStore(tmp_path / "calls.sqlite") as opened:
         for number in range(4):
             attempt = opened.reserve(key(problem(number), 0), Cost(100, 1000), FREE)
             said = response(str(number), "length" if number == 3 else "stop")
-            opened.put(attempt, problem(number), 0, said, Cost(10, 70), 0.2, 1, "chat")
+            opened.put(attempt, canonical(problem(number), 0), said, Cost(10, 70), 0.2, 1, "chat")
         dropped = opened.reserve("dropped", Cost(100, 1000), FREE)
         assert dropped is not None
         opened.lose(dropped, "reset", "3 ×")
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def test_a_list_says_what_was_paid(store: Store) -> None:
+def test_a_list_says_what_was_paid(store: CallStore) -> None:
     text = calls.listed(store)
     assert "counted against the budget: 0.0000 dollars, 240 tokens" in text
     assert [row.split()[:4] for row in text.splitlines() if row.startswith("m-1")] == [
@@ -40,12 +40,14 @@ def test_a_list_says_what_was_paid(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["calls.jsonl", "calls.jsonl.gz"])
-def test_what_is_exported_can_be_imported_elsewhere(store: Store, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_exported_can_be_imported_elsewhere(
+    store: CallStore, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls.main("export", str(store.path), str(tmp_path / name))
     calls.main("import", str(tmp_path / "other.sqlite"), str(tmp_path / name))
     calls.main("import", str(tmp_path / "other.sqlite"), str(tmp_path / name))
     assert [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()] == ["4 calls", "4 new calls", "0 new calls"]
-    with Store(tmp_path / "other.sqlite") as other:
+    with CallStore(tmp_path / "other.sqlite") as other:
         assert list(calls.wrong(other)) == []
         assert other.spent() == Cost(0, 0)  # somebody else paid
         assert [other.get(key(problem(n), 0)) for n in range(4)] == [store.get(key(problem(n), 0)) for n in range(4)]
@@ -64,7 +66,7 @@ def test_what_is_exported_can_be_imported_elsewhere(store: Store, tmp_path: Path
         pytest.param("UPDATE spent SET nano = 1", "the ledger: ", id="ledger"),
     ],
 )
-def test_what_was_changed_is_found(store: Store, change: str, fault: str) -> None:
+def test_what_was_changed_is_found(store: CallStore, change: str, fault: str) -> None:
     assert list(calls.wrong(store)) == []
     store.change(change)
     found = list(calls.wrong(store))
@@ -82,15 +84,15 @@ def test_what_was_changed_is_found(store: Store, change: str, fault: str) -> Non
         pytest.param(["finish", "length"], "1 calls removed", 3, 2, 240, id="finish"),
     ],
 )
-def test_pruning_removes_and_the_ledger_stays(store: Store, words: list[str], said: str, left: int, attempts: int, tokens: int) -> None:
+def test_pruning_removes_and_the_ledger_stays(store: CallStore, words: list[str], said: str, left: int, attempts: int, tokens: int) -> None:
     assert calls.prune(store, *words) == said
     counts = [next(store.rows(f"SELECT count(*) AS n FROM {table}"))["n"] for table in ("calls", "attempts")]
     assert (counts, store.spent().tokens, list(calls.wrong(store))) == ([left, attempts], tokens, [])
 
 
-def test_all_but_some_transcripts_can_be_removed(store: Store, tmp_path: Path) -> None:
+def test_all_but_some_transcripts_can_be_removed(store: CallStore, tmp_path: Path) -> None:
     calls.export(store, tmp_path / "kept.jsonl")
-    store.put(None, problem(9), 0, response("9"), Cost(10, 70), 0.2, 1, "chat")
+    store.put(None, canonical(problem(9), 0), response("9"), Cost(10, 70), 0.2, 1, "chat")
     assert calls.prune(store, "but", str(tmp_path / "kept.jsonl")) == "1 calls removed, 4 kept"
     assert store.get(key(problem(9), 0)) is None
 
@@ -105,6 +107,6 @@ def test_all_but_some_transcripts_can_be_removed(store: Store, tmp_path: Path) -
         pytest.param(["prune", "calls.sqlite", "all"], "'all' is none of", id="prune all"),
     ],
 )
-def test_a_slip_of_the_command_is_one_line(store: Store, tmp_path: Path, words: list[str], fault: str) -> None:
+def test_a_slip_of_the_command_is_one_line(store: CallStore, tmp_path: Path, words: list[str], fault: str) -> None:
     with pytest.raises(InputError, match=fault):
         calls.main(words[0], str(tmp_path / words[1]), *words[2:])

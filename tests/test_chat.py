@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,12 +10,16 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from distill.cli.layout import Paths, layout
 from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
 from distill.llm.budget import BudgetLimit
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
+from distill.llm.client import Client
 from distill.llm.endpoint_config import Endpoint
+from distill.llm.request import Request, Response, parse
+from distill.llm.transcripts import StoredCall, write
 from distill.records.level import ANSWER, LEVELS, Level
 from distill.records.trace import Trace
 from distill.records.verified import Verified
@@ -27,39 +30,21 @@ from tests.chatscript import Script
 from tests.chatserver import Server, serving
 from tests.pipeline import ROOT
 
-
-class Run(NamedTuple):
-    """Where a run's files lie."""
-
-    root: Path
-
-    def path(self, name: str) -> str:
-        return str(self.root / name)
-
-    def solve(self, study: str) -> None:
-        solve.main(
-            study, self.path("problems.jsonl"), self.path("recordings.jsonl"), self.path("traces.jsonl"), self.path("solve.jsonl.gz")
-        )
-
-    def verify(self, study: str) -> None:
-        names = ("problems.jsonl", "reading.jsonl", "traces.jsonl", "verified.jsonl", "teacher.json", "verify.jsonl.gz")
-        verify.main(study, *map(self.path, names))
-
-    def condense(self, study: str) -> None:
-        names = ("problems.jsonl", "verified.jsonl", "recordings.jsonl", "levels.jsonl", "levels.json", "condense.jsonl.gz")
-        condense.main(study, *map(self.path, names))
-
-    def all(self, study: str) -> None:
-        self.solve(study)
-        self.verify(study)
-        self.condense(study)
-
-    def outs(self) -> dict[str, bytes]:
-        names = ("traces.jsonl", "verified.jsonl", "levels.jsonl", "teacher.json", "levels.json", *(f"{r}.jsonl.gz" for r in ROLES))
-        return {name: (self.root / name).read_bytes() for name in names}
+PATHS = layout("new")
+STAGES = {"solve": solve.main, "verify": verify.main, "condense": condense.main}
+ROLES = tuple(STAGES)
+TRANSCRIPTS = {role: PATHS.transcripts / f"{role}.jsonl.gz" for role in ROLES}
 
 
-ROLES = ("solve", "verify", "condense")
+def run(paths: Paths = PATHS) -> None:
+    solve.main(paths)
+    verify.main(paths)
+    condense.main(paths)
+
+
+def outs() -> dict[str, bytes]:
+    data = (PATHS.traces, PATHS.verified, PATHS.levels, PATHS.teacher_metrics, PATHS.levels_metrics)
+    return {str(path): path.read_bytes() for path in (*data, *TRANSCRIPTS.values())}
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +56,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with sixty problems, the current one."""
     monkeypatch.chdir(tmp_path)
-    teachers.problems(tmp_path / "problems.jsonl", 60)
-    return Run(tmp_path)
+    teachers.problems(60)
+    return tmp_path
 
 
-def test_from_problems_to_levels(server: Server, run: Run) -> None:
-    study = teachers.study(run.root, server.url)
-    run.all(study)
-    traces = read_records(run.root / "traces.jsonl", Trace)
+def test_from_problems_to_levels(server: Server, root: Path) -> None:
+    run(teachers.study(root, server.url))
+    traces = read_records(PATHS.traces, Trace)
     assert len(traces) == 60
     assert {trace.teacher for trace in traces} == {"r1-0528"}
     assert not any("Let me see" in trace.text for trace in traces)  # the reasoning is in the transcripts, not in the trace
-    verified = read_records(run.root / "verified.jsonl", Verified)
+    verified = read_records(PATHS.verified, Verified)
     wrong = [row for row in verified if row.verdict == "incorrect"]
     assert 0 < len(wrong) < 20
     assert all(row.answer == "-1" and row.judge == "symbolic" for row in wrong)
-    levels = read_records(run.root / "levels.jsonl", Level)
+    levels = read_records(PATHS.levels, Level)
     by_problem: dict[str, list[Level]] = {}
     for level in levels:
         by_problem.setdefault(level.id, []).append(level)
@@ -102,7 +87,7 @@ def test_from_problems_to_levels(server: Server, run: Run) -> None:
         assert all(level.text.endswith(f"\n{bare.text}") and level.words == len(level.text.split()) for level in made)
         words = [level.words for level in made]
         assert words == sorted(set(words), reverse=True)
-    found = read_json(run.root / "levels.json")
+    found = read_json(PATHS.levels_metrics)
     assert found["r1"]["asked"] == 0
     ended = sum(count for level in LEVELS for key, count in found[level].items() if key.startswith("dropped_"))
     assert ended == sum(len(own) < 7 for own in by_problem.values()) > 0
@@ -110,66 +95,64 @@ def test_from_problems_to_levels(server: Server, run: Run) -> None:
     assert [found[level]["told_gold"] for level in LEVELS] == [0] * 6
 
 
-def test_a_second_run_asks_nothing_and_equals_the_first(server: Server, run: Run) -> None:
-    study = teachers.study(run.root, server.url)
-    run.all(study)
-    before, mark = run.outs(), server.size()
-    run.all(study)
-    assert run.outs() == before
+def test_a_second_run_asks_nothing_and_equals_the_first(server: Server, root: Path) -> None:
+    run(teachers.study(root, server.url))
+    before, mark = outs(), server.size()
+    run()
+    assert outs() == before
     assert not server.asked(mark)
 
 
-def test_transcripts_replay_with_no_key_and_no_call(server: Server, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transcripts_replay_with_no_key_and_no_call(server: Server, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "0123456789")
     keyed = {"here": teachers.ENDPOINT | {"key_variable": "SOME_KEY", "key_page": "some page"}}
-    run.all(teachers.study(run.root, server.url, endpoints=keyed))
-    before, mark = run.outs(), server.size()
-    clone = Run(run.root / "clone")
-    sources = {}
-    for role in ROLES:
-        (clone.root / "given").mkdir(parents=True, exist_ok=True)
-        path = Path(os.path.relpath(run.root / f"{role}.jsonl.gz", clone.root))
-        sources[role] = {"path": str(path), "sha256": hashlib.sha256((run.root / f"{role}.jsonl.gz").read_bytes()).hexdigest()}
-    monkeypatch.chdir(clone.root)
+    run(teachers.study(root, server.url, endpoints=keyed))
+    before, mark = outs(), server.size()
+    clone = root / "clone"
+    (clone / PATHS.problems.parent).mkdir(parents=True)
+    (clone / PATHS.problems).write_bytes(PATHS.problems.read_bytes())
+    sources = {
+        role: {"path": str(Path("..", path)), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for role, path in TRANSCRIPTS.items()
+    }
+    monkeypatch.chdir(clone)
     monkeypatch.delenv("SOME_KEY")
-    (clone.root / "problems.jsonl").write_bytes((run.root / "problems.jsonl").read_bytes())
-    clone.all(teachers.study(clone.root, "http://127.0.0.1:9", endpoints=keyed, transcripts=sources))
-    assert clone.outs() == before
+    run(teachers.study(clone, "http://127.0.0.1:9", endpoints=keyed, transcripts=sources))
+    assert outs() == before
     assert not server.asked(mark)
-    with Store(".work/new/calls.sqlite") as store:
+    with CallStore(".work/new/calls.sqlite") as store:
         assert store.spent().nano == 0
 
 
-def test_faults_on_the_way_change_nothing(server: Server, run: Run, tmp_path: Path) -> None:
-    run.all(teachers.study(run.root, server.url))
-    before = run.outs()
-    (run.root / ".work").rename(run.root / "kept")
+def test_faults_on_the_way_change_nothing(server: Server, root: Path, tmp_path: Path) -> None:
+    run(teachers.study(root, server.url))
+    before = outs()
+    (root / ".work").rename(root / "kept")
     faults = ("429", "500", "reset", "reset-mid", "truncated", "type", "empty")
     script = Script(answers="tests.teachers:flawed", reasoning="reasoning_content", model="r1-0528", rate=0.3, faults=faults)
     with serving(script, tmp_path / "log") as other:
-        run.all(teachers.study(run.root, other.url))
-    after = run.outs()
+        run(teachers.study(root, other.url))
+    after = outs()
     assert {name: data for name, data in after.items() if "gz" not in name} == {n: d for n, d in before.items() if "gz" not in n}
 
 
 @pytest.mark.parametrize("keep", ["text", "reasoning"])
-def test_what_a_trace_holds(keep: str, server: Server, run: Run) -> None:
-    run.solve(teachers.study(run.root, server.url, solve={"keep": keep}))
-    trace = read_records(run.root / "traces.jsonl", Trace)[0]
+def test_what_a_trace_holds(keep: str, server: Server, root: Path) -> None:
+    solve.main(teachers.study(root, server.url, solve={"keep": keep}))
+    trace = read_records(PATHS.traces, Trace)[0]
     assert trace.text.startswith("Let me see.") == (keep == "reasoning")
     assert "**Answer:** " in trace.text
     assert trace.answer
 
 
-def test_a_text_cut_by_its_limit_is_no_trace(server: Server, run: Run) -> None:
+def test_a_text_cut_by_its_limit_is_no_trace(server: Server, root: Path) -> None:
     sampling = teachers.SAMPLING | {"max_tokens": 40}
-    study = teachers.study(run.root, server.url, solve={"sampling": sampling})
-    run.solve(study)
-    run.verify(study)
-    traces = read_records(run.root / "traces.jsonl", Trace)
+    paths = teachers.study(root, server.url, solve={"sampling": sampling})
+    solve.main(paths)
+    verify.main(paths)
+    traces = read_records(PATHS.traces, Trace)
     cut = {trace.id for trace in traces if trace.finish == "length"}
     assert cut
-    assert {row.id for row in read_records(run.root / "verified.jsonl", Verified) if row.verdict == "truncated"} == cut
+    assert {row.id for row in read_records(PATHS.verified, Verified) if row.verdict == "truncated"} == cut
 
 
 class Case(NamedTuple):
@@ -199,21 +182,21 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("case", CHOICES.values(), ids=CHOICES)
-def test_of_several_samples_one_is_used(case: Case, run: Run) -> None:
-    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold=GOLD)
-    write_records(run.root / "problems.jsonl", [problem])
+def test_of_several_samples_one_is_used(case: Case, root: Path) -> None:
+    problem = msgspec.structs.replace(next(files.iterate_records(PATHS.problems, teachers.Problem)), gold=GOLD)
+    write_records(PATHS.problems, [problem])
     rows = [("length" if answer == "cut" else "stop", "" if answer == "cut" else answer) for answer in case.answers]
     write_records(
-        run.root / "traces.jsonl",
+        PATHS.traces,
         [Trace(problem.id, "r1", f"So {answer}.", answer, finish, "", sample) for sample, (finish, answer) in enumerate(rows)],
     )
-    run.verify(teachers.study(run.root, "http://127.0.0.1:9", verify={"choose": case.rule}))
-    found = read_records(run.root / "verified.jsonl", Verified)
+    verify.main(teachers.study(root, "http://127.0.0.1:9", verify={"choose": case.rule}))
+    found = read_records(PATHS.verified, Verified)
     assert [row.sample for row in found] == list(range(len(rows)))
     assert [row.rejected for row in found] == case.rejected
     used = [row.sample for row in found if row.verdict == "correct" and not row.rejected]
     assert used == ([] if case.used is None else [case.used])
-    metric = read_json(run.root / "teacher.json")
+    metric = read_json(PATHS.teacher_metrics)
     assert metric["verified_correct"] == len(used)
     assert metric["samples"]["count"] == len(rows)
     assert metric["model"]["asked"] == 0  # no call: the address does not answer
@@ -244,37 +227,30 @@ SAYS: dict[str, str] = {}
 
 @pytest.mark.parametrize(("gold", "answer", "asks", "says", "verdict", "judge", "counted"), JUDGED.values(), ids=JUDGED)
 def test_symbolic_first_then_the_model(
-    gold: str, answer: str, asks: str, says: str, verdict: str, judge: str, counted: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    gold: str, answer: str, asks: str, says: str, verdict: str, judge: str, counted: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold=gold)
-    write_records(run.root / "problems.jsonl", [problem])
-    write_records(run.root / "traces.jsonl", [Trace(problem.id, "r1", f"So {answer}.", answer, "stop", "")])
+    problem = msgspec.structs.replace(next(files.iterate_records(PATHS.problems, teachers.Problem)), gold=gold)
+    write_records(PATHS.problems, [problem])
+    write_records(PATHS.traces, [Trace(problem.id, "r1", f"So {answer}.", answer, "stop", "")])
     scripted(monkeypatch, [says])
-    run.verify(teachers.study(run.root, "http://127.0.0.1:9", verify={"asks": asks}))
-    (row,) = read_records(run.root / "verified.jsonl", Verified)
+    verify.main(teachers.study(root, "http://127.0.0.1:9", verify={"asks": asks}))
+    (row,) = read_records(PATHS.verified, Verified)
     assert (row.verdict, row.judge) == (verdict, judge)
-    disagreement = read_json(run.root / "teacher.json")["disagreement"]
+    disagreement = read_json(PATHS.teacher_metrics)["disagreement"]
     assert {name for name, count in disagreement.items() if count} == ({counted} if counted else set())
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> list[Any]:
-    """Have the flow answer with these texts in turn, stored as it does; return the requests, as they come."""
-    from distill.llm import dispatcher
-    from distill.llm.budget import Cost
-    from distill.llm.request import parse
+def scripted(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> list[Request]:
+    """Have the client answer with these texts in turn; return the requests, as they come."""
+    sent: list[Request] = []
 
-    asked: list[Any] = []
+    async def call(client: Client, request: Request, sample: int) -> Response:
+        message = {"role": "assistant", "content": texts[len(sent) % len(texts)]}
+        sent.append(request)
+        return parse(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "model": "r1"}))
 
-    def ask(calls: Any, endpoint: Any, store: Store, cap: Any, total: int, label: str) -> Iterator[Any]:
-        for name, request, sample in calls:
-            message = {"role": "assistant", "content": texts[len(asked) % len(texts)]}
-            raw = msgspec.json.encode({"choices": [{"message": message, "finish_reason": "stop"}], "model": "r1"}).decode()
-            asked.append(request)
-            store.put(None, request, sample, parse(raw), Cost(0, 0), 0.0, 1, "chat")
-            yield name, parse(raw)
-
-    monkeypatch.setattr(dispatcher, "ask", ask)
-    return asked
+    monkeypatch.setattr(Client, "call", call)
+    return sent
 
 
 LONG = "One two three four five six seven."
@@ -296,37 +272,37 @@ SHORTENED = {  # name: (answers of the model in turn, levels made beside r1 and 
 
 @pytest.mark.parametrize(("texts", "made", "counts"), SHORTENED.values(), ids=SHORTENED)
 def test_a_level_that_fails_a_check_is_asked_again_then_counted(
-    texts: list[str], made: int, counts: dict[str, int], run: Run, monkeypatch: pytest.MonkeyPatch
+    texts: list[str], made: int, counts: dict[str, int], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold="8")
-    write_records(run.root / "problems.jsonl", [problem])
+    problem = msgspec.structs.replace(next(files.iterate_records(PATHS.problems, teachers.Problem)), gold="8")
+    write_records(PATHS.problems, [problem])
     row = Verified(problem.id, f"{LONG}\nAnswer: 8", "8", "8", "correct", "symbolic")
-    write_records(run.root / "verified.jsonl", [row, msgspec.structs.replace(row, sample=1, rejected="another sample is used")])
+    write_records(PATHS.verified, [row, msgspec.structs.replace(row, sample=1, rejected="another sample is used")])
     scripted(monkeypatch, texts)
-    run.condense(teachers.study(run.root, "http://127.0.0.1:9"))
-    levels = read_records(run.root / "levels.jsonl", Level)
+    condense.main(teachers.study(root, "http://127.0.0.1:9"))
+    levels = read_records(PATHS.levels, Level)
     assert [level.level for level in levels] == [*LEVELS[: made + 1], ANSWER]
     assert levels[0].text == row.text
-    found = read_json(run.root / "levels.json")["r2"]
+    found = read_json(PATHS.levels_metrics)["r2"]
     assert {name: found.get(name) for name in counts} == counts
 
 
-def test_the_distiller_is_told_the_answer_only_where_the_study_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = msgspec.structs.replace(next(files.iterate_records(run.root / "problems.jsonl", teachers.Problem)), gold="4/8")
-    write_records(run.root / "problems.jsonl", [problem])
-    write_records(run.root / "verified.jsonl", [Verified(problem.id, f"{LONG}\nAnswer: 1/2", "1/2", "4/8", "correct", "symbolic")])
+def test_the_distiller_is_told_the_answer_only_where_the_study_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = msgspec.structs.replace(next(files.iterate_records(PATHS.problems, teachers.Problem)), gold="4/8")
+    write_records(PATHS.problems, [problem])
+    write_records(PATHS.verified, [Verified(problem.id, f"{LONG}\nAnswer: 1/2", "1/2", "4/8", "correct", "symbolic")])
     for told, name in ((False, "1.md"), (True, "told-1.md")):
         asked = scripted(monkeypatch, ["a b\nAnswer: 1/2"])
-        run.condense(teachers.study(run.root, "", condense={"told_gold": told, "prompt": f"prompts/condense/{name}"}))
+        condense.main(teachers.study(root, "", condense={"told_gold": told, "prompt": f"prompts/condense/{name}"}))
         assert all(("4/8" in request.messages[-1].content) == told for request in asked)
-        assert read_json(run.root / "levels.json")["r2"]["told_gold"] == told
-        (run.root / ".work" / "new" / "calls.sqlite").unlink()
+        assert read_json(PATHS.levels_metrics)["r2"]["told_gold"] == told
+        (root / ".work" / "new" / "calls.sqlite").unlink()
 
 
-def test_nothing_verified_is_nothing_to_condense(run: Run) -> None:
-    write_records(run.root / "verified.jsonl", [Verified("p-000000", "It is 9.", "9", "8", "incorrect", "symbolic")])
+def test_nothing_verified_is_nothing_to_condense(root: Path) -> None:
+    write_records(PATHS.verified, [Verified("p-000000", "It is 9.", "9", "8", "incorrect", "symbolic")])
     with pytest.raises(InputError, match=r"verified.jsonl: no chain is verified correct, so there is nothing to condense"):
-        run.condense(teachers.study(run.root, "http://127.0.0.1:9"))
+        condense.main(teachers.study(root, "http://127.0.0.1:9"))
 
 
 def spoil(path: str, text: str) -> Any:
@@ -367,80 +343,75 @@ BROKEN: dict[str, tuple[str, dict[str, Any], Any, str]] = {  # name: (stage, cha
 
 
 @pytest.mark.parametrize(("name", "changes", "spoiling", "message"), BROKEN.values(), ids=BROKEN)
-def test_a_fault_of_the_study_is_one_line(name: str, changes: dict[str, Any], spoiling: Any, message: str, run: Run) -> None:
-    write_records(run.root / "traces.jsonl", [])
-    write_records(run.root / "verified.jsonl", [])
-    study = teachers.study(run.root, "http://127.0.0.1:9", **changes)
-    spoiling(run.root)
+def test_a_fault_of_the_study_is_one_line(name: str, changes: dict[str, Any], spoiling: Any, message: str, root: Path) -> None:
+    write_records(PATHS.traces, [])
+    write_records(PATHS.verified, [])
+    paths = teachers.study(root, "http://127.0.0.1:9", **changes)
+    spoiling(root)
     with pytest.raises(InputError, match=message) as fault:
-        getattr(run, name)(study)
+        STAGES[name](paths)
     assert "\n" not in str(fault.value)
 
 
 def test_the_template_for_a_new_study_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     study_file.study.cache_clear()  # of another file with this relative path
-    template = "studies/new.yaml"
+    template = PATHS.study_file
     endpoints = study_file.section(template, "endpoints", dict[str, Endpoint])
     for role, kind, module in (
-        ("solve", solver.Chat, solver),
-        ("verify", verifier.Chat, verifier),
-        ("condense", distiller.Chat, distiller),
+        ("solve", solver.ModelSolver, solver),
+        ("verify", verifier.ModelVerifier, verifier),
+        ("condense", distiller.ModelDistiller, distiller),
     ):
         params = study_file.section(template, role, kind)
         endpoints[params.endpoint].price(params.model)
-        assert module.prompt(params).parts["user"]
+        assert module.load_prompt(params).parts["user"]
     assert study_file.section(template, "budget", BudgetLimit).dollars
-    json.dumps(study_file.study(Path(template)))  # as DVC keeps it
+    json.dumps(study_file.study(template))  # as DVC keeps it
 
 
-def test_no_key_is_said_before_anything_is_spent(server: Server, run: Run) -> None:
+def test_no_key_is_said_before_anything_is_spent(server: Server, root: Path) -> None:
     """The solver's endpoint asks for no key, the verifier's does: the solver already says so."""
     endpoints = {"here": teachers.ENDPOINT, "there": teachers.ENDPOINT | {"key_variable": "OTHER_KEY", "key_page": "https://keys.example"}}
     mark = server.size()
     with pytest.raises(InputError, match=r"^OTHER_KEY is not set.*make a key at https://keys.example.*nothing was spent$"):
-        run.solve(teachers.study(run.root, server.url, endpoints=endpoints))
+        solve.main(teachers.study(root, server.url, endpoints=endpoints))
     assert not server.asked(mark)
 
 
 @pytest.mark.parametrize("teacher", ["symbolic", "recorded"])
-def test_other_teachers_ask_nothing(teacher: str, run: Run) -> None:
-    (run.root / "recordings.jsonl").write_text("")
-    run.solve(teachers.study(run.root, "", endpoints={}, solve={}) if False else plain(run.root, teacher))
-    assert list(files.iterate_records(run.root / "solve.jsonl.gz", Trace)) == []
-    assert not (run.root / ".work").exists()
+def test_other_teachers_ask_nothing(teacher: str, root: Path) -> None:
+    PATHS.recorded_traces.write_text("")
+    paths = teachers.study(root, "")
+    paths.study_file.write_text("".join(f"{role}: {{teacher: {teacher}}}\n" for role in ROLES))
+    study_file.study.cache_clear()
+    solve.main(paths)
+    assert list(files.iterate_records(TRANSCRIPTS["solve"], StoredCall)) == []
+    assert not (root / ".work").exists()
 
 
-def plain(root: Path, teacher: str) -> str:
-    study = root / "plain.yaml"
-    study.write_text("".join(f"{role}: {{teacher: {teacher}}}\n" for role in ROLES))
-    return str(study)
-
-
-def test_calls_without_an_answer_stop_the_stage_unless_allowed(run: Run, tmp_path: Path) -> None:
-    problems = list(files.iterate_records(run.root / "problems.jsonl", teachers.Problem))
+def test_calls_without_an_answer_stop_the_stage_unless_allowed(root: Path, tmp_path: Path) -> None:
+    problems = list(files.iterate_records(PATHS.problems, teachers.Problem))
     plan = [(problems[3].statement, ["400"] * 99)]
     with serving(Script(answers="tests.teachers:answer", plan=plan), tmp_path / "log") as server:
-        with pytest.raises(InputError, match=r"solve: 1 calls stay without an answer \(refused: 1\), allowed are 0; run it again"):
-            run.solve(teachers.study(run.root, server.url))
+        with pytest.raises(InputError, match=r"solve: 1 calls have no response \(refused: 1\), allowed are 0; run it again"):
+            solve.main(teachers.study(root, server.url))
         mark = server.size()
-        run.solve(teachers.study(run.root, server.url, solve={"unanswered": 1}))
+        solve.main(teachers.study(root, server.url, solve={"max_failed_calls": 1}))
         assert server.asked(mark).total() == 1  # the others are stored
-    traces = read_records(run.root / "traces.jsonl", Trace)
+    traces = read_records(PATHS.traces, Trace)
     assert [(trace.id, trace.reason) for trace in traces if trace.finish == "unsolved"] == [(problems[3].id, "no answer of the model")]
 
 
-def test_a_changed_transcript_is_refused(server: Server, run: Run) -> None:
-    run.solve(teachers.study(run.root, server.url))
-    path = run.root / "solve.jsonl.gz"
-    given = {"solve": {"path": "solve.jsonl.gz", "sha256": "0" * 64}}
+def test_a_changed_transcript_is_refused(server: Server, root: Path) -> None:
+    solve.main(teachers.study(root, server.url))
+    path = TRANSCRIPTS["solve"]
+    given = {"solve": {"path": str(path), "sha256": "0" * 64}}
     with pytest.raises(InputError, match=r"solve.jsonl.gz: expected sha256 0{12}, got"):
-        run.solve(teachers.study(run.root, server.url, transcripts=given))
-    from distill.llm.transcripts import Call, write
-
-    calls = list(files.iterate_records(path, Call))
+        solve.main(teachers.study(root, server.url, transcripts=given))
+    calls = list(files.iterate_records(path, StoredCall))
     changed = msgspec.structs.replace(calls[0], request=msgspec.Raw(bytes(calls[0].request).replace(b"0.6", b"0.7")))
     write(path, [changed, *calls[1:]])
     given["solve"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(InputError, match=r"solve.jsonl.gz:1: its key is not the hash of its request"):
-        run.solve(teachers.study(run.root, server.url, transcripts=given))
+        solve.main(teachers.study(root, server.url, transcripts=given))

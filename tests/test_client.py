@@ -81,12 +81,12 @@ def test_a_base_url_may_end_in_v1(server: Server) -> None:
 def test_a_fault_is_named(server: Server, fault: str, reason: str, kind: str, paid: bool) -> None:
     with pytest.raises(RequestError) as caught:
         call(endpoint(server.url, timeout=0.3), f"<{fault}> and seven words are enough")
-    trouble = caught.value
-    assert (trouble.reason, trouble.kind, trouble.paid) == (reason, kind, paid)
-    assert "\n" not in trouble.detail
-    assert trouble.after == (3.0 if fault == "429-after" else 0.0)
-    assert bool(trouble.partial) == (fault in ("reset-mid", "cut", "truncated", "error"))
-    assert (trouble.usage != (None, None)) == (reason == "empty")
+    error = caught.value
+    assert (error.reason, error.kind, error.paid) == (reason, kind, paid)
+    assert "\n" not in error.detail
+    assert error.after == (3.0 if fault == "429-after" else 0.0)
+    assert bool(error.partial) == (fault in ("reset-mid", "cut", "truncated", "error"))
+    assert (error.usage != (None, None)) == (reason == "empty")
 
 
 def test_a_text_cut_at_max_tokens_is_a_response(server: Server) -> None:
@@ -129,8 +129,8 @@ def test_a_key_that_a_server_repeats_is_taken_out(monkeypatch: pytest.MonkeyPatc
     Thread(target=parrot.serve_forever, args=(0.01,), daemon=True).start()
     try:
         found = call(endpoint(f"http://127.0.0.1:{parrot.server_port}{path}", key_variable="SOME_KEY"), "12").raw
-    except RequestError as trouble:
-        found = trouble.detail
+    except RequestError as error:
+        found = error.detail
     parrot.shutdown()
     parrot.server_close()
     assert "Bearer ***" in found

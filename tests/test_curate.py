@@ -7,7 +7,7 @@ import pytest
 
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
-from distill.model.model_io import Student
+from distill.model.chat_tokenizer import ChatTokenizer
 from distill.records.assignment import Assignment
 from distill.records.example import Example, Message
 from distill.records.extracted_item import ExtractedItem
@@ -15,6 +15,7 @@ from distill.records.level import Level
 from distill.records.recorded_trace import RecordedTrace
 from stages import curate
 from tests import tiny_model as toy
+from tests import trees
 
 NUMBERS = range(1, 21)
 
@@ -25,12 +26,12 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Bench:
-    """A toy study's files, to be spoilt by a test, and one call of the stage."""
+    """A toy study's files, to be changed by a test, and one call of the stage."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.reading: list[ExtractedItem] = []
-        self.recordings: list[RecordedTrace] = []
+        self.items: list[ExtractedItem] = []
+        self.traces: list[RecordedTrace] = []
         self.problems = [toy.problem(number) for number in NUMBERS]
         self.levels = [level for problem in self.problems for level in toy.levels(problem)]
         sides = ["train"] * 12 + ["valid"] * 4 + ["heldout"] * 4
@@ -43,15 +44,15 @@ class Bench:
 
     def run(self, arm: str = "r1", **changes: Any) -> Path:
         """Run the stage; return the corpus folder."""
-        files: dict[str, list[Any]] = {
-            "problems": self.problems, "reading": self.reading, "recordings": self.recordings, "levels": self.levels, "split": self.split,
-        }  # fmt: skip
-        for name, records in files.items():
-            write_records(self.folder / f"{name}.jsonl", records)
-        paths = [str(self.folder / f"{name}.jsonl") for name in files]
-        out = self.folder / "corpus" / arm
-        curate.main(toy.study(self.folder, **changes), arm, *paths, str(out))
-        return out
+        paths = trees.below(self.folder, "toy", arm)
+        toy.study(self.folder, **changes)
+        write_records(paths.problems, self.problems)
+        write_records(paths.extracted, self.items)
+        write_records(paths.recorded_traces, self.traces)
+        write_records(paths.levels, self.levels)
+        write_records(paths.split, self.split)
+        curate.main(paths, arm)
+        return paths.corpus
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def two_sides(bench: Bench) -> None:
 
 
 FLAWS = {  # name: (what spoils the study, the message of the clean protocol, the kind that the published one counts)
-    "cluster on two sides": (two_sides, "cluster competition-01 stands in heldout and train", "a duplicate cluster on two sides"),
+    "cluster on two sides": (two_sides, "cluster competition-01 is in heldout and train", "a duplicate cluster on two sides"),
     "no gold": (lambda bench: bench.replace(5, gold=" "), "problem competition-05 in train", "an empty statement or gold"),
     "no statement": (lambda bench: bench.replace(14, statement=""), "problem competition-14 in valid", "an empty statement or gold"),
 }
@@ -108,30 +109,31 @@ def test_clean_refuses_what_published_counts(bench: Bench, spoil: Any, message: 
     spoil(bench)
     with pytest.raises(InputError, match=message):
         bench.run()
-    assert not (bench.folder / "corpus" / "r1").exists()
+    assert not trees.below(bench.folder, "toy", "r1").corpus.exists()
     out = bench.run(arms={"r1": toy.ARM | {"protocol": "published"}})
     assert read_json(out / "counts.json")["flaws"] == {kind: 1}
     assert len(ids(out)) == 12
 
 
-def reading(name: str, *flags: str) -> ExtractedItem:
+def item(name: str, *flags: str) -> ExtractedItem:
     return ExtractedItem(name, "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, name, 0, list(flags))
 
 
 def test_a_placeholder_is_left_out_of_clean_and_counted_in_published(bench: Bench) -> None:
-    bench.reading = [reading("competition-05", "placeholder"), reading("competition-06", "duplicate")]
-    assert "competition-05" not in ids(bench.run("r1"))
-    assert read_json(bench.folder / "corpus" / "r1" / "counts.json")["dropped"] == {"a placeholder": 1}
+    bench.items = [item("competition-05", "placeholder"), item("competition-06", "duplicate")]
+    clean = bench.run("r1")
+    assert "competition-05" not in ids(clean)
+    assert read_json(clean / "counts.json")["dropped"] == {"a placeholder": 1}
     assert read_json(bench.run(arms={"r1": toy.ARM | {"protocol": "published"}}) / "counts.json")["flaws"] == {"a placeholder": 1}
 
 
 def recorded(bench: Bench) -> None:
     """A published corpus of five rows, two of them one question; competition-03 breaks off."""
     bench.replace(4, statement=bench.problems[0].statement)
-    places = [("train", 1, 1), ("train", 0, 2), ("train", 2, 3), ("valid", 0, 4), ("test", 0, 5)]
-    for part, place, number in places:
+    positions = [("train", 1, 1), ("train", 0, 2), ("train", 2, 3), ("valid", 0, 4), ("test", 0, 5)]
+    for part, position, number in positions:
         text = "so 3 + 21 =" if number == 3 else f"add: \\(= {number * 8}\\)."
-        bench.recordings.append(RecordedTrace(f"competition-{number:02d}", "r2", part, place, text))
+        bench.traces.append(RecordedTrace(f"competition-{number:02d}", "r2", part, position, text))
 
 
 def test_a_published_corpus_is_rebuilt_as_it_was(bench: Bench) -> None:
@@ -155,11 +157,11 @@ def test_clean_texts_end_in_the_answer_line_of_r1(bench: Bench) -> None:
 
 
 CORRECTED = {"r1": toy.ARM | {"corrected": True}}
-MEND = {"item": "competition-03", "field": "statement", "from": "sum of 3", "to": "sum of 4", "page": 2, "reason": "the page shows 4"}
+FIX = {"item": "competition-03", "field": "statement", "from": "sum of 3", "to": "sum of 4", "page": 2, "reason": "the page shows 4"}
 
 
-def test_corrections_change_the_question_and_a_changed_answer_bars_the_work(bench: Bench) -> None:
-    fixes = [MEND, MEND | {"item": "competition-04", "field": "gold", "from": "32", "to": "33"}]
+def test_corrections_change_the_question_and_a_changed_answer_excludes_the_work(bench: Bench) -> None:
+    fixes = [FIX, FIX | {"item": "competition-04", "field": "gold", "from": "32", "to": "33"}]
     out = bench.run("r1", arms=CORRECTED, corrections=fixes)
     texts = {example.id: example.messages[0].content for example in read_records(out / "train.jsonl", Example)}
     assert texts["competition-03"] == "Find the sum of 4 and 21."
@@ -170,8 +172,8 @@ def test_corrections_change_the_question_and_a_changed_answer_bars_the_work(benc
 
 
 MISFITS = {  # name: (change of the correction, part of the message)
-    "not there": ({"from": "sum of 9"}, "competition-03: 'sum of 9' stands 0 times in the statement, allowed is once"),
-    "there twice": ({"from": "n"}, "stands 2 times in the statement"),
+    "not there": ({"from": "sum of 9"}, "competition-03: 'sum of 9' occurs 0 times in the statement, allowed is once"),
+    "there twice": ({"from": "n"}, "occurs 2 times in the statement"),
     "nothing": ({"from": ""}, "'' is empty"),
     "no such problem": ({"item": "competition-99"}, "competition-99 is no problem"),
     "no such field": ({"field": "source"}, "Invalid enum value 'source'"),
@@ -181,7 +183,7 @@ MISFITS = {  # name: (change of the correction, part of the message)
 @pytest.mark.parametrize(("change", "message"), MISFITS.values(), ids=MISFITS)
 def test_a_correction_that_does_not_fit(bench: Bench, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        bench.run(arms=CORRECTED, corrections=[MEND | change])
+        bench.run(arms=CORRECTED, corrections=[FIX | change])
 
 
 WRONG = {  # name: (the arm, the message)
@@ -203,7 +205,7 @@ def test_an_empty_corpus_and_a_stale_split(bench: Bench) -> None:
     with pytest.raises(InputError, match=r"0 training and 0 validation examples are left.*'no verified work at every level': 20"):
         bench.run()
     bench.levels, bench.split = levels, bench.split[:-1]
-    with pytest.raises(InputError, match="problem competition-20 stands in only one of the problems and their split"):
+    with pytest.raises(InputError, match="problem competition-20 is in only one of the problems and their split"):
         bench.run()
 
 
@@ -218,13 +220,13 @@ TURNS = {
 def test_text_and_tokens_are_those_of_transformers(student: Path, turns: list[Message]) -> None:
     from transformers import AutoTokenizer
 
-    reference, ours = AutoTokenizer.from_pretrained(student), Student(student)
+    reference, ours = AutoTokenizer.from_pretrained(student), ChatTokenizer(student)
     chat = [{"role": message.role, "content": message.content} for message in turns]
     assert ours.prompt(turns) == reference.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
     answer = {"role": "assistant", "content": "12 + 30 = 42\nAnswer: 42"}
     whole = reference.apply_chat_template([*chat, answer])["input_ids"]
     tokens, prompt = ours.example([*turns, Message("assistant", answer["content"])])
     assert tokens[:prompt] == ours.prompt(turns)
-    assert tokens[-1] in ours.ends
+    assert tokens[-1] in ours.eos_ids
     assert tokens == whole[: len(tokens)]
     assert ours.decode(whole[len(tokens) :]) == "\n"  # what the template writes after the turn is not trained on

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
+from distill.cli.layout import Paths, layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from stages import condense, solve, verify
@@ -25,13 +27,13 @@ ASSUMED = {
 }
 
 
-def planned(root: Path, url: str = "http://127.0.0.1:9", assumed: dict[str, Any] = ASSUMED, **changes: Any) -> str:
-    """Write a study with an estimate section; return its path."""
-    path = teachers.study(root, url, **changes)
-    document = yaml.safe_load((root / path).read_text())
-    (root / path).write_text(yaml.safe_dump(document | {"estimate": assumed}))
+def planned(root: Path, url: str = "http://127.0.0.1:9", assumed: dict[str, Any] = ASSUMED, **changes: Any) -> Paths:
+    """Write a study with an estimate section; return its paths."""
+    paths = teachers.study(root, url, **changes)
+    document = yaml.safe_load(paths.study_file.read_text())
+    paths.study_file.write_text(yaml.safe_dump(document | {"estimate": assumed}))
     study_file.study.cache_clear()
-    return path
+    return paths
 
 
 def table(printed: str) -> dict[str, dict[str, str]]:
@@ -51,8 +53,8 @@ def test_nothing_stored_is_counted_at_what_the_study_assumes(root: Path, capsys:
     study = planned(
         root, solve={"samples": 2}, endpoints={"here": teachers.ENDPOINT | {"base_url": "http://127.0.0.1:9", "key_variable": "NO_KEY"}}
     )
-    teachers.problems(root / "problems.jsonl", 60)
-    estimate.main(study, "problems.jsonl")
+    teachers.problems(60)
+    estimate.main(study)
     printed = capsys.readouterr().out
     rows = table(printed)
     distinct = int(rows["solve"]["calls 1"]) // 2  # problems of one text make one call
@@ -73,18 +75,18 @@ def test_nothing_stored_is_counted_at_what_the_study_assumes(root: Path, capsys:
 
 
 def test_after_a_run_everything_is_stored_and_nothing_is_left_to_pay(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    teachers.problems(root / "problems.jsonl", 40)
+    teachers.problems(40)
     with serving(Script(answers="tests.teachers:answer", reasoning="think"), root / "log") as server:
         study = planned(root, server.url, verify={"asks": "all"})
-        solve.main(study, "problems.jsonl", "", "traces.jsonl", "s.jsonl.gz")
+        solve.main(study)
         capsys.readouterr()
-        estimate.main(study, "problems.jsonl")
+        estimate.main(study)
         half = capsys.readouterr().out
-        verify.main(study, "problems.jsonl", "", "traces.jsonl", "verified.jsonl", "teacher.json", "v.jsonl.gz")
-        condense.main(study, "problems.jsonl", "verified.jsonl", "", "levels.jsonl", "levels.json", "c.jsonl.gz")
+        verify.main(study)
+        condense.main(study)
         asked = server.asked().total()
     capsys.readouterr()
-    estimate.main(study, "problems.jsonl")
+    estimate.main(study)
     whole = capsys.readouterr().out
     rows, before = table(whole), table(half)
     assert {row["calls 1"] for row in rows.values()} == {"0"}
@@ -107,18 +109,18 @@ def test_after_a_run_everything_is_stored_and_nothing_is_left_to_pay(root: Path,
     ids=["a role without tokens", "no characters a token", "a share above 1"],
 )
 def test_a_bad_assumption_is_one_line(root: Path, change: dict[str, Any], says: str) -> None:
-    teachers.problems(root / "problems.jsonl", 2)
+    teachers.problems(2)
     with pytest.raises(InputError, match=says):
-        estimate.main(planned(root, assumed=ASSUMED | change), "problems.jsonl")
+        estimate.main(planned(root, assumed=ASSUMED | change))
 
 
 def test_a_model_without_a_price_is_named(root: Path) -> None:
-    teachers.problems(root / "problems.jsonl", 2)
+    teachers.problems(2)
     with pytest.raises(InputError, match="no price of model 'other'"):
-        estimate.main(planned(root, solve={"model": "other"}), "problems.jsonl")
+        estimate.main(planned(root, solve={"model": "other"}))
 
 
 def test_a_study_that_asks_no_model_costs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     study_file.study.cache_clear()
-    estimate.main(str(teachers.ROOT / "studies/mini.yaml"), "none.jsonl")
+    estimate.main(msgspec.structs.replace(layout("mini"), study_file=teachers.ROOT / "studies/mini.yaml"))
     assert "nothing to pay" in capsys.readouterr().out

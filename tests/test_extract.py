@@ -1,6 +1,5 @@
-"""ExtractedItem PDFs back: golden pages to problems, bad files, bad keys, kept OCR results."""
+"""Typeset PDFs read back: golden pages to problems, bad files, bad keys, kept OCR results."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -14,19 +13,21 @@ from reportlab.pdfgen.canvas import Canvas
 from distill.competition.exam import Exam, Item
 from distill.competition.typeset import typeset
 from distill.core.errors import InputError
-from distill.core.files import read_records
-from distill.extraction import glyph_strips, join_keys, ocr, page_reader, worker_pool
-from distill.extraction.page_reader import How
-from distill.extraction.segment import Booklet, Page, Read, segment
-from distill.extraction.text_layer import Line, Piece
-from distill.extraction.worker_pool import Job, Limits
+from distill.core.files import read_json, read_records, write_text
+from distill.extraction import glyph_strips, join_keys, line_ocr, ocr, page_reader
+from distill.extraction.glyph_strips import Grey
+from distill.extraction.page import Line, Page, Piece
+from distill.extraction.page_jobs import Job
+from distill.extraction.page_reader import Settings
+from distill.extraction.segment import Booklet, NumberedText, segment
+from distill.processes import worker_pool
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.sources import manifest
 from stages import extract
+from tests import trees
 from tests.golden.exams import HERE, SCAN, TEXT
 
-LIMITS = Limits(pages=20, page_seconds=60.0, file_seconds=600.0, memory_gb=1.8)
 STUDY = r"""extract:
   ocr: lines
   ocr_dpi: 200
@@ -38,22 +39,22 @@ STUDY = r"""extract:
 
 
 def _read(path: Path, folder: Path) -> Booklet:
-    how = How(200, 1, folder)
-    return segment([page_reader.page(Job(path, index), how) for index in range(page_reader.count(Job(path, -1), 20))])
+    settings = Settings("lines", 200, 1, folder)
+    return segment([page_reader.read(Job(path, index), settings) for index in range(page_reader.count(Job(path, -1), 20))])
 
 
 def _run(folder: Path, *pdfs: Path) -> tuple[list[Problem], dict[str, int]]:
     """Run the stage in `folder` on copies of PDFs."""
-    raw = folder / "raw"
+    paths = trees.below(folder, "small")
+    raw = paths.raw
     shutil.rmtree(raw, ignore_errors=True)
-    raw.mkdir()
+    raw.mkdir(parents=True)
     for pdf in pdfs:
         shutil.copy(pdf, raw)
     manifest.write(raw, [manifest.entry(raw / pdf.name, 6) for pdf in pdfs])
-    (folder / "small.yaml").write_text(STUDY)
-    outs = [str(folder / name) for name in ("problems.jsonl", "reading.jsonl", "audit.json")]
-    extract.main(str(folder / "small.yaml"), str(raw), *outs)
-    return read_records(folder / "problems.jsonl", Problem), json.loads((folder / "audit.json").read_text())
+    write_text(paths.study_file, STUDY)
+    extract.main(paths)
+    return read_records(paths.problems, Problem), read_json(paths.extract_metrics)
 
 
 def test_a_text_layer_is_recovered_exactly(tmp_path: Path) -> None:
@@ -66,7 +67,6 @@ def test_a_text_layer_is_recovered_exactly(tmp_path: Path) -> None:
 
 
 def test_a_scan_is_read_by_ocr_and_its_pages_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(worker_pool, "cores", lambda: 1)
     printed = tmp_path / "2015-freshman-sophomore.pdf"
     typeset(TEXT, printed)
@@ -99,12 +99,16 @@ def _reads_what_is_kept(folder: Path) -> None:
     assert sorted((folder / ".work/small/extract").iterdir()) == kept
 
 
+def _key(image: Grey, dpi: int) -> str:
+    return ocr.key(line_ocr.recognise, image, dpi, line_ocr.SETTINGS)
+
+
 def test_a_page_is_kept_under_its_pixels_and_settings() -> None:
     white = np.full((20, 20), 255, np.uint8)
     spot = white.copy()
     spot[3, 3] = 0
-    assert ocr._key(white, 200) == ocr._key(white.copy(), 200)
-    assert len({ocr._key(white, 200), ocr._key(spot, 200), ocr._key(white, 150), ocr._key(white[:10], 200)}) == 4
+    assert _key(white, 200) == _key(white.copy(), 200)
+    assert len({_key(white, 200), _key(spot, 200), _key(white, 150), _key(white[:10], 200)}) == 4
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_page_is_kept_under_its_pixels_and_settings() -> None:
     ],
 )
 def test_normalised(read: str, expected: str) -> None:
-    assert ocr.normalised(read) == expected
+    assert line_ocr.normalised(read) == expected
 
 
 def test_an_empty_page_has_no_strips() -> None:
@@ -142,7 +146,7 @@ def _page(*lines: tuple[float, float, str]) -> Page:
     rows: dict[float, list[Piece]] = {}
     for x, y, text in lines:
         rows.setdefault(y, []).append(Piece(x, text))
-    return Page(1, 800.0, "text", tuple(Line(y, tuple(pieces)) for y, pieces in rows.items()))
+    return Page(1, 600.0, 800.0, "text", tuple(Line(y, tuple(pieces)) for y, pieces in rows.items()), ())
 
 
 def _texts(*lines: tuple[float, float, str]) -> list[tuple[str, str]]:
@@ -185,11 +189,11 @@ def test_a_blank_answer_sheet_is_no_key() -> None:
 
 
 def _test(problems: str, answers: dict[str, str], key_pages: int = 1) -> Booklet:
-    return Booklet(tuple(Read(number, "Find it.", 1, "text", (0, 0, 9, 9)) for number in problems), answers, key_pages, Counter())
+    return Booklet(tuple(NumberedText(number, "Find it.", 1, "text", (0, 0, 9, 9)) for number in problems), answers, key_pages, Counter())
 
 
 def _joined(test: Booklet) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    return join_keys.joined({Path("2011-two-person.pdf"): join_keys.Test(2011, "two-person", test)})
+    return join_keys.join({Path("2011-two-person.pdf"): join_keys.Test(2011, "two-person", test)})
 
 
 @pytest.mark.parametrize(
@@ -254,7 +258,7 @@ def test_a_bad_pdf_is_one_line_that_names_it(tmp_path: Path, make: Callable[[Pat
         _run(tmp_path, tmp_path / "bad" / name)
     assert name in str(fault.value)
     assert "\n" not in str(fault.value)
-    assert not (tmp_path / "problems.jsonl").exists()
+    assert not trees.below(tmp_path, "small").problems.exists()
 
 
 def _changed(folder: Path) -> None:
@@ -297,4 +301,4 @@ def test_a_huge_page_is_refused(tmp_path: Path) -> None:
     canvas.rect(0, 0, 10, 10)
     canvas.save()
     with pytest.raises(InputError, match=r"page 1 is 14000 x 14000 points, too large at 200 dpi; lower extract.ocr_dpi"):
-        ocr.read(tmp_path / "2011-two-person.pdf", 0, 200, tmp_path)
+        page_reader.read(Job(tmp_path / "2011-two-person.pdf", 0), Settings("lines", 200, 1, tmp_path))

@@ -11,15 +11,19 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 import yaml
 
+from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
+from distill.core.files import write_text
 from distill.sources import manifest
 from stages import fetch
 from tests.pipeline import ROOT
 
+PATHS = layout("toy")
 REPOSITORY, COMMIT = "owner/repo.name", "7" * 40
 FILES = {
     "Raw PDF Files/2025 All Tests and Answers (1).pdf": b"%PDF " * 400,
@@ -81,10 +85,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     base = {"kind": "download", "url": "http://127.0.0.1:1", "repository": REPOSITORY, "commit": COMMIT, "retries": 2, "timeout": 10.0}
 
     def call(**keys: Any) -> Path:
-        (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"fetch": base | {"files": rows} | keys}))
+        write_text(PATHS.study_file, yaml.safe_dump({"fetch": base | {"files": rows} | keys}))
         study_file.study.cache_clear()
-        fetch.main("toy.yaml", "raw")
-        return tmp_path / "raw"
+        fetch.main(PATHS)
+        return PATHS.raw
 
     return call
 
@@ -107,12 +111,12 @@ def test_a_server_a_mirror_folder_and_a_mirror_address_give_the_same(
     server: Server, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _content(run(url=server.address)) == FILES
-    listed = (Path("raw") / manifest.NAME).read_bytes()
+    listed = (PATHS.raw / manifest.NAME).read_bytes()
     assert server.asked == Counter(FILES.keys())
     for setting in (str(mirror.parents[2]), server.address, server.address + "/"):
         monkeypatch.setenv("JOB_MIRROR", setting)
         assert _content(run()) == FILES
-        assert (Path("raw") / manifest.NAME).read_bytes() == listed
+        assert (PATHS.raw / manifest.NAME).read_bytes() == listed
     assert not Path(".work", "toy", "fetch").exists()
 
 
@@ -151,7 +155,7 @@ def test_what_stays_wrong_is_one_line_and_the_next_run_goes_on(answer: tuple[int
     assert f"{server.address}/{REPOSITORY}/{COMMIT}/{LAST}" in said
     assert "run it again" in said
     assert "\n" not in said
-    assert not Path("raw").exists()
+    assert not PATHS.raw.exists()
     assert server.asked[LAST] == 3
     server.spoil = lambda path, _: None
     assert _content(run(url=server.address)) == FILES
@@ -163,7 +167,7 @@ def test_no_network_and_no_mirror(run: Run) -> None:
         InputError, match=r"^http://127.0.0.1:1/owner/.*Connection refused.*; connect and run it again .* or set JOB_MIRROR to"
     ):
         run()
-    assert sorted(path.name for path in Path().iterdir()) == [".work", "toy.yaml"]
+    assert not list(PATHS.raw.parent.iterdir())
 
 
 def _wrong(folder: Path) -> None:
@@ -174,7 +178,7 @@ def _gone(folder: Path) -> None:
     (folder / LAST).unlink()
 
 
-MIRRORS: dict[str, tuple[Callable[[Path], None], str]] = {
+MIRRORS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a wrong file": (_wrong, r"data/train.jsonl: expected sha256 [0-9a-f]{64} \(9 bytes\), got 15e2b0d3[0-9a-f]{56} \(9 bytes\)"),
     "a missing file": (_gone, r"data/train.jsonl: no such file; complete the mirror"),
     "a folder of something else": (lambda folder: folder.rename(folder.with_name("main")), r"no such folder; JOB_MIRROR must name"),
@@ -183,13 +187,13 @@ MIRRORS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize(("spoil", "line"), MIRRORS.values(), ids=MIRRORS)
 def test_a_mirror_folder_is_checked_as_a_server_is(
-    spoil: Callable[[Path], None], line: str, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    spoil: Callable[[Path], object], line: str, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(mirror)
     monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
     with pytest.raises(InputError, match=line):
         run()
-    assert not Path("raw").exists()
+    assert not PATHS.raw.exists()
 
 
 ROW = {"size": 1, "sha256": "a" * 64}
@@ -213,6 +217,6 @@ def test_a_section_that_asks_for_what_cannot_be(keys: dict[str, Any], line: str,
 @pytest.mark.skipif(not os.environ.get("JOB_MIRROR"), reason="JOB_MIRROR names no mirror folder of the authors' files")
 def test_every_pinned_file_of_the_paper_is_in_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fetch.main(str(ROOT / "studies" / "job.yaml"), "raw")
-    names = [entry.file for entry in manifest.read(Path("raw"))]
+    fetch.main(msgspec.structs.replace(layout("job"), study_file=ROOT / "studies" / "job.yaml"))
+    names = [entry.file for entry in manifest.read(layout("job").raw)]
     assert (len(names), sum(name.endswith(".pdf") for name in names)) == (72, 30)

@@ -17,20 +17,19 @@ import pytest
 
 from bench.teacher import again, spend, stored
 from distill.core.errors import InputError
-from distill.llm import dispatcher
 from distill.llm.budget import BudgetLimit
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from distill.llm.request import Failure, Response
 from tests.chatscript import FAULTS, Script
 from tests.chatserver import ROOT, Server, serving
-from tests.llm_client_helpers import FREE, corpus, endpoint, problem
+from tests.llm_client_helpers import FREE, Named, chat, corpus, endpoint, problem
 
 KEY = "sk-hidden-0123456789"
 FAULTY = Script(latency=0.01, rate=0.4, reasoning="think", hang=1.0)
 PLAIN = Script(answers="echo", latency=0.01)
 
 
-def calls(numbers: Iterable[int]) -> list[dispatcher.Asked]:
+def calls(numbers: Iterable[int]) -> list[Named]:
     return [(str(n), problem(n), 0) for n in numbers]
 
 
@@ -68,7 +67,7 @@ def wait(true: Callable[[], bool], seconds: float = 10.0) -> None:
 def test_faults_change_nothing_and_nothing_stored_is_sent_again(tmp_path: Path) -> None:
     found = []
     for name, script in (("well", Script(reasoning="think")), ("faulty", FAULTY)):
-        with serving(script, tmp_path / name) as server, Store(tmp_path / f"{name}.sqlite") as store:
+        with serving(script, tmp_path / name) as server, CallStore(tmp_path / f"{name}.sqlite") as store:
             found.append(list(corpus(endpoint(server.url, timeout=0.2), store, FREE, 100)))
             assert again(server.events()) == 0
     met = Counter(each.fault for each in server.events() if each.event == "asked" and each.fault)
@@ -77,11 +76,11 @@ def test_faults_change_nothing_and_nothing_stored_is_sent_again(tmp_path: Path) 
 
 
 def test_what_is_stored_is_answered_without_endpoint_or_key(tmp_path: Path) -> None:
-    with Store(tmp_path / "calls.sqlite") as store:
+    with CallStore(tmp_path / "calls.sqlite") as store:
         with serving(PLAIN, tmp_path / "log") as server:
-            first = dict(dispatcher.ask(calls(range(20)), endpoint(server.url), store, FREE))
+            first = dict(chat(calls(range(20)), endpoint(server.url), store, FREE))
         nowhere = endpoint("http://127.0.0.1:9", key_variable="NO_SUCH_KEY")
-        assert dict(dispatcher.ask(calls(range(20)), nowhere, store, FREE)) == first
+        assert dict(chat(calls(range(20)), nowhere, store, FREE)) == first
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -95,7 +94,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
                     time.sleep(draw.uniform(0.1, 0.4))
                     running.kill()
             assert [key for key in server.asked(mark) if key in known] == []
-    with serving(Script(reasoning="think"), tmp_path / "well") as server, Store(tmp_path / "well.sqlite") as store:
+    with serving(Script(reasoning="think"), tmp_path / "well") as server, CallStore(tmp_path / "well.sqlite") as store:
         well = [list(row) for row in corpus(endpoint(server.url), store, FREE, 80)]
     assert [json.loads(line) for line in (tmp_path / "80.jsonl").read_text().splitlines()] == well
     assert set(stored(path).values()) == {1}
@@ -111,33 +110,33 @@ def test_the_cap_is_never_passed_and_well_used(tmp_path: Path, seed: int) -> Non
 
 
 def test_a_used_up_budget_is_one_line(tmp_path: Path) -> None:
-    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
-        with pytest.raises(InputError, match=r"^the budget is used up: .* the cap is None dollars and 1500 tokens; .* raise it .*$"):
-            list(dispatcher.ask(calls(range(90)), endpoint(server.url), store, BudgetLimit(None, 1500)))
+    with serving(PLAIN, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        with pytest.raises(InputError, match=r"^the budget is used up: .* the limit is None dollars and 1500 tokens; .* raise it .*$"):
+            list(chat(calls(range(90)), endpoint(server.url), store, BudgetLimit(None, 1500)))
         assert store.spent().tokens <= 1500
 
 
 def test_an_endpoint_that_is_down_stops_the_run(tmp_path: Path) -> None:
-    with Store(tmp_path / "calls.sqlite") as store:
-        place = endpoint("http://127.0.0.1:9", patience=0.3, attempts=99)
+    with CallStore(tmp_path / "calls.sqlite") as store:
+        place = endpoint("http://127.0.0.1:9", outage_timeout=0.3, attempts=99)
         with pytest.raises(InputError, match=r"^http://127\.0\.0\.1:9 is down: nothing but failures for \d+ s, no connection the last .*$"):
-            list(dispatcher.ask(calls(range(50)), place, store, FREE))
+            list(chat(calls(range(50)), place, store, FREE))
         assert store.spent().nano == 0
 
 
 def test_a_short_outage_is_waited_for(tmp_path: Path) -> None:
     with (
         serving(Script(answers="echo", latency=0.01, down=(20, 60)), tmp_path / "log") as server,
-        Store(tmp_path / "calls.sqlite") as store,
+        CallStore(tmp_path / "calls.sqlite") as store,
     ):
-        answers = dict(dispatcher.ask(calls(range(60)), endpoint(server.url, backoff_most=0.05), store, FREE))
+        answers = dict(chat(calls(range(60)), endpoint(server.url, backoff_most=0.05), store, FREE))
     assert [name for name, answer in answers.items() if isinstance(answer, Failure)] == []
 
 
 def test_a_limited_rate_is_found(tmp_path: Path) -> None:
     script = Script(answers="echo", latency=0.02, capacity=5)
-    with serving(script, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
-        answers = dict(dispatcher.ask(calls(range(120)), endpoint(server.url, attempts=1), store, FREE))
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        answers = dict(chat(calls(range(120)), endpoint(server.url, attempts=1), store, FREE))
         refused = sum(each.event == "asked" and each.fault != "" for each in server.events())
     assert [name for name, answer in answers.items() if isinstance(answer, Failure)] == []  # a 429 is no attempt
     assert refused < 80  # the first 32 at once, and then one now and again
@@ -145,9 +144,9 @@ def test_a_limited_rate_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", ["401", "402", "404"])
 def test_what_no_call_can_mend_stops_the_run(tmp_path: Path, status: str) -> None:
-    with serving(Script(rate=1.0, faults=[status]), tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+    with serving(Script(rate=1.0, faults=[status]), tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
         with pytest.raises(InputError, match=rf"^http.*{status}.*0 answers of this run are stored: run it again to go on$"):
-            list(dispatcher.ask(calls(range(200)), endpoint(server.url), store, FREE))
+            list(chat(calls(range(200)), endpoint(server.url), store, FREE))
         assert sum(server.asked().values()) <= 64
 
 
@@ -163,28 +162,28 @@ def test_what_no_call_can_mend_stops_the_run(tmp_path: Path, status: str) -> Non
 )
 def test_a_failure_says_why(tmp_path: Path, fault: str, times: int, reason: str, response: bool, asked: int) -> None:
     script = Script(reasoning="think", plan=[("Compute 13 ", [fault] * times)])
-    with serving(script, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
-        answers = dict(dispatcher.ask(calls(range(5)), endpoint(server.url, attempts=3), store, FREE))
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        answers = dict(chat(calls(range(5)), endpoint(server.url, attempts=3), store, FREE))
         failed = answers.pop("2")
-        assert all(isinstance(answer, Response) for answer in answers.values())
-        assert isinstance(failed, Failure)
-        assert (failed.reason, failed.response is not None) == (reason, response)
+        assert all(isinstance(answer, Response) and not answer.unusable for answer in answers.values())
+        assert isinstance(failed, Response) == response
+        assert (failed.reason if isinstance(failed, Failure) else failed.unusable) == reason
         assert sum(server.asked().values()) == 4 + asked
-        repeated = dict(dispatcher.ask(calls(range(5)), endpoint(server.url, attempts=1), store, FREE))["2"]
+        repeated = dict(chat(calls(range(5)), endpoint(server.url, attempts=1), store, FREE))["2"]
         assert sum(server.asked().values()) == 4 + asked + (not response)  # what is stored is not sent again, though it failed
         assert not response or repeated == failed
 
 
 def test_equal_requests_are_one_call(tmp_path: Path) -> None:
-    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+    with serving(PLAIN, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
         asked = [(name, problem(n), 0) for n in range(3) for name in ("a", "b")]
-        names = sorted(name for name, _ in dispatcher.ask(asked, endpoint(server.url), store, FREE))
+        names = sorted(name for name, _ in chat(asked, endpoint(server.url), store, FREE))
         assert (names, sum(server.asked().values())) == (["a"] * 3 + ["b"] * 3, 3)
 
 
 def test_a_caller_that_leaves_early_loses_nothing_in_flight(tmp_path: Path) -> None:
-    with serving(Script(answers="echo", latency=0.2), tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
-        next(answers := dispatcher.ask(calls(range(99)), endpoint(server.url, concurrency=8), store, FREE))
+    with serving(Script(answers="echo", latency=0.2), tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        next(answers := chat(calls(range(99)), endpoint(server.url, concurrency=8), store, FREE))
         answers.close()
         assert sum(stored(store.path).values()) == sum(server.asked().values()) < 99
 
@@ -217,28 +216,28 @@ def test_a_second_ctrl_c_quits(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+    with serving(PLAIN, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
         list(store.rows("PRAGMA max_page_count = 20"))
         with pytest.raises(
-            InputError, match=r"^.*calls\.sqlite: database or disk is full; what was stored is whole: mend it and run again$"
+            InputError, match=r"^.*calls\.sqlite: database or disk is full; what was stored is whole: fix the cause and run again$"
         ):
-            list(dispatcher.ask(calls(range(200)), endpoint(server.url), store, FREE))
+            list(chat(calls(range(200)), endpoint(server.url), store, FREE))
         assert 0 < len(stored(store.path)) < 200
 
 
 def test_no_key_is_one_line_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOME_KEY", raising=False)
-    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+    with serving(PLAIN, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
         place = endpoint(server.url, key_variable="SOME_KEY", key_page="https://keys.example.org")
         with pytest.raises(InputError, match=r"^SOME_KEY is not set, .* make a key at https://keys\.example\.org .* nothing was spent$"):
-            list(dispatcher.ask(calls(range(5)), place, store, FREE))
+            list(chat(calls(range(5)), place, store, FREE))
         assert (server.size(), store.spent().tokens) == (0, 0)
 
 
 def test_a_model_without_a_price_is_not_asked(tmp_path: Path) -> None:
-    with serving(PLAIN, tmp_path / "log") as server, Store(tmp_path / "calls.sqlite") as store:
+    with serving(PLAIN, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
         with pytest.raises(InputError, match="no price of model 'm'; priced: n;"):
-            list(dispatcher.ask(calls(range(5)), endpoint(server.url, prices={"n": endpoint("").prices["m"]}), store, FREE))
+            list(chat(calls(range(5)), endpoint(server.url, prices={"n": endpoint("").prices["m"]}), store, FREE))
         assert server.size() == 0
 
 

@@ -9,10 +9,11 @@ import yaml
 
 from distill.core import files, study_file
 from distill.core.errors import InputError
-from distill.core.files import read_json, read_records, write_records
+from distill.core.files import read_json, read_records, write_records, write_text
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from stages import extract, fetch
+from tests import trees
 
 LINES = [
     '{"id": "b-2", "statement": "Find 3 + 4.", "gold": "7", "year": 2020, "section": "first"}',
@@ -26,27 +27,26 @@ def run(root: Path, lines: list[str], **changes: Any) -> list[Problem]:
     (root / "mine.jsonl").write_text("".join(f"{line}\n" for line in lines))
     digest = hashlib.sha256((root / "mine.jsonl").read_bytes()).hexdigest()
     source = {"kind": "given", "path": str(root / "mine.jsonl"), "sha256": digest} | changes
-    study = root / "new.yaml"
-    study.write_text(yaml.safe_dump({"fetch": source, "extract": {"kind": "given", "file": "mine.jsonl"}}))
+    paths = trees.below(root)
+    write_text(paths.study_file, yaml.safe_dump({"fetch": source, "extract": {"kind": "given", "file": "mine.jsonl"}}))
     study_file.study.cache_clear()
-    fetch.main(str(study), str(root / "raw"))
-    outs = [str(root / name) for name in ("problems.jsonl", "reading.jsonl", "extract.json")]
-    extract.main(str(study), str(root / "raw"), *outs)
-    return read_records(root / "problems.jsonl", Problem)
+    fetch.main(paths)
+    extract.main(paths)
+    return read_records(paths.problems, Problem)
 
 
 def test_problems_come_as_they_are_given(tmp_path: Path) -> None:
     first, second = run(tmp_path, LINES)
     assert (first.id, first.statement, first.gold, first.year, first.section) == ("a.1", "Find \\frac{1}{2} + 1.", "3/2", 0, "")
     assert (second.id, second.year, second.section, second.reader, second.source) == ("b-2", 2020, "first", "given", "mine.jsonl")
-    assert [each.id for each in read_records(tmp_path / "reading.jsonl", ExtractedItem)] == ["a.1", "b-2"]
-    assert read_json(tmp_path / "extract.json") == {"dropped_no_answer": 1, "problems": 2}
+    assert [each.id for each in read_records(trees.below(tmp_path).extracted, ExtractedItem)] == ["a.1", "b-2"]
+    assert read_json(trees.below(tmp_path).extract_metrics) == {"dropped_no_answer": 1, "problems": 2}
 
 
 BROKEN = {  # name: (lines, changes of the section, the message)
     "another hash": (LINES, {"sha256": "0" * 64}, r"mine.jsonl: its sha256 is [0-9a-f]{64}, fetch.sha256 is 0{64}; write that one there"),
     "no file": (LINES, {"path": "no.jsonl"}, r"^no.jsonl: no such file, which fetch.path names; write one problem a line"),
-    "an id twice": ([LINES[0], LINES[0]], {}, r"mine.jsonl: id b-2 stands there 2 times"),
+    "an id twice": ([LINES[0], LINES[0]], {}, r"mine.jsonl: id b-2 occurs 2 times"),
     "no id": (['{"statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: not a Given record: .*`id`"),
     "a blank statement": (['{"id": "a", "statement": " ", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.statement`"),
     "a key misspelt": (['{"id": "a", "statement": "a", "gold": "b", "yaer": 1}'], {}, r"mine.jsonl:1: .*unknown field `yaer`"),

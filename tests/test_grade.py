@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from distill.answers import answer_ast, answer_key, verify_pool
+from distill.answers import answer_ast, answer_key
 from distill.answers.answer_format import read_form
 from distill.answers.ast_equality import equal
 from distill.answers.equality import decide
@@ -19,6 +19,7 @@ from distill.answers.verify_pool import compare
 from distill.cli.layout import layout
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.processes import worker_pool
 from distill.records.completion import Completion
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
@@ -85,7 +86,7 @@ def test_math_verify_decides_what_the_grammar_does_not_and_is_killed_over_its_li
 
 
 def test_easy_pairs_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_pool, "_Worker", None)
+    monkeypatch.setattr(worker_pool, "_Worker", None)
     assert compare([("3/4", "4/3"), ("7", "7")], 1.0, 1024, 2) == {("3/4", "4/3"): False, ("7", "7"): True}
 
 
@@ -115,7 +116,7 @@ def run(folder: Path, cells: dict[str, list[Completion]], golds: dict[str, str] 
     with chdir(folder):
         files.write_text(PATHS.study_file, STUDY)
         files.write_text(PATHS.params, "arms: [r1]\nseeds: [1]\n")
-        files.write_records(PATHS.problems, [problem(name, gold) for name, gold in golds.items()])
+        files.write_records(PATHS.benchmarks / "competition.jsonl", [problem(name, gold) for name, gold in golds.items()])
         files.write_records(PATHS.extracted, [])
         for name, completions in cells.items():
             files.write_records(PATHS.completions / f"{name}.jsonl.gz", completions)

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import yaml
 
+from distill.cli import command
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records
@@ -22,7 +23,7 @@ from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.example import Example
 from distill.records.problem import Problem
-from stages import sample
+from distill.sampling import batch_decoder
 from tests import tiny_model as toy
 from tests import upstream_fixture
 from tests.pipeline import ROOT, Cell, cells
@@ -80,7 +81,8 @@ def study(mirror: Path) -> dict[str, Any]:
 
 def run(cell: Cell) -> None:
     words = shlex.split(cell.cmd)
-    importlib.import_module(cell.module).main(*words[words.index("-m") + 2 :])
+    main = importlib.import_module(cell.module).main
+    main(*command.arguments(main, cell.stage, words[words.index("-m") + 2 :]))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("JOB_MIRROR", str(mirror))
-        patch.setattr(sample, "workers", lambda: 1)
+        patch.setattr(batch_decoder, "workers", lambda: 1)
         study_file.study.cache_clear()
         for cell in cells(root):
             run(cell)
@@ -151,7 +153,7 @@ def _arms(rule: dict[str, Any]) -> set[str]:
 
 def test_the_student_stays_in_four_bits_and_float32_is_one_switch(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(weights(tree / "models/job/student", False)[0].layers[0].mlp.up_proj, nn.QuantizedLinear)
-    assert read_json(tree / f"models/job/r1-{SEED}/manifest.json")["train"]["float32"] is False
+    assert read_json(tree / f"models/job/adapters/r1-{SEED}/manifest.json")["train"]["float32"] is False
     wide = Path(shutil.copytree(tree, tmp_path / "wide", symlinks=True))
     sections = yaml.safe_load((wide / "studies" / "job.yaml").read_text())
     for name in ("train", "sample"):
@@ -165,10 +167,10 @@ def test_the_student_stays_in_four_bits_and_float32_is_one_switch(tree: Path, tm
     run(by_name[f"train@job-r1-{SEED}"])
     run(by_name[f"sample@job-r1-{SEED}"])
     study_file.study.cache_clear()
-    losses = [_losses(root / f"plots/job/train/r1-{SEED}.csv") for root in (tree, wide)]
+    losses = [_losses(root / f"models/job/adapters/r1-{SEED}/curve.csv") for root in (tree, wide)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     for root, float32, kind in ((tree, False, nn.QuantizedLinear), (wide, True, nn.Linear)):
-        model, _ = adapted(root / "models/job/student", root / f"models/job/r1-{SEED}", float32, fuse=False)
+        model, _ = adapted(root / "models/job/student", root / f"models/job/adapters/r1-{SEED}", float32, fuse=False)
         assert type(model.layers[0].mlp.up_proj.linear) is kind
     assert len(read_records(wide / f"data/job/completions/r1-{SEED}.jsonl.gz", Completion)) > 4
 

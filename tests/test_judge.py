@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from distill.answers.equality import decide
+from distill.cli.layout import layout
 from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.judging import probes
 from distill.judging.judge_metrics import figures, kappa
-from distill.judging.judgement import Judged, decision, resolve
+from distill.judging.judgement import Judgement, decision, resolve
 from distill.llm import prompts
-from distill.llm.transcripts import Call
+from distill.llm.transcripts import StoredCall
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
 from distill.report import judge_section
@@ -27,6 +28,7 @@ from tests.chatserver import serving
 from tests.judging import fenced
 from tests.pipeline import ROOT
 
+PATHS = layout("new")
 PASSING = ("429", "500", "reset", "reset-mid", "truncated")  # faults that are over when the call is made again
 
 REPLIES = {
@@ -129,7 +131,7 @@ def test_agreement_is_drawn_from_what_the_grader_decided() -> None:
 
 
 def told() -> prompts.Prompt:
-    return prompts.load(str(Path("prompts", "judge", "1.md")), "judge", {"problem", "gold", "answer", "fence"})
+    return prompts.load("prompts/judge/1.md", "judge", {"problem", "gold", "answer", "fence"})
 
 
 HOSTILE = {
@@ -158,8 +160,8 @@ def test_no_text_holds_the_code_of_its_own_marks(text: str) -> None:
     assert values["fence"] not in values["answer"] + values["problem"] + values["gold"]
 
 
-def judged(part: str, grader: str, decided: str, kind: str = "", reason: str = "", name: str = "p0", answer: str = "a dozen") -> Judged:
-    return Judged(part, kind, "competition", name, "12", answer, grader, decided, reason, "judge", "", "")
+def judged(part: str, grader: str, decided: str, kind: str = "", reason: str = "", name: str = "p0", answer: str = "a dozen") -> Judgement:
+    return Judgement(part, kind, "competition", name, "12", answer, grader, decided, reason, "judge", "", "")
 
 
 SETTLED = {
@@ -177,7 +179,7 @@ SETTLED = {
 
 
 @pytest.mark.parametrize(("rows", "expected"), SETTLED.values(), ids=SETTLED)
-def test_only_what_the_grader_left_open_is_settled(rows: list[Judged], expected: list[str]) -> None:
+def test_only_what_the_grader_left_open_is_settled(rows: list[Judgement], expected: list[str]) -> None:
     found = resolve(VERDICTS, rows)
     assert [row.outcome for row in found[:2]] == expected
     assert [row.outcome for row in found[2:]] == [row.outcome for row in VERDICTS[2:]]
@@ -223,11 +225,11 @@ def test_nothing_asked_gives_no_rate() -> None:
 
 
 STUDY = {
-    "judge": {"kind": "none"},
+    "llm_judge": {"kind": "none"},
     "endpoints": {
         "local": {
             "base_url": "", "key_variable": "", "key_page": "", "concurrency": 8, "connect": 5.0, "timeout": 5.0, "deadline": 20.0,
-            "attempts": 3, "backoff": 0.01, "backoff_most": 0.05, "patience": 5.0,
+            "attempts": 3, "backoff": 0.01, "backoff_most": 0.05, "outage_timeout": 5.0,
             "prices": {"gullible": {"prompt": 1.0, "completion": 1.0, "batch": 0.5, "dated": "2026-01-01"}},
         }
     },
@@ -235,7 +237,7 @@ STUDY = {
     "transcripts": {},
 }  # fmt: skip
 CHAT = {
-    "kind": "chat", "endpoint": "local", "model": "gullible", "prompt": "prompts/judge/1.md", "unanswered": 0, "batch": None,
+    "kind": "chat", "endpoint": "local", "model": "gullible", "prompt": "prompts/judge/1.md", "max_failed_calls": 0, "batch": None,
     "sampling": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 200, "seed": None, "other": {}},
     "counts": True, "max_chars": 40, "agreement": 3, "probes": 8, "seed": 3, "confidence": 0.95,
 }  # fmt: skip
@@ -245,28 +247,27 @@ CHAT = {
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of graded answers in the current folder, with the prompts of the tree."""
     shutil.copytree(ROOT / "prompts" / "judge", tmp_path / "prompts" / "judge")
-    files.write_records(tmp_path / "problems.jsonl", PROBLEMS)
-    files.write_records(tmp_path / "verdicts.jsonl.gz", VERDICTS)
-    files.write_records(tmp_path / "reading.jsonl", [])
-    (tmp_path / "benchmarks").mkdir()
     monkeypatch.chdir(tmp_path)
+    files.write_records(PATHS.benchmarks / "competition.jsonl", PROBLEMS)
+    files.write_records(PATHS.verdicts, VERDICTS)
+    files.write_records(PATHS.extracted, [])
+    PATHS.study_file.parent.mkdir()
     return tmp_path
 
 
-def run(study: Path, **sections: object) -> tuple[dict[str, Any], list[Judged], list[str]]:
+def run(study: Path, **sections: object) -> tuple[dict[str, Any], list[Judgement], list[str]]:
     """Run the stage; return its metric, its decisions and the outcomes that count."""
     study_file.study.cache_clear()
-    (study / "s.yaml").write_text(json.dumps(STUDY | sections))
-    outs = ["judged.jsonl", "resolved.jsonl.gz", "calls.jsonl.gz", "judge.json"]
-    llm_judge.main("s.yaml", "verdicts.jsonl.gz", "problems.jsonl", "reading.jsonl", "benchmarks", *outs)
-    counted = files.read_records(study / "resolved.jsonl.gz", Verdict)
-    return files.read_json(study / "judge.json"), files.read_records(study / "judged.jsonl", Judged), [row.outcome for row in counted]
+    PATHS.study_file.write_text(json.dumps(STUDY | sections))
+    llm_judge.main(PATHS)
+    counted = files.read_records(PATHS.resolved, Verdict)
+    return files.read_json(PATHS.judge_metrics), files.read_records(PATHS.judgements, Judgement), [row.outcome for row in counted]
 
 
 def test_without_a_judge_nothing_is_asked_and_the_graders_verdicts_count(study: Path) -> None:
     found, rows, _ = run(study, endpoints={})
     assert (found, rows) == ({"judge": "none", "ungradable": 4}, [])
-    assert (study / "resolved.jsonl.gz").read_bytes() == (study / "verdicts.jsonl.gz").read_bytes()
+    assert PATHS.resolved.read_bytes() == PATHS.verdicts.read_bytes()
     assert not (study / ".work").exists()
 
 
@@ -280,14 +281,14 @@ def test_a_model_is_asked_once_and_its_decisions_count_where_the_study_says_so(s
     with serving(
         Script(answers="tests.judging:gullible", model="gullible-1", reasoning=reasoning, rate=0.3, faults=PASSING), study / "log"
     ) as server:
-        found, rows, outcomes = run(study, judge=CHAT, endpoints=endpoint(server.url))
+        found, rows, outcomes = run(study, llm_judge=CHAT, endpoints=endpoint(server.url))
         answered = server.size()
-        stored = {path.name: path.read_bytes() for path in study.glob("*json*")}
-        again = run(study, judge=CHAT | {"counts": False}, endpoints=endpoint(server.url))
+        stored = {path: path.read_bytes() for path in study.rglob("*json*")}
+        again = run(study, llm_judge=CHAT | {"counts": False}, endpoints=endpoint(server.url))
         assert not server.asked(answered)
     assert outcomes == ["correct", "correct", *(verdict.outcome for verdict in VERDICTS[2:])]
     assert again[2] == [verdict.outcome for verdict in VERDICTS]
-    assert {path.name for path in study.glob("*json*") if path.read_bytes() != stored[path.name]} == {"judge.json", "resolved.jsonl.gz"}
+    assert {path.name for path, data in stored.items() if path.read_bytes() != data} == {"llm_judge.json", "resolved.jsonl.gz"}
     assert (found["ungradable"], found["settled"], found["left_out"], found["asked"]) == (4, 2, 2, 1)
     assert (again[0]["ungradable"], again[0]["settled"]) == (4, 0)
     assert found["undecided"] == {}
@@ -298,25 +299,25 @@ def test_a_model_is_asked_once_and_its_decisions_count_where_the_study_says_so(s
     assert found["cost"]["dollars"] == pytest.approx((found["cost"]["prompt_tokens"] + found["cost"]["completion_tokens"]) / 1e6)
     (settled,) = (row for row in rows if row.part == "ungradable")
     assert (settled.judge, settled.reply, settled.decision) == ("gullible-1", "They say the same.\nCORRECT", "correct")
-    calls = files.read_records(study / "calls.jsonl.gz", Call)
+    calls = files.read_records(PATHS.transcripts / "llm_judge.jsonl.gz", StoredCall)
     assert {row.key for row in rows} == {call.key for call in calls}
 
 
 def test_an_answer_that_is_cut_off_decides_nothing(study: Path) -> None:
     short = CHAT | {"sampling": CHAT["sampling"] | {"max_tokens": 2}, "probes": 0, "agreement": 0}  # type: ignore[operator]
     with serving(Script(answers="tests.judging:gullible"), study / "log") as server:
-        found, rows, outcomes = run(study, judge=short, endpoints=endpoint(server.url))
+        found, rows, outcomes = run(study, llm_judge=short, endpoints=endpoint(server.url))
     assert [(row.decision, row.reason, row.judge) for row in rows] == [("undecided", "length", "gullible")]
     assert (found["settled"], outcomes) == (0, [verdict.outcome for verdict in VERDICTS])
 
 
 FAULTS = {
-    "another kind": ({"judge": {"kind": "model"}}, "section 'judge': kind is 'model'; allowed: none, chat"),
-    "a key too much": ({"judge": {"kind": "none", "counts": True}}, "section 'judge': .*`counts`"),
-    "a key too few": ({"judge": {"kind": "chat"}}, "section 'judge': .*missing required field"),
-    "an unknown endpoint": ({"judge": CHAT | {"endpoint": "x"}}, "no endpoint 'x'"),
-    "no key": ({"judge": CHAT, "endpoints": endpoint("http://127.0.0.1:9", key_variable="NO_SUCH_KEY")}, "NO_SUCH_KEY is not set"),
-    "another role's prompt": ({"judge": CHAT | {"prompt": "prompts/verify/1.md"}}, "lies in prompts/judge/"),
+    "another kind": ({"llm_judge": {"kind": "model"}}, "section 'llm_judge': kind is 'model'; allowed: none, chat"),
+    "a key too much": ({"llm_judge": {"kind": "none", "counts": True}}, "section 'llm_judge': .*`counts`"),
+    "a key too few": ({"llm_judge": {"kind": "chat"}}, "section 'llm_judge': .*missing required field"),
+    "an unknown endpoint": ({"llm_judge": CHAT | {"endpoint": "x"}}, "no endpoint 'x'"),
+    "no key": ({"llm_judge": CHAT, "endpoints": endpoint("http://127.0.0.1:9", key_variable="NO_SUCH_KEY")}, "NO_SUCH_KEY is not set"),
+    "another role's prompt": ({"llm_judge": CHAT | {"prompt": "prompts/verify/1.md"}}, "lies in prompts/judge/"),
 }  # fmt: skip
 
 
@@ -325,4 +326,4 @@ def test_a_fault_is_one_line_and_leaves_no_output(sections: dict[str, object], m
     with pytest.raises(InputError, match=message) as raised:
         run(study, **sections)
     assert "\n" not in str(raised.value)
-    assert not (study / "judge.json").exists()
+    assert not PATHS.judge_metrics.exists()

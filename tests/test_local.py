@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from distill.cli.layout import layout
 from distill.core import files
 from distill.core.files import read_json, read_records
 from distill.records.level import ANSWER, LEVELS, Level
@@ -21,6 +22,7 @@ from stages import condense, solve, verify
 from tests import markov_model, teachers
 from tests.pipeline import ROOT
 
+PATHS = layout("new")
 STUDENT = ROOT / "models" / "mini" / "student"
 COUNT = 50
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -57,16 +59,16 @@ def local(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_fifty_problems_end_to_end(local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    problems = teachers.problems(Path("problems.jsonl"), COUNT)
+    problems = teachers.problems(COUNT)
     if local.golds:
         asked = zip(problems, local.golds, strict=True)
-        files.write_records(Path("problems.jsonl"), [msgspec.structs.replace(problem, gold=gold) for problem, gold in asked])
+        files.write_records(PATHS.problems, [msgspec.structs.replace(problem, gold=gold) for problem, gold in asked])
     study = teachers.study(tmp_path, local.url, **roles(local))
     for role, text in PROMPTS.items():
         Path("prompts", role, "1.md").write_text(text)
-    solve.main(study, "problems.jsonl", "recordings.jsonl", "traces.jsonl", "solve.jsonl.gz")
-    verify.main(study, "problems.jsonl", "reading.jsonl", "traces.jsonl", "verified.jsonl", "teacher.json", "verify.jsonl.gz")
-    condense.main(study, "problems.jsonl", "verified.jsonl", "recordings.jsonl", "levels.jsonl", "levels.json", "condense.jsonl.gz")
+    solve.main(study)
+    verify.main(study)
+    condense.main(study)
     every_problem_is_accounted_for(local)
 
 
@@ -85,21 +87,21 @@ def roles(local: Local) -> dict[str, Any]:
 
 
 def every_problem_is_accounted_for(local: Local) -> None:
-    traces = read_records(Path("traces.jsonl"), Trace)
+    traces = read_records(PATHS.traces, Trace)
     assert len(traces) == COUNT
     assert {trace.teacher for trace in traces} == {"default_model"}
     assert {trace.finish for trace in traces} <= {"stop", "length"}
-    verified = read_records(Path("verified.jsonl"), Verified)
+    verified = read_records(PATHS.verified, Verified)
     verdicts = Counter(row.verdict for row in verified)
-    found = read_json(Path("teacher.json"))
+    found = read_json(PATHS.teacher_metrics)
     assert found["verdicts"] == dict(verdicts)
     assert verdicts.total() == COUNT
     assert verdicts["correct"] > 5
     answered = sum(1 for trace in traces if trace.finish == "stop" and trace.answer)
     assert found["model"]["asked"] == answered == sum(row.model != "" for row in verified)
-    levels = read_records(Path("levels.jsonl"), Level)
+    levels = read_records(PATHS.levels, Level)
     made = Counter(level.level for level in levels)
-    counted = read_json(Path("levels.json"))
+    counted = read_json(PATHS.levels_metrics)
     assert made["r1"] == made[ANSWER] == verdicts["correct"]
     for above, level in pairwise(LEVELS):
         lost = sum(count for name, count in counted[level].items() if name.startswith("dropped_"))

@@ -1,14 +1,15 @@
 """The real exams, where a mirror folder holds them (about ten minutes where no page is kept): what was found, and which keys agree."""
 
-import json
 import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from distill.core.files import read_json
 from distill.sources import manifest
 from stages import extract
+from tests import trees
 from tests.pipeline import ROOT
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
@@ -27,13 +28,13 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     raw.mkdir()
     for name in ("Raw PDF Files", "datafile"):
         (raw / name).symlink_to(Path(MIRROR, COMMIT, name).resolve(), target_is_directory=True)
-    paths = sorted(path for name in ("Raw PDF Files", "datafile") for path in (raw / name).iterdir())
-    manifest.write(raw, [msgspec.structs.replace(manifest.entry(path), file=path.relative_to(raw).as_posix()) for path in paths])
-    outs = [str(raw.parent / name) for name in ("problems.jsonl", "reading.jsonl", "extract.json")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        extract.main("studies/job.yaml", str(raw), *outs)
-    found: dict[str, int] = json.loads(Path(outs[2]).read_text())
+    listed = sorted(path for name in ("Raw PDF Files", "datafile") for path in (raw / name).iterdir())
+    manifest.write(raw, [msgspec.structs.replace(manifest.entry(path), file=path.relative_to(raw).as_posix()) for path in listed])
+    paths = msgspec.structs.replace(
+        trees.below(raw.parent, "job"), study_file=ROOT / "studies" / "job.yaml", raw=raw, work=ROOT / ".work" / "job"
+    )
+    extract.main(paths)
+    found: dict[str, int] = read_json(paths.extract_metrics)
     return found
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -16,11 +17,12 @@ from distill.records.extracted_item import ExtractedItem
 from distill.records.level import LEVELS
 from distill.records.problem import CODES, Problem
 from stages import condense, curate, import_traces, solve, split, verify
+from tests import trees
 from tests.pipeline import ROOT
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
-STUDY = str(ROOT / "studies" / "job.yaml")
-SETTINGS: dict[str, Any] = yaml.safe_load(Path(STUDY).read_text(encoding="utf-8"))
+STUDY = ROOT / "studies" / "job.yaml"
+SETTINGS: dict[str, Any] = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
 SIZES = {"r1": (510, 60, 30)} | dict.fromkeys(LEVELS[1:], (536, 67, 68))
 CLEAN = ("r1", "r2", "r3", "r4", "r5", "r6", "answer", "r1-n100")
 
@@ -38,7 +40,7 @@ def transcribed() -> list[Problem]:
     found = []
     for path in sorted((raw() / "datafile").glob("*.json")):
         for name, entries in json.loads(path.read_text(encoding="utf-8")).items():
-            section = SETTINGS["recall"]["sections"][name]
+            section = SETTINGS["import_traces"]["sections"][name]
             for key, entry in entries.items():
                 number = key.removeprefix("question_")
                 ident = f"{path.stem}-{CODES[section]}-{number if number.startswith('T') else number.zfill(2)}"
@@ -51,32 +53,28 @@ def transcribed() -> list[Problem]:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every corpus of the study, from the mirror."""
     folder = tmp_path_factory.mktemp("job")
-    path = {name: str(folder / f"{name}.jsonl") for name in ("problems", "reading", "recordings", "traces", "verified", "levels", "split")}
+    paths = msgspec.structs.replace(trees.below(folder, "job"), study_file=STUDY, raw=raw())
     problems = transcribed()
     flags = {problem.id: ["placeholder"] if "not visible" in problem.statement else [] for problem in problems}
-    write_records(Path(path["problems"]), problems)
+    write_records(paths.problems, problems)
     nowhere = (0.0, 0.0, 0.0, 0.0)
     write_records(
-        Path(path["reading"]), [ExtractedItem(name, "", 0, nowhere, "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
+        paths.extracted, [ExtractedItem(name, "", 0, nowhere, "", "", 0.0, [], None, name, 0, own) for name, own in flags.items()]
     )
-    import_traces.main(STUDY, str(raw()), path["problems"], path["recordings"])
-    left = str(folder / "transcripts.jsonl.gz")
-    solve.main(STUDY, path["problems"], path["recordings"], path["traces"], left)
-    verify.main(STUDY, path["problems"], path["reading"], path["traces"], path["verified"], str(folder / "teacher.json"), left)
-    given = [path[name] for name in ("problems", "verified", "recordings", "levels")]
-    condense.main(STUDY, *given, str(folder / "levels.json"), left)
-    split.main(STUDY, path["problems"], path["reading"], path["split"])
+    for stage in (import_traces, solve, verify, condense, split):
+        stage.main(paths)
     for arm in (*CLEAN, *(f"published-{level}" for level in LEVELS)):
-        words = [path[name] for name in ("problems", "reading", "recordings", "levels", "split")]
-        curate.main(STUDY, arm, *words, str(folder / "corpus" / arm))
-    return folder
+        curate.main(msgspec.structs.replace(paths, corpus=paths.corpora / arm), arm)
+    return paths.split.parent
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_published_corpus_equals_the_authors_record_for_record(built: Path, level: str) -> None:
     sizes = []
     for part in ("train", "valid", "test"):
-        theirs = [json.loads(line) for line in (raw() / SETTINGS["recall"]["corpora"][level] / f"{part}.jsonl").read_text().splitlines()]
+        theirs = [
+            json.loads(line) for line in (raw() / SETTINGS["import_traces"]["corpora"][level] / f"{part}.jsonl").read_text().splitlines()
+        ]
         ours = [json.loads(line) for line in (built / "corpus" / f"published-{level}" / f"{part}.jsonl").read_text().splitlines()]
         assert [set(row) for row in theirs] == [{"messages"}] * len(theirs)
         assert [row["messages"] for row in ours] == [row["messages"] for row in theirs]
@@ -108,8 +106,8 @@ def test_clean_arms_train_on_the_same_problems_and_end_alike(built: Path) -> Non
             assert one.messages[-1].content.rpartition("\n")[2] == other.messages[-1].content.rpartition("\n")[2]
     assert [row.id for row in corpora["r1-n100"]["train"]] == [row.id for row in first["train"]][:100]
     assert len(first["train"]) >= 290
-    home = {place.id: place.cluster for place in read_records(built / "split.jsonl", Assignment)}
-    train, unseen = ({home[row.id] for part in parts for row in first[part]} for parts in (["train"], ["valid", "test"]))
+    cluster_of = {each.id: each.cluster for each in read_records(built / "split.jsonl", Assignment)}
+    train, unseen = ({cluster_of[row.id] for part in parts for row in first[part]} for parts in (["train"], ["valid", "test"]))
     assert train.isdisjoint(unseen)
 
 

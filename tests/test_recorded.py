@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
+from distill.cli.layout import Paths
+from distill.core import study_file
 from distill.core.errors import InputError
-from distill.core.files import read_json, read_records, write_records
+from distill.core.files import read_json, read_records, write_records, write_text
 from distill.records.extracted_item import ExtractedItem
 from distill.records.level import Level
 from distill.records.recorded_trace import RecordedTrace, breaks_off
@@ -19,6 +22,7 @@ from distill.records.verified import Verified
 from distill.teacher.chain_verdict import judge, mentions
 from stages import condense, import_traces, solve, verify
 from tests import tiny_model as toy
+from tests import trees
 
 CONCLUDED = {  # name: (text, gold, verdict); the ways in which recorded chains end
     "an answer line": ("3 + 4 = 7\nAnswer: 7", "7", "correct"),
@@ -64,7 +68,7 @@ def test_hostile_text_costs_little() -> None:
 
 
 SECTIONS = {"first_test": "freshman-sophomore", "second_test": "two-person"}
-RECALL = {
+CHAINS = {
     "kind": "chains", "table": "chains.csv", "sections": SECTIONS, "columns": {"r2": "long", "r3": "short"},
     "corpora": {"r1": "best", "r2": "two", "r3": "three"}, "seeds": {"r1": 42},
 }  # fmt: skip
@@ -83,19 +87,20 @@ class Published:
              "long": f"add: {problem.number}, so it is {problem.gold}.", "short": f"it is {problem.gold}."}
             for problem in self.problems
         ]  # fmt: skip
-        solved = [place for place in range(12) if place != 6]  # the seventh was not solved
+        solved = [at for at in range(12) if at != 6]  # the seventh was not solved
         order = list(range(len(solved)))
         Random(42).shuffle(order)
-        lines = [(self.problems[place].statement, f"Step by step.\nAnswer: {self.problems[place].gold}") for place in solved]
-        self.corpora = {"best": [lines[place] for place in order], "two": self.lines("long"), "three": self.lines("short")}
+        lines = [(self.problems[at].statement, f"Step by step.\nAnswer: {self.problems[at].gold}") for at in solved]
+        self.corpora = {"best": [lines[at] for at in order], "two": self.lines("long"), "three": self.lines("short")}
 
     def lines(self, column: str) -> list[tuple[str, str]]:
         return [(str(row["question"]), str(row[column])) for row in self.rows[::-1]]
 
-    def write(self, **changes: Any) -> tuple[str, str, str, str]:
-        """Write the raw folder, the problems and the study; return the stage's words."""
-        raw = self.folder / "raw"
-        raw.mkdir()
+    def write(self, **changes: Any) -> Paths:
+        """Write the raw folder, the problems and the study; return the paths."""
+        paths = trees.below(self.folder)
+        raw = paths.raw
+        raw.mkdir(parents=True)
         with (raw / "chains.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(self.rows[0]))
             writer.writeheader()
@@ -108,16 +113,15 @@ class Published:
                     for q, a in own
                 ]
                 (raw / name / f"{part}.jsonl").write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
-        write_records(self.folder / "problems.jsonl", self.problems)
-        toy.SECTIONS["recall"] = RECALL
-        study = toy.study(self.folder, recall=changes)
-        del toy.SECTIONS["recall"]
-        return study, str(raw), str(self.folder / "problems.jsonl"), str(self.folder / "recordings.jsonl")
+        write_records(paths.problems, self.problems)
+        write_text(paths.study_file, yaml.safe_dump({"import_traces": CHAINS | changes}))
+        study_file.study.cache_clear()
+        return paths
 
     def run(self, **changes: Any) -> list[RecordedTrace]:
-        words = self.write(**changes)
-        import_traces.main(*words)
-        return read_records(Path(words[-1]), RecordedTrace)
+        paths = self.write(**changes)
+        import_traces.main(paths)
+        return read_records(paths.recorded_traces, RecordedTrace)
 
 
 @pytest.fixture
@@ -125,7 +129,7 @@ def published(tmp_path: Path) -> Published:
     return Published(tmp_path)
 
 
-def test_every_text_finds_its_problem_and_its_place(published: Published) -> None:
+def test_every_text_finds_its_problem_and_its_position(published: Published) -> None:
     found = {(each.id, each.level): each for each in published.run()}
     assert len(found) == 11 + 12 + 12
     assert ("competition-07", "r1") not in found
@@ -140,15 +144,15 @@ def test_every_text_finds_its_problem_and_its_place(published: Published) -> Non
     twins = [found[name, "r1"] for name in ("competition-02", "competition-09")]
     order = list(range(11))
     Random(42).shuffle(order)
-    places = [{"train": 0, "valid": 8, "test": 10}[each.part] + each.place for each in twins]
-    assert [order[place] for place in places] == [1, 7]  # of one text each: told apart by the order before the shuffle
+    positions = [{"train": 0, "valid": 8, "test": 10}[each.part] + each.place for each in twins]
+    assert [order[at] for at in positions] == [1, 7]  # of one text each: told apart by the order before the shuffle
 
 
 def test_no_teacher_recorded(tmp_path: Path) -> None:
-    study = tmp_path / "none.yaml"
-    study.write_text("recall: {kind: none}\n")
-    import_traces.main(str(study), "nowhere", "nowhere", str(tmp_path / "recordings.jsonl"))
-    assert (tmp_path / "recordings.jsonl").read_bytes() == b""
+    paths = trees.below(tmp_path)
+    write_text(paths.study_file, "import_traces: {kind: none}\n")
+    import_traces.main(paths)
+    assert paths.recorded_traces.read_bytes() == b""
 
 
 def other_question(published: Published) -> None:
@@ -181,12 +185,12 @@ def twins_side_by_side(published: Published) -> None:
 BROKEN = {  # name: (what spoils the files, part of the message)
     "a row of no problem": (other_question, r"chains.csv: row 5 \(2015 second_test question_5\) is none of the problems"),
     "a problem without a row": (one_row_less, "no row for problem competition-04 and 0 more"),
-    "an unknown section": (other_section, "row 3: KeyError.'third_test'.; look at recall.sections"),
+    "an unknown section": (other_section, "row 3: KeyError.'third_test'.; check import_traces.sections"),
     "a text of no row": (other_text, "two: a record of level r2 is no row of the table"),
     "not this shuffle": (another_order, r"best: \w+.jsonl:\d+: no row of the table has this question in the order before"),
     "one text of two": (
         twins_side_by_side,
-        "level r1: some questions stand twice in the table and the shuffle with seed 42 leaves open which",
+        "level r1: some questions occur twice in the table and the shuffle with seed 42 leaves open which",
     ),
 }
 
@@ -196,17 +200,17 @@ def test_none_is_invented(published: Published, spoil: Any, message: str) -> Non
     spoil(published)
     with pytest.raises(InputError, match=message):
         published.run()
-    assert not (published.folder / "recordings.jsonl").exists()
+    assert not trees.below(published.folder).recorded_traces.exists()
 
 
 def test_a_missing_corpus_and_a_broken_line(published: Published) -> None:
-    words = published.write(corpora={"r1": "worst"})
-    with pytest.raises(InputError, match=r"worst/train.jsonl: no such file; look at recall.corpora"):
-        import_traces.main(*words)
-    (published.folder / "raw" / "worst").mkdir()
-    (published.folder / "raw" / "worst" / "train.jsonl").write_text('{"messages": []}\n')
+    paths = published.write(corpora={"r1": "worst"})
+    with pytest.raises(InputError, match=r"worst/train.jsonl: no such file; check import_traces.corpora"):
+        import_traces.main(paths)
+    (paths.raw / "worst").mkdir()
+    (paths.raw / "worst" / "train.jsonl").write_text('{"messages": []}\n')
     with pytest.raises(InputError, match=r"worst/train.jsonl:1: not a chat record of three turns"):
-        import_traces.main(*words)
+        import_traces.main(paths)
 
 
 def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
@@ -219,14 +223,13 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
         RecordedTrace("competition-05", "r2", "train", 1, "now 40 is"),
     ]
     flagged = ExtractedItem("competition-04", "", 0, (0.0, 0.0, 0.0, 0.0), "", "", 0.0, [], None, "competition-04", 0, ["placeholder"])
-    paths = {name: str(tmp_path / f"{name}.jsonl") for name in ("problems", "recordings", "reading", "traces", "verified", "levels")}
-    for name, records in (("problems", problems), ("recordings", recordings), ("reading", [flagged])):
-        write_records(Path(paths[name]), records)
-    study = tmp_path / "study.yaml"
-    study.write_text("solve: {teacher: recorded}\nverify: {teacher: recorded}\ncondense: {teacher: recorded}\n")
-    left = str(tmp_path / "transcripts.jsonl.gz")
-    solve.main(str(study), paths["problems"], paths["recordings"], paths["traces"], left)
-    traces = read_records(Path(paths["traces"]), Trace)
+    paths = trees.below(tmp_path)
+    write_records(paths.problems, problems)
+    write_records(paths.recorded_traces, recordings)
+    write_records(paths.extracted, [flagged])
+    write_text(paths.study_file, "solve: {teacher: recorded}\nverify: {teacher: recorded}\ncondense: {teacher: recorded}\n")
+    solve.main(paths)
+    traces = read_records(paths.traces, Trace)
     assert [(trace.answer, trace.finish) for trace in traces] == [
         ("8", "stop"),
         ("61", "stop"),
@@ -235,17 +238,16 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
         ("", "unsolved"),
     ]
     assert traces[4].reason == "no chain recorded"
-    verify.main(str(study), *(paths[name] for name in ("problems", "reading", "traces", "verified")), str(tmp_path / "teacher.json"), left)
-    verdicts = [row.verdict for row in read_records(Path(paths["verified"]), Verified)]
+    verify.main(paths)
+    verdicts = [row.verdict for row in read_records(paths.verified, Verified)]
     assert verdicts == ["correct", "incorrect", "truncated", "undecided", "blank"]  # the fourth is right about a placeholder
-    given = [paths[name] for name in ("problems", "verified", "recordings", "levels")]
-    condense.main(str(study), *given, str(tmp_path / "levels.json"), left)
-    levels = read_records(Path(paths["levels"]), Level)
+    condense.main(paths)
+    levels = read_records(paths.levels, Level)
     assert [each.text for each in levels if each.level == "r1"] == list(texts.values())
     states = {each.level: each.states_answer for each in levels if each.id == "competition-01"}
     assert states == {"r1": True, "r2": True, "r3": True, "r4": True, "r5": True, "r6": False, "answer": True}
     assert [each.text for each in levels if each.level == "answer"] == ["Answer: 8", "Answer: 61", "Answer: 32"]
-    found = read_json(tmp_path / "levels.json")
+    found = read_json(paths.levels_metrics)
     assert found["r2"] == {
         "texts": 2, "words": 3.5, "states_answer": 1, "incorrect": 0, "truncated": 1, "undecided": 0, "breaks_off": 1, "never_mentions": 0,
     }  # fmt: skip
@@ -255,11 +257,10 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", [solve, verify, condense], ids=lambda module: module.__name__)
 def test_an_unknown_teacher(module: Any, tmp_path: Path) -> None:
     name = module.__name__.rpartition(".")[2]
-    study = tmp_path / f"{name}.yaml"
-    study.write_text(f"{name}: {{teacher: oracle}}\n")
-    words = {"solve": 4, "verify": 6, "condense": 6}[name]
+    paths = trees.below(tmp_path)
+    write_text(paths.study_file, f"{name}: {{teacher: oracle}}\n")
     with pytest.raises(InputError, match=f"section '{name}': teacher is 'oracle'; allowed: symbolic, recorded"):
-        module.main(str(study), *["nowhere"] * words)
+        module.main(paths)
 
 
 def test_texts_of_the_embedded_teacher_do_not_break_off() -> None:

@@ -94,7 +94,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     problems = [
         Problem(name, "competition", "two-person", 2015, "1", "What?", GOLDS["competition", name], "a.pdf", 1, "text") for name in TEXTS
     ]
-    files.write_records(data / "problems.jsonl", problems)
+    files.write_records(data / "benchmarks" / "competition.jsonl", problems)
     completions = [Completion("competition", name, 0, text, 9, "stop") for name, text in TEXTS.items()]
     files.write_records(data / "completions" / "base.jsonl.gz", completions)
     files.write_records(data / "extracted.jsonl", [])

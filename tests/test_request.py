@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from distill.llm import request
-from distill.llm.budget import BudgetLimit, Cost, cost, paid, prompt_bound, worst
+from distill.llm.budget import BudgetLimit, Cost, cost, max_cost, paid, prompt_bound
 from distill.llm.endpoint_config import Price
 from distill.llm.request import Empty, Malformed, Request, Sampling
 from distill.records.example import Message
@@ -104,8 +104,8 @@ def test_an_empty_response_tells_what_it_cost() -> None:
 
 
 def test_the_worst_case_covers_any_vocabulary() -> None:
-    assert prompt_bound(ASKED) > sum(len(turn.content.encode()) for turn in ASKED.messages)
-    assert worst(PRICE, ASKED) == cost(PRICE, prompt_bound(ASKED), 1000)
+    assert prompt_bound(request.body(ASKED, 0)) > sum(len(turn.content.encode()) for turn in ASKED.messages)
+    assert max_cost(PRICE, request.body(ASKED, 0)) == cost(PRICE, prompt_bound(request.body(ASKED, 0)), 1000)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from distill.core.files import read_records, write_records
 from distill.model import engine
 from distill.model.chat_tokenizer import ChatTokenizer
 from distill.model.model_io import weights
-from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.sampling import batch_decoder, jobs
 from stages import sample, train
@@ -47,9 +46,7 @@ def run(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     """Return a call of the stage in a toy study with 15 problems to ask, a benchmark of 6 and the adapter r1-1."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(batch_decoder, "workers", lambda: 1)
-    problems = [toy.problem(number) for number in range(1, 31)]
-    write_records(PATHS.problems, problems)
-    write_records(PATHS.split, [Assignment(problem.id, problem.id, "heldout", number < 15) for number, problem in enumerate(problems)])
+    write_records(PATHS.benchmarks / "competition.jsonl", [toy.problem(number) for number in range(1, 16)])
     write_records(PATHS.benchmarks / "transfer.jsonl", [toy.problem(number, benchmark="transfer") for number in range(40, 46)])
     toy.study(tmp_path)
     toy.corpus(PATHS.corpus)
@@ -248,8 +245,7 @@ REFUSED = {  # name: (words of the call, what happens to the files before, the m
     "another seed's": ({"seed": 2}, None, "the adapter's seed is 1, wanted is 2"),
     "another format's": ({"float32": False}, None, "the adapter's float32 is True, wanted is False"),
     "samples without temperature": ({"samples": 2}, None, "2 samples at temperature 0 are all the same"),
-    "unknown benchmark": ({"benchmarks": ["aime"]}, None, r"aime.jsonl: no such file"),
-    "stale problems": ({}, lambda: write_records(PATHS.problems, [toy.problem(1)]), "are to be asked, . of them are in .*problems.jsonl"),
+    "nothing to ask": ({}, lambda: shutil.rmtree(PATHS.benchmarks), "no problem to ask; run `dvc repro` for the benchmarks stage"),
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from distill.core.errors import InputError
-from distill.extraction import exam_items, key_pages, reconcile, same_answer, scan_pages, text_similarity, transcription
-from distill.extraction.boxes import Box, Scan, lines, text
+from distill.extraction import exam_items, key_agreement, key_pages, reconcile, scan_pages, text_similarity, transcription
 from distill.extraction.exam_items import Item
+from distill.extraction.page import Box, Page, rows, text
 from distill.extraction.reconcile import Datafile, Printed
 from distill.extraction.transcription import Entry
 
@@ -25,9 +25,9 @@ DATAFILE = Datafile(
 )
 
 
-def _scan(*boxes: tuple[float, float, str], number: int = 1) -> Scan:
+def _scan(*boxes: tuple[float, float, str], number: int = 1) -> Page:
     """A page of 612 x 792 points from (x, middle, text), 6 points a character and 14 high."""
-    return Scan(number, 612, 792, "ocr", tuple(Box(x, y - 7, x + 6 * len(words), y + 7, words, 0.9) for x, y, words in boxes))
+    return Page(number, 612, 792, "ocr", (), tuple(Box(x, y - 7, x + 6 * len(words), y + 7, words, 0.9) for x, y, words in boxes))
 
 
 TEST = _scan(
@@ -36,7 +36,9 @@ TEST = _scan(
 SHEET = _scan(
     (36, 40, "Name:"), (190, 60, "Freshman Sophomore Test"), *((36.0, 180.0 + 50 * row, f"{row}.") for row in range(1, 11)), number=2
 )
-KEY = Scan(3, 612, 792, "ocr", (*SHEET.boxes, *(Box(130, 170 + 50 * row, 150, 188 + 50 * row, str(7 * row), 0.9) for row in range(1, 11))))
+KEY = Page(
+    3, 612, 792, "ocr", (), (*SHEET.boxes, *(Box(130, 170 + 50 * row, 150, 188 + 50 * row, str(7 * row), 0.9) for row in range(1, 11)))
+)
 TEAM = _scan((100, 40, "2031 Anytown Competition - Team Test"), (36, 200, "1. Prove it."), number=4)
 MORE = _scan((36, 40, "2. Prove more."), number=5)
 SOLVED = _scan((100, 40, "2031 Anytown - Team Test"), (36, 200, "1. Prove it."), (36, 220, "Solution: it holds."), number=6)
@@ -53,12 +55,12 @@ SOLVED = _scan((100, 40, "2031 Anytown - Team Test"), (36, 200, "1. Prove it."),
         pytest.param([], [], id="no page"),
     ],
 )
-def test_pages_are_classed(scans: list[Scan], expected: list[tuple[str, str]]) -> None:
-    assert [(leaf.kind, leaf.section) for leaf in scan_pages.classed(scans, "two-person", 8)] == expected
+def test_pages_are_classed(scans: list[Page], expected: list[tuple[str, str]]) -> None:
+    assert [(each.kind, each.section) for each in scan_pages.classify(scans, "two-person", 8)] == expected
 
 
 def _numbers(*boxes: tuple[float, float, str], section: str = "two-person") -> dict[str, str]:
-    found = exam_items.items([scan_pages.Leaf(_scan(*boxes), "test", section)], 8)
+    found = exam_items.items([scan_pages.ClassifiedPage(_scan(*boxes), "test", section)], 8)
     return {item.number: item.text for item in found}
 
 
@@ -83,14 +85,14 @@ def test_a_space_in_a_label_is_no_word() -> None:
 
 
 def test_an_item_goes_on_to_the_next_page() -> None:
-    leaves = [scan_pages.Leaf(_scan((36, 700, "1. Add"), number=1), "test", "two-person")]
-    leaves.append(scan_pages.Leaf(_scan((60, 40, "seven."), (36, 80, "2. Sub."), number=2), "test", "two-person"))
-    assert [(item.number, item.text, item.page) for item in exam_items.items(leaves, 8)] == [("1", "Add seven.", 1), ("2", "Sub.", 2)]
+    classified = [scan_pages.ClassifiedPage(_scan((36, 700, "1. Add"), number=1), "test", "two-person")]
+    classified.append(scan_pages.ClassifiedPage(_scan((60, 40, "seven."), (36, 80, "2. Sub."), number=2), "test", "two-person"))
+    assert [(item.number, item.text, item.page) for item in exam_items.items(classified, 8)] == [("1", "Add seven.", 1), ("2", "Sub.", 2)]
 
 
 def test_a_region_reaches_to_the_next_item() -> None:
     scan = _scan((36, 100, "1. Add."), (60, 150, "a figure"), (36, 200, "2. Sub."))
-    first = exam_items.items([scan_pages.Leaf(scan, "test", "two-person")], 8)[0]
+    first = exam_items.items([scan_pages.ClassifiedPage(scan, "test", "two-person")], 8)[0]
     assert first.region == (32, 89.5, 112, 189.5)
 
 
@@ -98,7 +100,7 @@ def test_raised_and_built_up_print_goes_to_its_line() -> None:
     boxes = [Box(60, 90, 200, 104, "Find the value of", 1.0), Box(204, 84, 212, 94, "3", 1.0), Box(204, 100, 212, 110, "4", 1.0)]
     boxes += [Box(220, 91, 300, 105, "of an hour.", 1.0), Box(60, 110, 120, 124, "Then rest.", 1.0)]
     assert text(boxes) == "Find the value of 3 4 of an hour. Then rest."
-    assert len(lines(boxes)) == 2
+    assert len(rows(boxes)) == 2
 
 
 def test_a_key_is_read_by_its_rows() -> None:
@@ -154,7 +156,7 @@ def test_what_a_second_reading_does_not_bear_out_is_no_difference() -> None:
     ],
 )
 def test_answers_agree(gold: str, key: str, expected: bool | None) -> None:
-    assert same_answer.agree(gold, key) is expected
+    assert key_agreement.agree(gold, key) is expected
 
 
 def _printed(*texts: str, key: str = "5") -> Printed:
@@ -250,13 +252,13 @@ def test_a_folder_without_transcription_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_nothing_read_is_too_strange(seed: int) -> None:
-    """Any boxes at all are classed and cut, or are nothing: what a damaged scan is read as."""
+    """Any boxes at all are classified and cut, or are nothing: what a damaged scan is read as."""
     rng = random.Random(seed)
     words = ["1.", "2.", "T1.", "10.", "___", "Name:", "Answers", "Two-Person", "Team Test", "", " ", "7", "½", "(T2)", "12 .", "Solution"]
     boxes = [(rng.uniform(0, 600), rng.uniform(0, 790), rng.choice(words)) for _ in range(rng.randrange(60))]
-    leaves = scan_pages.classed([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
-    for leaf in leaves:
-        key_pages.answers(leaf.scan, 8)
-    for item in exam_items.items([leaf._replace(kind="test") for leaf in leaves], 8):
+    classified = scan_pages.classify([_scan(*boxes), _scan(*boxes[:5])], rng.choice(["", "two-person"]), 8)
+    for each in classified:
+        key_pages.answers(each.page, 8)
+    for item in exam_items.items([each._replace(kind="test") for each in classified], 8):
         assert item.region[0] <= item.region[2]
         assert item.region[1] <= item.region[3]

@@ -14,8 +14,10 @@ from distill.competition.exam import Exam, Item
 from distill.competition.scan import scan
 from distill.competition.typeset import label, typeset, words
 from distill.core.errors import InputError
+from distill.core.files import write_text
 from distill.sources import manifest
 from stages import fetch
+from tests import trees
 from tests.golden.exams import SCAN, TEXT
 
 PARAMS = fetch.Competition(
@@ -115,7 +117,7 @@ def test_a_scan_is_an_image_turned_alike_each_time(tmp_path: Path) -> None:
 
 
 def test_a_raw_folder_lists_what_it_holds(tmp_path: Path) -> None:
-    entries = fetch.print_competition(PARAMS, tmp_path, tmp_path)
+    entries = fetch.typeset_competition(PARAMS, tmp_path, tmp_path)
     manifest.write(tmp_path, entries)
     assert [entry.file for entry in manifest.read(tmp_path)] == [
         "2011-freshman-sophomore.pdf",
@@ -128,12 +130,13 @@ def test_a_raw_folder_lists_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_scanned_year_that_is_not_printed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="scanned_years: 2019 is not printed; allowed: 2011 to 2012"):
-        fetch.print_competition(msgspec.structs.replace(PARAMS, scanned_years=[2019]), tmp_path, tmp_path)
+    with pytest.raises(InputError, match="scanned_years: 2019 is no year of an exam; allowed: 2011 to 2012"):
+        fetch.typeset_competition(msgspec.structs.replace(PARAMS, scanned_years=[2019]), tmp_path, tmp_path)
 
 
 def test_an_unknown_kind_names_the_allowed_ones(tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text("fetch: {kind: ftp}\n")
+    paths = trees.below(tmp_path)
+    write_text(paths.study_file, "fetch: {kind: ftp}\n")
     with pytest.raises(InputError, match="kind is 'ftp'; allowed: competition"):
-        fetch.main(str(tmp_path / "s.yaml"), str(tmp_path / "raw"))
-    assert not (tmp_path / "raw").exists()
+        fetch.main(paths)
+    assert not paths.raw.exists()

@@ -22,26 +22,26 @@ from distill.core import files
 from distill.core.errors import InputError
 from distill.llm import transcripts
 from distill.llm.budget import NANO
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from distill.llm.request import Empty, Malformed, parse
 
 SHOWN = 20  # faults listed before the rest is only counted
 
 
-def main(command: str, store: str, *words: str) -> None:
+def main(action: str = "", store: str = "", *words: str) -> None:
     """Run one command on a store, which must exist unless it is imported into."""
-    if command not in ("list", "export", "import", "verify", "prune"):
-        raise InputError(f"no command '{command}'; commands: list, export, import, verify, prune")
-    if command != "import" and not Path(store).exists():
+    if action not in ("list", "export", "import", "verify", "prune"):
+        raise InputError(f"no command '{action}'; commands: list, export, import, verify, prune")
+    if action != "import" and not Path(store).exists():
         raise InputError(f"{store}: no such call store; a study's is .work/STUDY/calls.sqlite")
-    with Store(store) as opened:
-        if command == "list":
+    with CallStore(store) as opened:
+        if action == "list":
             print(listed(opened))
-        elif command == "export":
+        elif action == "export":
             print(f"{_one(words)}: {export(opened, Path(_one(words)))} calls")
-        elif command == "import":
-            print("\n".join(f"{word}: {transcripts.bring(Path(word), opened)} new calls" for word in words))
-        elif command == "verify":
+        elif action == "import":
+            print("\n".join(f"{word}: {transcripts.import_calls(Path(word), opened)} new calls" for word in words))
+        elif action == "verify":
             verify(opened)
         else:
             print(prune(opened, *words))
@@ -53,7 +53,7 @@ def _one(words: tuple[str, ...]) -> str:
     return words[0]
 
 
-def listed(store: Store) -> str:
+def listed(store: CallStore) -> str:
     """Return the tables of calls and of attempts."""
     calls = store.rows(
         "SELECT model, finish, route, count(*), sum(prompt_tokens), sum(completion_tokens), sum(nano) / 1e9, avg(latency), max(attempts)"
@@ -71,12 +71,12 @@ def listed(store: Store) -> str:
     )
 
 
-def export(store: Store, path: Path) -> int:
+def export(store: CallStore, path: Path) -> int:
     """Write all calls; return how many."""
     return transcripts.write(path, transcripts.export(store, {bytes.fromhex(row["key"]) for row in store.rows("SELECT key FROM calls")}))
 
 
-def verify(store: Store) -> None:
+def verify(store: CallStore) -> None:
     """Print that all is whole, or what is not and exit 1."""
     faults = list(wrong(store))
     if faults:
@@ -86,7 +86,7 @@ def verify(store: Store) -> None:
     print(f"verify: {count} calls have the keys of their requests, and what is noted of them is what their responses say")
 
 
-def wrong(store: Store) -> Iterator[str]:
+def wrong(store: CallStore) -> Iterator[str]:
     """Yield a line for each fault."""
     found = [row[0] for row in store.rows("PRAGMA integrity_check")]
     yield from (f"the file: {line}" for line in found if line != "ok")
@@ -108,7 +108,7 @@ def wrong(store: Store) -> Iterator[str]:
         yield f"the ledger: {store.spent().tokens} tokens and {store.spent().nano} nano-dollars, its rows add up to {tuple(sums)}"
 
 
-def prune(store: Store, what: str = "", *words: str) -> str:
+def prune(store: CallStore, what: str = "", *words: str) -> str:
     """Remove rows; return what was removed."""
     if what == "attempts" and not words:
         return f"{store.change('DELETE FROM attempts WHERE reason <> ?', 'open')} attempts forgotten"
@@ -120,11 +120,11 @@ def prune(store: Store, what: str = "", *words: str) -> str:
     if what == "finish" and words:
         return f"{store.change('DELETE FROM calls WHERE finish = ?', _one(words))} calls removed"
     if what == "but" and words:
-        kept = {call.key for word in words for call in files.iterate_records(Path(word), transcripts.Call)}
+        kept = {call.key for word in words for call in files.iterate_records(Path(word), transcripts.StoredCall)}
         keys = [row["key"] for row in store.rows("SELECT key FROM calls") if row["key"] not in kept]
         return f"{sum(store.change('DELETE FROM calls WHERE key = ?', key) for key in keys)} calls removed, {len(kept)} kept"
     raise InputError(f"prune what? '{' '.join((what, *words))}' is none of: attempts | open | finish REASON | but FILE...")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.guarded("calls", lambda: main(*sys.argv[1:]))

@@ -1,13 +1,14 @@
 """`python -m tools.inspect_item job 2015-js-07`: an item as printed, as read and as transcribed, side by side, with its flags.
 
-Writes one page to .work/STUDY/look.html on the reader's own machine; crops of the PDFs are never part of the repository. In place of
-an id, a flag (suspect_text, suspect_answer, misnumbered, ...) shows every item that has it.
+Writes one page to .work/STUDY/inspect_item.html on the reader's own machine; crops of the PDFs are never part of the repository.
+In place of an id, a flag (suspect_text, suspect_answer, misnumbered, ...) shows every item that has it.
 """
 
 import base64
 import html
 import io
 import re
+import sys
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -16,6 +17,7 @@ import pypdfium2 as pdfium
 from PIL import Image
 
 from distill.cli import command
+from distill.cli.layout import layout
 from distill.core import files
 from distill.core.errors import InputError
 from distill.records.extracted_item import FLAGS, ExtractedItem
@@ -31,57 +33,56 @@ mark{background:#ffd54d} .flag{background:#c62828;color:#fff;border-radius:3px;p
 """
 
 
-def main(study: str, *wanted: str) -> None:
+def main(study: str = "", *wanted: str) -> None:
     """Write the page for the items that `wanted` names by id or by flag."""
-    data = Path("data", study)
-    readings = files.read_records(data / "reading.jsonl", ExtractedItem)
-    problems = {problem.id: problem for problem in files.read_records(data / "problems.jsonl", Problem)}
-    chosen = choose(readings, wanted)
-    paths = {path.name: path for path in sorted((data / "raw").rglob("*.pdf"))}
-    parts = [_section(reading, problems.get(reading.id), paths.get(reading.source)) for reading in chosen]
-    out = Path(".work", study, "look.html")
+    if not wanted:
+        raise InputError(f"expected STUDY and an item's id (job 2015-js-07) or a flag ({', '.join(FLAGS)}), got {study or 'nothing'}")
+    paths = layout(study)
+    problems = {problem.id: problem for problem in files.read_records(paths.problems, Problem)}
+    chosen = choose(files.read_records(paths.extracted, ExtractedItem), wanted)
+    pdfs = {path.name: path for path in sorted(paths.raw.rglob("*.pdf"))}
+    parts = [_section(item, problems.get(item.id), pdfs.get(item.source)) for item in chosen]
+    out = paths.work / "inspect_item.html"
     files.write_text(out, f"<!doctype html><meta charset=utf-8><title>{html.escape(study)}</title><style>{STYLE}</style>{''.join(parts)}")
-    for reading in chosen:
-        flags = " ".join(reading.flags) or "no flag"
-        print(f"{reading.id}  {reading.source} page {reading.page}  similarity {reading.similarity:.3f}  {flags}")
-    print(f"look: {out}")
+    for item in chosen:
+        print(f"{item.id}  {item.source} page {item.page}  similarity {item.similarity:.3f}  {' '.join(item.flags) or 'no flag'}")
+    print(f"inspect_item: {out}")
 
 
-def choose(readings: Sequence[ExtractedItem], wanted: Sequence[str]) -> list[ExtractedItem]:
-    """Return the readings named by id or flag: suspects by rank, all others by id."""
-    known = {reading.id for reading in readings}
-    if not wanted or (strange := [word for word in wanted if word not in known and word not in FLAGS]):
-        got = f"got {strange[0]!r}" if wanted else "got none"
-        raise InputError(f"look: expected an item's id (2015-js-07) or a flag ({', '.join(FLAGS)}), {got}")
-    chosen = [reading for reading in readings if reading.id in wanted or set(wanted) & set(reading.flags)]
-    return sorted(chosen, key=lambda reading: (reading.rank or len(readings), reading.id))
+def choose(items: Sequence[ExtractedItem], wanted: Sequence[str]) -> list[ExtractedItem]:
+    """Return the items named by id or flag: suspects by rank, all others by id."""
+    known = {item.id for item in items}
+    if strange := [word for word in wanted if word not in known and word not in FLAGS]:
+        raise InputError(f"expected an item's id (2015-js-07) or a flag ({', '.join(FLAGS)}), got {strange[0]!r}")
+    chosen = [item for item in items if item.id in wanted or set(wanted) & set(item.flags)]
+    return sorted(chosen, key=lambda item: (item.rank or len(items), item.id))
 
 
-def _section(reading: ExtractedItem, problem: Problem | None, path: Path | None) -> str:
-    flags = "".join(f"<span class=flag>{flag}</span>" for flag in reading.flags)
-    agrees = {True: "agrees", False: "differs", None: "not read"}[reading.agrees]
-    rows = {"printed": _picture(path, reading) if path else "not found in any file"}
-    rows["as read"], rows["statement"] = marked(reading.text, problem.statement if problem else "")
-    rows["differs"] = html.escape(" ".join(reading.differs)) or "no number or word"
-    rows["key as read"] = html.escape(reading.key)
+def _section(item: ExtractedItem, problem: Problem | None, path: Path | None) -> str:
+    flags = "".join(f"<span class=flag>{flag}</span>" for flag in item.flags)
+    agrees = {True: "agrees", False: "differs", None: "not read"}[item.agrees]
+    rows = {"printed": _picture(path, item) if path else "not found in any file"}
+    rows["as read"], rows["statement"] = marked(item.text, problem.statement if problem else "")
+    rows["differs"] = html.escape(" ".join(item.differs)) or "no number or word"
+    rows["key as read"] = html.escape(item.key)
     rows["gold"] = f"{html.escape(problem.gold)} ({agrees})" if problem else "not transcribed"
-    rows["cluster"] = html.escape(reading.cluster)
+    rows["cluster"] = html.escape(item.cluster)
     listed = "".join(f"<dt>{name}<dd>{value}" for name, value in rows.items())
-    head = f"{reading.id} · {html.escape(reading.source)} page {reading.page} · similarity {reading.similarity:.3f}"
+    head = f"{item.id} · {html.escape(item.source)} page {item.page} · similarity {item.similarity:.3f}"
     return f"<section><h2>{head}</h2>{flags}<dl>{listed}</dl></section>"
 
 
-def _picture(path: Path, reading: ExtractedItem) -> str:
+def _picture(path: Path, item: ExtractedItem) -> str:
     out = io.BytesIO()
-    crop(path, reading).save(out, "PNG")
-    return f'<img alt="{reading.id}" src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}">'
+    crop(path, item).save(out, "PNG")
+    return f'<img alt="{item.id}" src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}">'
 
 
-def crop(path: Path, reading: ExtractedItem, dpi: int = DPI) -> Image.Image:
+def crop(path: Path, item: ExtractedItem, dpi: int = DPI) -> Image.Image:
     """Return the image of an item's region of its page."""
     document = pdfium.PdfDocument(path)
-    page = document[reading.page - 1]
-    left, top, right, bottom = reading.region
+    page = document[item.page - 1]
+    left, top, right, bottom = item.region
     width, height = page.get_size()
     # pdfium crops from the left, the bottom, the right and the top
     edges = (max(left - EDGE, 0), max(height - bottom - EDGE, 0), max(width - right - EDGE, 0), max(top - EDGE, 0))
@@ -106,4 +107,4 @@ def marked(read: str, stated: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.guarded("inspect_item", lambda: main(*sys.argv[1:]))

@@ -1,7 +1,7 @@
 """Which problems exist, and who may print them.
 
 Each (family, numbers) belongs to exactly one pool, by a hash: exams, the transfer benchmark, tuning, or the pretraining of the student.
-Nothing that a student saw in pretraining can thus stand on an exam, no exam problem in the transfer benchmark, and no choice made on
+Nothing that a student saw in pretraining can thus be on an exam, no exam problem in the transfer benchmark, and no choice made on
 tuning problems has seen a problem that judges it, whatever the wording and however the exams are drawn.
 """
 

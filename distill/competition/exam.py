@@ -7,7 +7,7 @@ class Item(NamedTuple):
     """One numbered problem.
 
     `statement` and `gold` are plain text in the project's own notation: ``x^2`` and ``3^{10}`` are exponents, ``√12`` is a radical, ``3/4``
-    between whole numbers is a fraction, ``π`` stands for itself. The typesetter prints them as a competition would.
+    between whole numbers is a fraction, ``π`` is itself. The typesetter prints them as a competition would.
     """
 
     number: str

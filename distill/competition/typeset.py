@@ -57,7 +57,7 @@ class Run(NamedTuple):
 
 
 class Word(NamedTuple):
-    """What stands between two spaces; a rule is (x0, x1, y)."""
+    """What is between two spaces; a rule is (x0, x1, y)."""
 
     width: float
     ascent: float
@@ -98,12 +98,12 @@ def _spaced(parts: list[Word]) -> Word:
 
 
 def _is_hyphen(token: re.Match[str]) -> bool:
-    """A hyphen stands between a letter or digit and a word."""
+    """A hyphen between a letter or digit and a word."""
     return bool(re.fullmatch(r"\w-[A-Za-z]{2}", token.string[max(token.start() - 1, 0) : token.end() + 2]))
 
 
 def _is_variable(token: re.Match[str]) -> bool:
-    """A single lower-case letter that is no word: `a` only beside a mark of mathematics."""
+    """A single lower-case letter that is no word: `a` only next to a mark of mathematics."""
     before, after = token.string[: token.start()], token.string[token.end() :]
     if not re.fullmatch("[a-z]", token[0]) or before[-1:] in ("'", "’"):
         return False
@@ -173,9 +173,9 @@ class _Sheet:
         self.exam, self.page, self.y = exam, 0, 0.0
         self.canvas = Canvas(str(path), pagesize=letter, pageCompression=1, invariant=1)
         self.canvas.setTitle(f"{TITLE} {exam.year}: {SECTIONS[exam.section][0]}")
-        self.turn()
+        self.new_page()
 
-    def turn(self) -> None:
+    def new_page(self) -> None:
         """Begin a page and print its foot."""
         if self.page:
             self.canvas.showPage()
@@ -191,7 +191,7 @@ class _Sheet:
         self.y -= 0 if y is not None else 1.55 * size
 
     def block(self, x: float, rows: list[Row]) -> None:
-        """Print lines of words; the pen stands above the first line and ends below the last."""
+        """Print lines of words; the pen is above the first line and ends below the last."""
         for row in rows:
             self.y -= _ascent(row)
             for dx, word in row:
@@ -202,10 +202,10 @@ class _Sheet:
                     self.canvas.line(x + dx + x0, self.y + y, x + dx + x1, self.y + y)
             self.y -= _descent(row)
 
-    def number(self, x: float, printed: str, rows: list[Row]) -> None:
+    def number(self, x: float, name: str, rows: list[Row]) -> None:
         """Print a number on the baseline of the lines that follow it."""
         self.canvas.setFont(BOLD, SIZE)
-        self.canvas.drawString(x, self.y - _ascent(rows[0]), printed)
+        self.canvas.drawString(x, self.y - _ascent(rows[0]), name)
 
 
 def _ascent(row: Row) -> float:
@@ -228,11 +228,11 @@ def typeset(exam: Exam, path: Path) -> None:
     _head(sheet)
     for page, batch in enumerate(_pages(exam, sheet.y)):
         if page:
-            sheet.turn()
+            sheet.new_page()
         heights = [_height(rows) for _, _, rows in batch]
         gap = min(30.0, (sheet.y - MARGIN - sum(heights)) / len(batch))
-        for printed, x, rows in batch:
-            sheet.number(MARGIN, printed, rows)
+        for name, x, rows in batch:
+            sheet.number(MARGIN, name, rows)
             sheet.block(MARGIN + x, rows)
             sheet.y -= gap
     _key(sheet)
@@ -244,20 +244,20 @@ def _pages(exam: Exam, top: float) -> Iterator[list[Set]]:
     batch: list[Set] = []
     room = top - MARGIN
     for index, item in enumerate(exam.items):
-        printed = label(exam, index)
-        x = _indent(printed)
+        name = label(exam, index)
+        x = _indent(name)
         rows = lines(item.statement, WIDTH - 2 * MARGIN - x)
         need = _height(rows) + 8
         if batch and (len(batch) == PER_PAGE or need > room):
             yield batch
             batch, room = [], HEIGHT - 2 * MARGIN
-        batch.append((printed, x, rows))
+        batch.append((name, x, rows))
         room -= need
     yield batch
 
 
-def _indent(printed: str) -> float:
-    return max(INDENT, pdfmetrics.stringWidth(printed, BOLD, SIZE) + 8)
+def _indent(name: str) -> float:
+    return max(INDENT, pdfmetrics.stringWidth(name, BOLD, SIZE) + 8)
 
 
 def _head(sheet: _Sheet) -> None:
@@ -281,7 +281,7 @@ def _head(sheet: _Sheet) -> None:
 def _key(sheet: _Sheet) -> None:
     """Print the answers in two columns."""
     exam = sheet.exam
-    sheet.turn()
+    sheet.new_page()
     sheet.centred(f"{TITLE} {exam.year}", BOLD, 13)
     sheet.centred(SECTIONS[exam.section][0], BOLD, 11)
     sheet.centred("Answer Key", BOLD, 12)
@@ -290,8 +290,8 @@ def _key(sheet: _Sheet) -> None:
         if index % half == 0:
             sheet.y = top
         x = MARGIN + (index // half) * (WIDTH / 2 - MARGIN + 20)
-        printed = label(exam, index)
+        name = label(exam, index)
         rows = [[word for row in lines(item.gold, 1e6, built_up=False) for word in row]]
-        sheet.number(x, printed, rows)
-        sheet.block(x + _indent(printed), rows)
+        sheet.number(x, name, rows)
+        sheet.block(x + _indent(name), rows)
         sheet.y -= 30 - _height(rows)

@@ -22,15 +22,15 @@ class Flaw(NamedTuple):
 
 
 def sides(corpus: Corpus, assignments: Sequence[Assignment], arm: Arm) -> dict[str, set[str]]:
-    """Return the sides on which each duplicate cluster stands: of the study's split, or of the published corpus itself."""
-    home = {place.id: place.cluster for place in assignments}
+    """Return the sides of each duplicate cluster: of the study's split, or of the published corpus itself."""
+    cluster_of = {each.id: each.cluster for each in assignments}
     found: dict[str, set[str]] = defaultdict(set)
     if arm.protocol == "clean":
-        for place in assignments:
-            found[place.cluster].add(place.split)
+        for each in assignments:
+            found[each.cluster].add(each.split)
     for part, examples in corpus.items() if arm.protocol == "published" else ():
         for example in examples:
-            found[home[example.id]].add(part)
+            found[cluster_of[example.id]].add(part)
     return found
 
 
@@ -45,7 +45,7 @@ def inspect(
     """Yield the corpus's flaws."""
     for cluster, found in sorted(clusters.items()):
         if len(found) > 1:
-            yield Flaw("a duplicate cluster on two sides", f"cluster {cluster} stands in {' and '.join(sorted(found))}")
+            yield Flaw("a duplicate cluster on two sides", f"cluster {cluster} is in {' and '.join(sorted(found))}")
     trained = {problems[example.id].statement for example in corpus["train"]}
     for part, examples in corpus.items():
         for example in examples:

@@ -2,7 +2,7 @@
 
 A recogniser flattens 3 raised to 10 into 310 and loses a built-up fraction. Geometry sees both, whatever they say, so the
 strips show ``3^(10)`` and ``3/4`` instead: small raised print goes down to the baseline inside a painted ``^( )``, lowered print inside
-``_( )``, and what stands above and below a rule goes on both sides of a painted slash. Boxes are in pixels, y points down.
+``_( )``, and what is above and below a rule goes on both sides of a painted slash. Boxes are in pixels, y points down.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Strip(NamedTuple):
     tight: tuple[bool, ...]
 
 
-class Box(NamedTuple):
+class Mark(NamedTuple):
     """One connected component, upper left to lower right; `label` is its number in the label image."""
 
     x0: int
@@ -48,8 +48,8 @@ class Unit(NamedTuple):
     kind: str  # print | raised | lowered | fraction
     x0: int
     x1: int
-    boxes: tuple[Box, ...]
-    under: tuple[Box, ...] = ()
+    boxes: tuple[Mark, ...]
+    under: tuple[Mark, ...] = ()
 
 
 def strips(image: Grey, dpi: int) -> list[Strip]:
@@ -88,19 +88,19 @@ def _upright(image: Grey) -> Grey:
     return np.asarray(Image.fromarray(image).rotate(-best, resample=Image.Resampling.BICUBIC, fillcolor=255))
 
 
-def components(image: Grey, dpi: int) -> tuple[NDArray[np.int32], list[Box]]:
+def components(image: Grey, dpi: int) -> tuple[NDArray[np.int32], list[Mark]]:
     """Label the marks of a page; what is smaller than an eightieth of an inch square is none."""
     labels, _ = ndimage.label(image < 128, np.ones((3, 3)))
     area = np.bincount(labels.ravel())
     boxes = [
-        Box(where[1].start, where[0].start, where[1].stop, where[0].stop, number)
+        Mark(where[1].start, where[0].start, where[1].stop, where[0].stop, number)
         for number, where in enumerate(ndimage.find_objects(labels), 1)
         if area[number] >= SPECK * dpi * dpi
     ]
     return labels, boxes
 
 
-def _lines(boxes: list[Box], cap: int) -> list[tuple[int, list[Unit]]]:
+def _lines(boxes: list[Mark], cap: int) -> list[tuple[int, list[Unit]]]:
     """Return each line's baseline and its units from left to right."""
     built = fractions(boxes, cap)
     used = {box for unit in built for box in (*unit.boxes, *unit.under)}
@@ -121,7 +121,7 @@ def _lines(boxes: list[Box], cap: int) -> list[tuple[int, list[Unit]]]:
     return lines
 
 
-def fractions(boxes: list[Box], cap: int, reach: float = 0.45) -> list[Unit]:
+def fractions(boxes: list[Mark], cap: int, reach: float = 0.45) -> list[Unit]:
     """Find rules with print within `reach` cap heights above and below; the rule itself is the first of the unit's boxes."""
     found = []
     for rule in boxes:
@@ -136,7 +136,7 @@ def fractions(boxes: list[Box], cap: int, reach: float = 0.45) -> list[Unit]:
     return found
 
 
-def _bands(body: list[Box]) -> list[tuple[int, int]]:
+def _bands(body: list[Mark]) -> list[tuple[int, int]]:
     """Rows of pixels that print touches, as (top, bottom) of each line."""
     touched = np.zeros(max((box.y1 for box in body), default=0) + 2, bool)
     for box in body:
@@ -176,7 +176,7 @@ def _under(unit: Unit, other: Unit, base: int, cap: int) -> bool:
 
 
 def _kind(unit: Unit, base: int, cap: int) -> str:
-    """Say how a unit stands: a flat mark may be a raised minus sign, which its neighbours decide."""
+    """Say which kind a unit is: a flat mark may be a raised minus sign, which its neighbours decide."""
     box = unit.boxes[0]
     if unit.kind == "fraction":
         return "fraction"
@@ -232,14 +232,14 @@ def _spelled(labels: NDArray[np.int32], unit: Unit, cap: int) -> list[tuple[Grey
     return [_sign(mark, cap), _sign("(", cap), (_enlarged(labels, unit.boxes, cap), 0), _sign(")", cap)]
 
 
-def _cut(labels: NDArray[np.int32], boxes: tuple[Box, ...]) -> Grey:
+def _cut(labels: NDArray[np.int32], boxes: tuple[Mark, ...]) -> Grey:
     top, bottom = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
     left, right = min(box.x0 for box in boxes), max(box.x1 for box in boxes)
     wanted = np.isin(labels[top:bottom, left:right], [box.label for box in boxes])
     return np.where(wanted, 0, 255).astype(np.uint8)
 
 
-def _enlarged(labels: NDArray[np.int32], boxes: tuple[Box, ...], cap: int) -> Grey:
+def _enlarged(labels: NDArray[np.int32], boxes: tuple[Mark, ...], cap: int) -> Grey:
     """Bring small print to the size of the line: 1.4 times where it has no tall letter to measure by."""
     tallest = max(box.height for box in boxes)
     factor = cap / tallest if tallest > 0.6 * cap else 1.4

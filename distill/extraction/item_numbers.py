@@ -1,19 +1,19 @@
 """One name for each item: 9, (T1), 9. (T1) and Tiebreaker #1 of an event of eight rounds are all T1."""
 
 
-def place(printed: str, rounds: int) -> int:
-    """Return an item's place in its test: T1 comes after the last round.
+def position(label: str, rounds: int) -> int:
+    """Return an item's position in its test: T1 comes after the last round.
 
-    >>> place("T1", 8), place("9", 8), place("7", 8)
+    >>> position("T1", 8), position("9", 8), position("7", 8)
     (9, 9, 7)
     """
-    return rounds + int(printed[1:]) if printed[0] == "T" else int(printed)
+    return rounds + int(label[1:]) if label[0] == "T" else int(label)
 
 
-def named(place: int, rounds: int) -> str:
-    """Return the one name of the item at a place.
+def named(position: int, rounds: int) -> str:
+    """Return the one name of the item at a position.
 
     >>> named(9, 8), named(7, 8)
     ('T1', '7')
     """
-    return f"T{place - rounds}" if place > rounds else str(place)
+    return f"T{position - rounds}" if position > rounds else str(position)

@@ -20,10 +20,10 @@ class Test(NamedTuple):
     booklet: Booklet
 
 
-def joined(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    """Join the problems of each file with its key's answers: problems and readings by id, and counts of what was kept and dropped."""
-    records: list[Problem] = []
-    readings: list[ExtractedItem] = []
+def join(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
+    """Join the problems of each file with its key's answers; return both records by id, and counts of what was kept and dropped."""
+    problems: list[Problem] = []
+    items: list[ExtractedItem] = []
     dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
     for path, (year, section, test) in tests.items():
         if not test.problems:
@@ -36,11 +36,11 @@ def joined(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem],
                 dropped["no_answer" if test.key_pages else "no_key_page"] += 1
                 continue
             name = f"{year}-{CODES[section]}-{problem.number.zfill(2)}"
-            records.append(
+            problems.append(
                 Problem(name, "competition", section, year, problem.number, problem.text, gold, path.name, problem.page, problem.reader)
             )
-            readings.append(ExtractedItem(name, path.name, problem.page, problem.region, problem.text, gold, 1.0, [], True, name, 0, []))
-    readers = Counter(record.reader for record in records)
+            items.append(ExtractedItem(name, path.name, problem.page, problem.region, problem.text, gold, 1.0, [], True, name, 0, []))
+    readers = Counter(problem.reader for problem in problems)
     counts = {f"dropped_{reason}": count for reason, count in dropped.items()}
-    counts |= {"problems": len(records), "problems_ocr": readers["ocr"], "problems_text": readers["text"]}
-    return sorted(records, key=lambda record: record.id), sorted(readings, key=lambda reading: reading.id), counts
+    counts |= {"problems": len(problems), "problems_ocr": readers["ocr"], "problems_text": readers["text"]}
+    return sorted(problems, key=lambda each: each.id), sorted(items, key=lambda each: each.id), counts

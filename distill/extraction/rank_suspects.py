@@ -1,4 +1,4 @@
-"""Which transcribed texts deserve a look first."""
+"""Which transcribed texts a reviewer should check first."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from distill.extraction.text_similarity import RELATION, SIGN
 
 CHANGED, LOST, ADDED = 3.0, 1.0, 0.4  # weight of a number replaced; of one that only the statement has, or only the page (a figure's label)
 WORDED, SIGNED = 0.25, 1.0  # of a word, a sign replaced
-ONCE = 0.35  # share of the weight of what only the first reading bears out
+ONCE = 0.35  # share of the weight of what only the first reading confirms
 ALIKE, UNLIKE = 0.9, 10.0  # what is less alike than this is built otherwise; weight of the shortfall
 SIGN_NAMES = {*RELATION.values(), *SIGN.values()}
 MOST = 6  # tokens of one kind that count: a matrix that OCR scrambles has many, and is one problem
@@ -33,7 +33,7 @@ def ranked(differences: Tokens, first: Tokens, similarities: Mapping[str, float]
 
 
 def score(tokens: Sequence[str]) -> float:
-    """Weigh an item's differences: a number or letter that stands in place of another is most likely a change."""
+    """Weigh an item's differences: a number or letter in place of another is most likely a change."""
     ours, theirs = ([token[1:] for token in tokens if token[0] == side] for side in "-+")
     mine, others = (sum(token[0].isdecimal() or len(token) == 1 for token in side) for side in (ours, theirs))
     signs = sum(token in SIGN_NAMES for token in ours)

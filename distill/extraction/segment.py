@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from distill.extraction.text_layer import Line, Piece
+from distill.extraction.page import Line, Page, Piece
 
-FOOT = 0.94  # what stands below this share of a page's height is its running foot
+FOOT = 0.94  # what is below this share of a page's height is its running foot
 ABOVE, BELOW = 14.0, 6.0  # points: a line of print reaches so far from its baseline
 WIDE = 6.0  # points a character, in type of 12 points
 NEAR = 12.0  # points: numbers of one test begin this close to one another
@@ -14,17 +14,8 @@ NUMBER = re.compile(r"(?:(\d{1,2})\s*[.)]|(?:t[il1]e[- ]?breaker|tb|t)\s*[#.]?\s
 HEADING = re.compile(r"\b(answers?|key|solutions?)\b", re.IGNORECASE)
 
 
-class Page(NamedTuple):
-    """One page as read."""
-
-    number: int  # from 1
-    height: float  # points
-    reader: str  # text | ocr
-    lines: tuple[Line, ...]
-
-
-class Read(NamedTuple):
-    """A numbered text and where it stood."""
+class NumberedText(NamedTuple):
+    """A numbered text and where it is."""
 
     number: str  # 7, T1
     text: str
@@ -36,7 +27,7 @@ class Read(NamedTuple):
 class Booklet(NamedTuple):
     """What a file holds: problems in printed order, answers by number, and what was not understood, by reason."""
 
-    problems: tuple[Read, ...]
+    problems: tuple[NumberedText, ...]
     answers: dict[str, str]
     key_pages: int
     dropped: Counter[str]
@@ -58,7 +49,7 @@ def _body(page: Page) -> list[Line]:
 
 
 def _is_key(page: Page) -> bool:
-    """A key's heading stands in the upper third, in at most six words, and is no numbered line; an answer sheet is no key."""
+    """A key's heading is in the upper third, in at most six words, and is no numbered line; an answer sheet is no key."""
     heads = [line.text for line in _body(page) if line.y < page.height / 3 and len(line.text.split()) <= 6]
     return any(HEADING.search(head) and "sheet" not in head.lower() and not NUMBER.match(head) for head in heads)
 
@@ -67,9 +58,9 @@ def _named(found: re.Match[str]) -> str:
     return str(int(found[1])) if found[1] else f"T{found[2]}"
 
 
-def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
+def _problems(pages: list[Page], dropped: Counter[str]) -> list[NumberedText]:
     """Collect problems: one begins at a number in its column that follows the last one, by three at most where some were lost."""
-    found: list[Read] = []
+    found: list[NumberedText] = []
     left = 0.0
     for page in pages:
         for line in _body(page):
@@ -77,7 +68,7 @@ def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
             x = line.pieces[0].x
             if start and _follows(_named(start), found) and (not found or abs(x - left) < NEAR):
                 left = x if not found else left
-                found.append(Read(_named(start), start[3], page.number, page.reader, _region(line)))
+                found.append(NumberedText(_named(start), start[3], page.number, page.reader, _region(line)))
             elif found:
                 last = found[-1]
                 region = _joined(last.region, _region(line)) if last.page == page.number else last.region
@@ -88,7 +79,7 @@ def _problems(pages: list[Page], dropped: Counter[str]) -> list[Read]:
 
 
 def _region(line: Line) -> tuple[float, float, float, float]:
-    """Return where a line stands: from above its capitals to below its baseline, and about as wide as its characters."""
+    """Return a line's region: from above its capitals to below its baseline, and about as wide as its characters."""
     last = line.pieces[-1]
     return line.pieces[0].x, round(line.y - ABOVE, 1), round(last.x + WIDE * len(last.text), 1), round(line.y + BELOW, 1)
 
@@ -97,7 +88,7 @@ def _joined(one: tuple[float, float, float, float], other: tuple[float, float, f
     return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
-def _follows(number: str, found: list[Read]) -> bool:
+def _follows(number: str, found: list[NumberedText]) -> bool:
     last = found[-1].number if found else "0"
     if number[0] == "T":
         return bool(found) and (last[0] != "T" or int(number[1:]) > int(last[1:]))
@@ -105,7 +96,7 @@ def _follows(number: str, found: list[Read]) -> bool:
 
 
 def _add_answers(page: Page, answers: dict[str, str], dropped: Counter[str]) -> None:
-    """Read a key's lines; each may hold several columns of number and answer."""
+    """Read a key's lines; each may have several columns of number and answer."""
     for line in _body(page):
         number = ""
         for piece in line.pieces:

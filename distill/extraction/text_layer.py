@@ -1,6 +1,6 @@
 """The text layer of a page as lines in the project's notation: x^2, 3^{10}, 3/4, √12.
 
-Lengths are in ems of the page's body size unless said otherwise; y points up. What decides is where a glyph stands and how
+Lengths are in ems of the page's body size unless said otherwise; y points up. What decides is where a glyph is and how
 large it is, never what it says: a small raised glyph is an exponent, small glyphs above and below a rule are a fraction.
 """
 
@@ -13,27 +13,9 @@ from typing import NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from distill.extraction.page import SIGNS, Line, Piece
+
 SPACE, COLUMN = 0.17, 0.55  # a gap this wide is a space, is the edge of a piece
-SIGNS = str.maketrans("−–—‐‑’‘“”º", "-----''\"\"°")
-
-
-class Piece(NamedTuple):
-    """Text without a wide gap; x in points from the page's left edge."""
-
-    x: float
-    text: str
-
-
-class Line(NamedTuple):
-    """What stands on one baseline; y in points from the page's top edge, pieces from left to right."""
-
-    y: float
-    pieces: tuple[Piece, ...]
-
-    @property
-    def text(self) -> str:
-        """The pieces, separated by spaces."""
-        return " ".join(piece.text for piece in self.pieces)
 
 
 class _Glyph(NamedTuple):
@@ -113,7 +95,7 @@ def _spans(rule: _Rule, glyph: _Glyph) -> bool:
 
 
 def _with_fraction(glyphs: list[_Glyph], rule: _Rule, body: float) -> list[_Glyph]:
-    """Join what stands close above and close below the rule; [] where one of the two is missing."""
+    """Join what is close above and close below the rule; [] where one of the two is missing."""
     over = [g for g in glyphs if _spans(rule, g) and 0 < g.y - rule.y < 0.6 * body]
     under = [g for g in glyphs if _spans(rule, g) and 0.3 * body < rule.y - g.y < 1.3 * body]
     if not over or not under or "_" in {g.text for g in over}:

@@ -22,7 +22,7 @@ KINDS = (RELATION, SIGN)
 
 
 def folded(text: str) -> str:
-    """Reduce a text to what OCR can be held to: letters, digits and signs, without case, spacing, punctuation, raised or lowered.
+    """Reduce a text to what OCR preserves: letters, digits and signs, without case, spacing, punctuation, raised or lowered.
 
     >>> folded("Find x² + 3·y, if (a/b) ≤ 4.")
     'findx2+3yifab4'
@@ -43,7 +43,7 @@ def similarity(transcribed: str, read: str) -> float:
 
 
 def differences(transcribed: str, readings: Sequence[str], known: frozenset[str]) -> list[str]:
-    """Return the tokens that only the transcription has (-15) and those that it lacks (+51), as far as all readings bear it out.
+    """Return the tokens that only the transcription has (-15) and those that it lacks (+51), as far as all readings confirm it.
 
     `known` holds the words that are no misreadings.
 
@@ -63,7 +63,7 @@ def differences(transcribed: str, readings: Sequence[str], known: frozenset[str]
 
 
 def vocabulary(texts: Iterable[str]) -> frozenset[str]:
-    """Return the words that stand in at least two of the texts."""
+    """Return the words that occur in at least two of the texts."""
     found = Counter(word for text in texts for word in set(WORD.findall(flat(text).casefold())))
     return frozenset(word for word, count in found.items() if count > 1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from distill.core.errors import InputError
-from distill.extraction.item_numbers import named, place
+from distill.extraction.item_numbers import named, position
 
 KEY = re.compile(r"question_(T?\d+)")
 FILE = re.compile(r"(\d{4})\.json")
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
 
 def read(folder: Path, sections: dict[str, str], rounds: int) -> list[Entry]:
-    """Return every entry of a folder of YEAR.json files, by year, section and place; `sections` maps their names to ours."""
+    """Return every entry of a folder of YEAR.json files, by year, section and position; `sections` maps their names to ours."""
     paths = sorted(path for path in folder.glob("*.json") if FILE.fullmatch(path.name))
     if not paths:
         raise InputError(f"{folder}: no YEAR.json in it; run `dvc repro` for fetch")
@@ -40,7 +40,7 @@ def _of_year(path: Path, sections: dict[str, str], rounds: int) -> list[Entry]:
     entries = []
     for title, questions in document.items():
         if title not in sections:
-            raise InputError(f"{path}: section {title!r}; allowed: {', '.join(sections)}; mend extract.transcription.sections")
+            raise InputError(f"{path}: section {title!r}; allowed: {', '.join(sections)}; fix extract.transcription.sections")
         if not isinstance(questions, dict):
             raise InputError(f"{path}: {title}: expected a mapping of questions, got {type(questions).__name__}; run `dvc repro` for fetch")
         for key, entry in questions.items():
@@ -48,6 +48,6 @@ def _of_year(path: Path, sections: dict[str, str], rounds: int) -> list[Entry]:
             if not match or set(entry) != {"question", "answer"} or not all(isinstance(text, str) for text in entry.values()):
                 raise InputError(f"{path}: {title}.{key}: expected question_K with a question and an answer, both text")
             section = sections[title]
-            at = named(place(match[1], rounds), rounds) if section == "two-person" else match[1]
+            at = named(position(match[1], rounds), rounds) if section == "two-person" else match[1]
             entries.append(Entry(int(path.stem), section, at, entry["question"], entry["answer"]))
     return entries

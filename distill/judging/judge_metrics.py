@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from distill.judging.judgement import Judged
+from distill.judging.judgement import Judgement
 from distill.judging.probes import FALSE, KINDS
 from distill.stats.intervals import wilson
 
@@ -24,7 +24,7 @@ def kappa(table: Sequence[Sequence[int]]) -> float | None:
     return (n * sum(row[place] for place, row in enumerate(table)) - margins) / (n * n - margins)
 
 
-def figures(rows: Sequence[Judged], confidence: float) -> dict[str, Any]:
+def figures(rows: Sequence[Judgement], confidence: float) -> dict[str, Any]:
     """Return what the metric says of the judge; a share of nothing is left out.
 
     agreement: over the drawn answers that the judge decided; the table's rows are the grader's outcomes, its columns the judge's.
@@ -49,12 +49,12 @@ def figures(rows: Sequence[Judged], confidence: float) -> dict[str, Any]:
     return found
 
 
-def _counts(rows: Sequence[Judged]) -> dict[str, int]:
+def _counts(rows: Sequence[Judgement]) -> dict[str, int]:
     counts = Counter(row.decision for row in rows)
     return {name: counts[name] for name in DECISIONS}
 
 
-def _agreement(rows: Sequence[Judged]) -> dict[str, Any]:
+def _agreement(rows: Sequence[Judgement]) -> dict[str, Any]:
     table = {outcome: _counts([row for row in rows if row.grader == outcome]) for outcome in DECISIONS[:2]}
     square = [[counts[name] for name in DECISIONS[:2]] for counts in table.values()]
     decided = sum(map(sum, square))

@@ -9,7 +9,7 @@ from distill.records.verdict import Verdict
 _WORDS = {"CORRECT": "correct", "INCORRECT": "wrong", "UNDECIDED": "undecided"}
 
 
-class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answer that a model was asked about; completions with the same final answer to the same problem share it."""
 
     part: str  # ungradable | agreement | probe
@@ -42,7 +42,7 @@ def decision(reply: str) -> tuple[str, str]:
     return decided, "undecided by its own word" if decided == "undecided" else ""
 
 
-def resolve(verdicts: Iterable[Verdict], judged: Sequence[Judged]) -> list[Verdict]:
+def resolve(verdicts: Iterable[Verdict], judged: Sequence[Judgement]) -> list[Verdict]:
     """Return the verdicts in their order, the ungradable ones as the model decided; what it left undecided stays ungradable."""
     decided = {(row.benchmark, row.id, row.answer): row.decision for row in judged if row.part == "ungradable" and not row.reason}
     return [

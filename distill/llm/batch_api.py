@@ -1,4 +1,4 @@
-"""Files and batch jobs of an endpoint through the `together` client: each step is patient with the network, and none pays twice."""
+"""Files and batch jobs of an endpoint through the `together` client: each step is retried, and none pays twice."""
 
 import tempfile
 import time
@@ -29,10 +29,10 @@ class Ended(msgspec.Struct, frozen=True):
     said: str  # why it failed
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """One line of a job's files."""
+class BatchLine(msgspec.Struct, frozen=True):
+    """One line of the files of a job that has ended."""
 
-    name: str  # custom_id
+    key: str  # custom_id
     body: bytes  # the chat.completion JSON, b"" where there is none
     reason: str  # "" where there is a body
     detail: str
@@ -49,7 +49,7 @@ class _Row(msgspec.Struct):
     error: Any = None
 
 
-class Jobs:
+class BatchApi:
     """The batch side of one endpoint."""
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
@@ -65,11 +65,11 @@ class Jobs:
             file = Path(folder) / "batch.jsonl"
             with file.open("wb") as stream:
                 stream.writelines(lines)
-            return self._patiently("upload", lambda: str(self._client.files.upload(file, purpose="batch-api", check=False).id))
+            return self._retried("upload", lambda: str(self._client.files.upload(file, purpose="batch-api", check=False).id))
 
     def create(self, file: str, known: set[str]) -> str:
         """Return the id of the job for a file: one not `known` that a lost connection or a killed run left there, or a new one."""
-        return self._patiently("create a batch", lambda: self._find(file, known) or self._new(file))
+        return self._retried("create a batch", lambda: self._find(file, known) or self._new(file))
 
     def _find(self, file: str, known: set[str]) -> str:
         jobs = [job for job in self._client.batches.list() if job.input_file_id == file and job.id not in known]
@@ -83,62 +83,58 @@ class Jobs:
 
     def ended(self, job: str) -> Ended | None:
         """Return how a job ended, or None while it has not."""
-        found = self._patiently("ask about a batch", lambda: self._client.batches.retrieve(job))
+        found = self._retried("ask about a batch", lambda: self._client.batches.retrieve(job))
         if found.status not in ENDS:
             return None
         files = tuple(name for name in (found.output_file_id, found.error_file_id) if name)
-        return Ended(str(found.status), files, self._line(found.error or ""))
+        return Ended(str(found.status), files, self._brief(found.error or ""))
 
-    def answers(self, ended: Ended) -> Iterator[Answer | None]:
+    def lines(self, ended: Ended) -> Iterator[BatchLine | None]:
         """Yield the lines of a job's files; None for one that cannot be read."""
         with tempfile.TemporaryDirectory() as folder:
             for name in ended.files:
                 file = Path(folder) / "lines.jsonl"
-                self._patiently("download a batch", partial(self._download, name, file))
+                self._retried("download a batch", partial(self._download, name, file))
                 with file.open("rb") as stream:
-                    yield from (self._answer(line) for line in stream if line.strip())
+                    yield from (self._line(line) for line in stream if line.strip())
 
     def _download(self, name: str, file: Path) -> None:
         with self._client.files.with_streaming_response.content(name) as response:
             response.stream_to_file(file)
 
-    def _answer(self, line: bytes) -> Answer | None:
+    def _line(self, line: bytes) -> BatchLine | None:
         try:
             row = msgspec.json.decode(line, type=_Row)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         reply = row.response
         if not row.error and reply and reply.status_code == 200:
-            return Answer(row.custom_id, bytes(reply.body), "", "")
+            return BatchLine(row.custom_id, bytes(reply.body), "", "")
         error = row.error if isinstance(row.error, dict) else {"message": str(row.error or "no response and no error")}
         code = str(error.get("code") or (reply.status_code if reply else "") or "")
         said = str(error.get("message") or (bytes(reply.body).decode("utf-8", "replace") if reply else ""))
-        return Answer(row.custom_id, b"", f"status-{code}" if code.isdigit() else "line-error", self._line(f"{code} {said}"))
+        return BatchLine(row.custom_id, b"", f"status-{code}" if code.isdigit() else "line-error", self._brief(f"{code} {said}"))
 
-    def _line(self, text: str) -> str:
+    def _brief(self, text: str) -> str:
         """Return what a server said as one short line, the key taken out should it be repeated there."""
         return " ".join((text.replace(self._key, "***") if len(self._key) > 7 else text).split())[:300]
 
-    def _patiently(self, what: str, call: Callable[[], T]) -> T:
+    def _retried(self, what: str, call: Callable[[], T]) -> T:
         """Call until it succeeds, as often and as long as the endpoint's section says; an InputError where that is in vain."""
-        began, number = time.monotonic(), 0
+        began, number, again = time.monotonic(), 0, "what was created goes on there: run again"
         while True:
             try:
                 return call()
             except APIStatusError as error:
-                said = self._line(f"{error.status_code}: {error.message}")
+                said = self._brief(f"{error.status_code}: {error.message}")
                 if error.status_code < 500 and error.status_code not in (*AGAIN, 429):
                     why = f"{STOP[error.status_code]} ({said})" if error.status_code in STOP else said
-                    raise InputError(
-                        f"{self._endpoint.base_url}: cannot {what}: {why}; what was created goes on there: run again"
-                    ) from None
+                    raise InputError(f"{self._endpoint.base_url}: cannot {what}: {why}; {again}") from None
             except (APIConnectionError, httpx.HTTPError) as error:
-                said = self._line(str(error.__cause__ or error) or type(error).__name__)
+                said = self._brief(str(error.__cause__ or error) or type(error).__name__)
             except (ValueError, AttributeError, AssertionError):  # the client takes any page for a response, and stumbles over it
                 said = "the response is none of this API"
             number += 1
-            if number >= self._endpoint.attempts and time.monotonic() - began >= self._endpoint.patience:
-                raise InputError(
-                    f"{self._endpoint.base_url} is down: cannot {what}, {number} times: {said}; what was created goes on there: run again"
-                )
+            if number >= self._endpoint.attempts and time.monotonic() - began >= self._endpoint.outage_timeout:
+                raise InputError(f"{self._endpoint.base_url} is down: cannot {what}, {number} times: {said}; {again}")
             self._sleep(min(self._endpoint.backoff_most, self._endpoint.backoff * 2.0 ** min(number - 1, 60)))

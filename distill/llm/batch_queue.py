@@ -1,24 +1,22 @@
-"""What the batch route remembers between runs, in tables of the call store: the lines to be sent and the batches they went up in.
+"""What the batch route remembers between runs, in tables of the call store: the calls to be sent and the batches that they are in.
 
 A batch's file and job are noted before they are used, so that a killed process finds them again.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
-from distill.llm.budget import BudgetLimit, worst
-from distill.llm.call_store import Store
+from distill.llm.budget import BudgetLimit, max_cost
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Price
-from distill.llm.request import Request, Sampling, canonical, key
-from distill.records.example import Message
+from distill.llm.request import Failure, Request, canonical, key
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS batches (
          id INTEGER PRIMARY KEY,
          url TEXT NOT NULL,          -- the endpoint's
-         model TEXT NOT NULL,        -- a batch asks one
+         model TEXT NOT NULL,        -- one for all lines of a batch
          file TEXT NOT NULL,         -- its id there; '' until it is uploaded
          job TEXT NOT NULL,          -- its id there; '' until it is created
          state TEXT NOT NULL,        -- open, or how it ended: COMPLETED | FAILED | EXPIRED | CANCELLED
@@ -38,6 +36,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS lines_waiting ON lines (batch, final, model, key)",
     "CREATE INDEX IF NOT EXISTS lines_batch ON lines (batch, key)",
 )
+_WAITING = "batch IS NULL AND final = 0"
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -58,66 +57,53 @@ class Line(msgspec.Struct, frozen=True):
     rounds: int
 
     def encoded(self) -> bytes:
-        """Return the line of the file that goes up."""
-        asked = msgspec.json.decode(self.request, type=_Canonical)
-        return b'{"custom_id":"' + self.key.encode() + b'","body":' + bytes(asked.request) + b"}\n"
-
-    def call(self) -> tuple[Request, int]:
-        """Return the request and its sample index."""
-        asked = msgspec.json.decode(self.request)
-        return rebuild(asked["request"], asked["sample"]), asked["sample"]
+        """Return the line of the uploaded file."""
+        body = msgspec.json.decode(self.request, type=_Canonical).request
+        return b'{"custom_id":"' + self.key.encode() + b'","body":' + bytes(body) + b"}\n"
 
 
 class _Canonical(msgspec.Struct):
     request: msgspec.Raw
-    sample: int
 
 
-def rebuild(body: dict[str, Any], sample: int) -> Request:
-    """Return the request that has a body as its i-th sample, the inverse of request.body."""
-    other = dict(body)
-    messages = tuple(Message(turn["role"], turn["content"]) for turn in other.pop("messages"))
-    model, seed = other.pop("model"), other.pop("seed", None)
-    own = {name: other.pop(name) for name in ("temperature", "top_p", "max_tokens")}
-    return Request(model, messages, Sampling(**own, seed=None if seed is None else seed - sample, other=other))
-
-
-def travelling(store: Store) -> set[str]:
-    """Return the keys of all calls that are in batches which have not ended: they are paid for, or will be."""
+def in_flight_keys(store: CallStore) -> set[str]:
+    """Return the keys of all calls in batches that have not ended: they are paid for, or will be."""
     if not list(store.rows("SELECT 1 FROM sqlite_master WHERE name = 'lines'")):
         return set()
     return {row[0] for row in store.rows("SELECT key FROM lines WHERE batch IS NOT NULL")}
 
 
-class Backlog:
+class BatchQueue:
     """The lines and batches of one endpoint."""
 
-    def __init__(self, store: Store, url: str) -> None:
+    def __init__(self, store: CallStore, url: str) -> None:
         self._store, self._url = store, url
         for statement in _TABLES:
             store.change(statement)
 
     def clear(self) -> None:
-        """Forget the lines that are in no batch: they are of earlier runs, and this one says anew what it asks."""
+        """Forget the lines that are in no batch: an earlier run wrote them, and this one queues its calls anew."""
         self._store.change("DELETE FROM lines WHERE batch IS NULL")
 
     def add(self, request: Request, sample: int) -> None:
-        """Put a call in the queue, unless it is there or in a batch already."""
+        """Queue a call, unless it is queued or in a batch already."""
         row = (key(request, sample), canonical(request, sample).decode(), request.model)
         self._store.change("INSERT OR IGNORE INTO lines VALUES (?, ?, ?, NULL, NULL, 0, '', '', 0)", *row)
 
     def waiting(self) -> int:
         """Count the lines that are yet to be sent."""
-        return int(next(self._store.rows("SELECT count(*) FROM lines WHERE batch IS NULL AND final = 0"))[0])
+        return self._count(f"lines WHERE {_WAITING}")
 
-    def flying(self) -> int:
+    def in_flight(self) -> int:
         """Count the lines in this endpoint's batches that have not ended."""
-        query = "SELECT count(*) FROM lines JOIN batches ON lines.batch = batches.id WHERE batches.url = ?"
-        return int(next(self._store.rows(query, self._url))[0])
+        return self._count("lines JOIN batches ON lines.batch = batches.id WHERE batches.url = ?", self._url)
+
+    def _count(self, rows: str, *values: object) -> int:
+        return int(next(self._store.rows(f"SELECT count(*) FROM {rows}", *values))[0])
 
     def models(self) -> list[str]:
-        """Return the models that waiting lines ask."""
-        return [row[0] for row in self._store.rows("SELECT DISTINCT model FROM lines WHERE batch IS NULL AND final = 0 ORDER BY model")]
+        """Return the models of the waiting lines."""
+        return [row[0] for row in self._store.rows(f"SELECT DISTINCT model FROM lines WHERE {_WAITING} ORDER BY model")]
 
     def batches(self) -> list[Batch]:
         """Return the batches of this endpoint that have not ended, oldest first."""
@@ -134,24 +120,26 @@ class Backlog:
 
     def _pages(self, where: str, *values: object) -> Iterator[Line]:
         last = ""
-        query = f"SELECT key, request, attempt, rounds FROM lines WHERE {where} AND key > ? ORDER BY key LIMIT 1000"
-        while rows := [Line(*row) for row in self._store.rows(query, *values, last)]:
+        while rows := list(self._select(f"{where} AND key > ? ORDER BY key LIMIT 1000", *values, last)):
             yield from rows
             last = rows[-1].key
 
+    def _select(self, where: str, *values: object) -> Iterator[Line]:
+        return (Line(*row) for row in self._store.rows(f"SELECT key, request, attempt, rounds FROM lines WHERE {where}", *values))
+
     def line(self, batch: int, name: str) -> Line | None:
         """Return one line of a batch, or None where it has no such line (any more)."""
-        query = "SELECT key, request, attempt, rounds FROM lines WHERE batch = ? AND key = ?"
-        return next((Line(*row) for row in self._store.rows(query, batch, name)), None)
+        return next(self._select("batch = ? AND key = ?", batch, name), None)
 
-    def compose(self, model: str, price: Price, cap: BudgetLimit, most_lines: int, most_bytes: int) -> int:
-        """Put waiting lines of a model into a new batch, each reserved at its worst case; return how many the cap let in."""
+    def compose(self, model: str, price: Price, limit: BudgetLimit, most_lines: int, most_bytes: int) -> int:
+        """Put waiting lines of a model into a new batch, each reserved at its maximum cost; return how many the budget allowed."""
         count = size = number = 0
-        for line in self._pages("batch IS NULL AND final = 0 AND model = ?", model):
+        for line in self._pages(f"{_WAITING} AND model = ?", model):
             size += len(line.encoded())
             if count == most_lines or (count and size > most_bytes):
                 break
-            attempt = self._store.reserve(line.key, worst(price, line.call()[0], batch=True), cap)
+            most = max_cost(price, msgspec.json.decode(line.request)["request"], batch=True)
+            attempt = self._store.reserve(line.key, most, limit)
             if attempt is None:
                 break
             number = number or self._new(model)
@@ -160,16 +148,13 @@ class Backlog:
         return count
 
     def _new(self, model: str) -> int:
-        rows = "INSERT INTO batches (url, model, file, job, state, said) VALUES (?, ?, '', '', 'open', '')"
-        self._store.change(rows, self._url, model)
+        self._store.change("INSERT INTO batches (url, model, file, job, state, said) VALUES (?, ?, '', '', 'open', '')", self._url, model)
         return int(next(self._store.rows("SELECT max(id) FROM batches"))[0])
 
-    def note(self, batch: int, *, file: str | None = None, job: str | None = None, state: str | None = None, said: str = "") -> None:
-        """Write down a batch's file, its job, or how it ended."""
-        values = [("file", file), ("job", job), ("state", state), ("said", said or None)]
-        for name, value in values:
-            if value is not None:
-                self._store.change(f"UPDATE batches SET {name} = ? WHERE id = ?", value, batch)
+    def note(self, batch: int, **columns: str) -> None:
+        """Write down a batch's file, its job, or how it ended (state, said)."""
+        for name, value in columns.items():
+            self._store.change(f"UPDATE batches SET {name} = ? WHERE id = ?", value, batch)
 
     def done(self, line: Line) -> None:
         """Take a line out: its response is stored."""
@@ -180,7 +165,6 @@ class Backlog:
         query = "UPDATE lines SET batch = NULL, attempt = NULL, rounds = ?, reason = ?, detail = ?, final = ? WHERE key = ?"
         self._store.change(query, line.rounds + 1, reason, detail, int(final), line.key)
 
-    def reason(self, name: str) -> tuple[str, str]:
-        """Return why a line has no response, and the detail."""
-        found = next(self._store.rows("SELECT reason, detail FROM lines WHERE key = ?", name), None)
-        return (found[0] or "not sent", found[1]) if found else ("not sent", "")
+    def failed(self) -> dict[str, Failure]:
+        """Return why the lines that are left have no response, by key; one that is in another endpoint's batch was not sent to this one."""
+        return {row[0]: Failure(row[1] or "not sent", row[2]) for row in self._store.rows("SELECT key, reason, detail FROM lines")}

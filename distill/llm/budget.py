@@ -1,11 +1,12 @@
-"""What calls cost: the price of tokens, the worst case of a call, and the cap that is never passed."""
+"""What calls cost: the price of tokens, the most that a call can cost, and the limit that is never passed."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from distill.llm.endpoint_config import Price
-from distill.llm.request import Request
 
 NANO = 10**9  # money is counted in whole nano-dollars, so that sums are exact
 
@@ -13,8 +14,8 @@ NANO = 10**9  # money is counted in whole nano-dollars, so that sums are exact
 class BudgetLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `budget`: what all calls of a store may cost, over all its runs."""
 
-    dollars: float | None  # null = no cap
-    tokens: int | None  # prompt and completion together; null = no cap
+    dollars: float | None  # null = no limit
+    tokens: int | None  # prompt and completion together; null = no limit
 
     def allows(self, cost: "Cost") -> bool:
         """Tell whether so much may be spent."""
@@ -39,10 +40,10 @@ class Cost(msgspec.Struct, frozen=True):
         return self.nano / NANO
 
 
-def prompt_bound(request: Request) -> int:
-    """Return an upper bound of a request's prompt tokens: one per UTF-8 byte (a token of a byte-level vocabulary holds at least one), and
-    64 per turn and for the template's own."""
-    return 64 + sum(64 + len(message.content.encode()) for message in request.messages)
+def prompt_bound(body: Mapping[str, Any]) -> int:
+    """Return an upper bound of the prompt tokens of a request's body: one per UTF-8 byte (a token of a byte-level vocabulary holds at least
+    one), and 64 per turn and for the template's own."""
+    return 64 + sum(64 + len(message["content"].encode()) for message in body["messages"])
 
 
 def cost(price: Price, prompt: int, completion: int, batch: bool = False) -> Cost:
@@ -57,6 +58,6 @@ def paid(price: Price, usage: tuple[int | None, int | None], batch: bool = False
     return None if prompt is None or completion is None else cost(price, prompt, completion, batch)
 
 
-def worst(price: Price, request: Request, batch: bool = False) -> Cost:
+def max_cost(price: Price, body: Mapping[str, Any], batch: bool = False) -> Cost:
     """Return what a request costs at most: the bound of its prompt and all of max_tokens."""
-    return cost(price, prompt_bound(request), request.sampling.max_tokens, batch)
+    return cost(price, prompt_bound(body), body["max_tokens"], batch)

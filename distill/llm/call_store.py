@@ -4,17 +4,18 @@ Its journal is a write-ahead log with synchronous=NORMAL: a killed process loses
 seconds, and the file stays whole; FULL would wait for the disk at each of some hundred writes a second.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 from time import time
-from types import TracebackType
+
+import msgspec
 
 from distill.core.errors import InputError
 from distill.llm.budget import BudgetLimit, Cost
-from distill.llm.request import Request, Response, canonical, key, parse
+from distill.llm.request import Response, parse
 
 VERSION = 1  # of the tables
 _TABLES = """
@@ -29,12 +30,12 @@ CREATE TABLE calls (            -- whole responses
   raw TEXT NOT NULL,            -- the chat.completion JSON
   latency REAL NOT NULL,        -- seconds of the attempt that succeeded
   attempts INTEGER NOT NULL,
-  route TEXT NOT NULL,          -- chat | batch
-  tokens INTEGER NOT NULL,      -- counted against the budget: by usage, or the worst case where the server tells none; 0 = imported
+  route TEXT NOT NULL,          -- chat | batch | import
+  tokens INTEGER NOT NULL,      -- counted against the budget: by usage, or the maximum where the server tells none; 0 = imported
   nano INTEGER NOT NULL,        -- nano-dollars, likewise
   made REAL NOT NULL            -- seconds since 1970
 );
-CREATE TABLE attempts (         -- attempts without a whole response that are, or may have been, paid for: counted at their worst case
+CREATE TABLE attempts (         -- attempts without a whole response that are, or may have been, paid for: counted at their maximum cost
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
   reason TEXT NOT NULL,         -- open: in flight, or its process was killed; else what went wrong
@@ -52,16 +53,14 @@ INSERT INTO spent VALUES (0, 0);
 _ATTEMPT = "INSERT INTO attempts (key, reason, partial, tokens, nano, made) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class Store:
-    """A store open for reading and writing; several processes and threads may share the file."""
+class CallStore:
+    """A store open for reading and writing, in one thread; several processes may share the file."""
 
     def __init__(self, path: Path | str) -> None:
         """Open a store, or make it; an InputError where the file is another one."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = RLock()
-        self._known: set[bytes] | None = None
-        self._base = sqlite3.connect(self.path, timeout=60.0, isolation_level=None, check_same_thread=False)
+        self._base = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
         try:
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = NORMAL")
@@ -79,68 +78,52 @@ class Store:
             self._base.close()
             raise InputError(f"{path}: no call store that can be opened ({error}); move it away, or import an export of it") from None
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> "CallStore":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
+    def __exit__(self, *_: object) -> None:
         self._base.close()
 
     def get(self, key: str) -> Response | None:
         """Return the stored response of a key, or None."""
-        with self._lock:
-            row = self._base.execute("SELECT raw FROM calls WHERE key = ?", (key,)).fetchone()
+        row = self._base.execute("SELECT raw FROM calls WHERE key = ?", (key,)).fetchone()
         return parse(row[0]) if row else None
 
     def holds(self, key: str) -> bool:
-        """Tell whether a key's response is stored, without reading it; the keys found at the first question are remembered."""
-        with self._lock:
-            if self._known is None:
-                self._known = {bytes.fromhex(row[0]) for row in self._base.execute("SELECT key FROM calls")}
-            if bytes.fromhex(key) in self._known:
-                return True
-            return self._base.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
+        """Tell whether a key's response is stored, without reading it."""
+        return self._base.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
 
-    def reserve(self, key: str, worst: Cost, cap: BudgetLimit) -> int | None:
-        """Enter an attempt at its worst case, before it is sent; return its number, or None where the cap would be passed.
+    def reserve(self, key: str, most: Cost, limit: BudgetLimit) -> int | None:
+        """Enter an attempt at the most that it can cost, before it is sent; return its number, or None where the limit would be passed.
 
-        The check and the entry are one transaction, so that processes which share the store share the cap too.
+        The check and the entry are one transaction, so that processes which share the store share the limit too.
         """
         with self._change() as base:
             tokens, nano = base.execute("SELECT tokens, nano FROM spent").fetchone()
-            if not cap.allows(Cost(tokens, nano) + worst):
+            if not limit.allows(Cost(tokens, nano) + most):
                 return None
-            self._spend(worst)
-            return base.execute(_ATTEMPT, (key, "open", "", worst.tokens, worst.nano, time())).lastrowid
+            self._spend(most)
+            return base.execute(_ATTEMPT, (key, "open", "", most.tokens, most.nano, time())).lastrowid
 
     def put(
-        self,
-        attempt: int | None,
-        request: Request,
-        sample: int,
-        response: Response,
-        paid: Cost | None,
-        latency: float,
-        attempts: int,
-        route: str,
-    ) -> None:
+        self, attempt: int | None, call: bytes, response: Response, paid: Cost | None, latency: float, attempts: int, route: str
+    ) -> bool:
         """Store a whole response in place of its reservation, which becomes what was paid, or stays where `paid` is None: not known.
 
+        `call` is the canonical JSON of the request and its sample index. Tell whether it is new.
         Where the key is stored already (another process was faster) the first response stays, and this one's cost is kept.
         """
         with self._change() as base:
             held = self._free(attempt)
             paid = held if paid is None else paid
-            hashed, text = key(request, sample), canonical(request, sample).decode()
+            name, sample = hashlib.sha256(call).hexdigest(), msgspec.json.decode(call)["sample"]
             told = (response.model, response.finish, response.prompt_tokens, response.completion_tokens, response.raw)
-            row = (hashed, text, sample, *told, latency, attempts, route, paid.tokens, paid.nano, time())
+            row = (name, call.decode(), sample, *told, latency, attempts, route, paid.tokens, paid.nano, time())
             new = base.execute(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * len(row))})", row).rowcount
             if not new and paid != Cost(0, 0):
-                base.execute(_ATTEMPT, (hashed, "twice", "", paid.tokens, paid.nano, time()))
+                base.execute(_ATTEMPT, (name, "twice", "", paid.tokens, paid.nano, time()))
             self._spend(paid)
+            return bool(new)
 
     def release(self, attempt: int) -> None:
         """Take a reservation back: the attempt was refused and costs nothing."""
@@ -148,7 +131,7 @@ class Store:
             self._free(attempt)
 
     def lose(self, attempt: int, reason: str, partial: str, paid: Cost | None = None) -> None:
-        """Keep an attempt that gave no response, with its reason and the text as far as it came, at what was paid or at its worst case."""
+        """Keep an attempt that gave no response, with its reason and the text as far as it came, at what was paid or its maximum cost."""
         with self._change() as base:
             held = Cost(*base.execute("SELECT tokens, nano FROM attempts WHERE id = ?", (attempt,)).fetchone())
             paid = held if paid is None else paid
@@ -158,8 +141,7 @@ class Store:
 
     def spent(self) -> Cost:
         """Return what all calls cost so far, reservations included."""
-        with self._lock:
-            return Cost(*self._base.execute("SELECT tokens, nano FROM spent").fetchone())
+        return Cost(*self._base.execute("SELECT tokens, nano FROM spent").fetchone())
 
     def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
         """Yield the rows of a query, for the command."""
@@ -184,13 +166,12 @@ class Store:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock of this process and of the file for one transaction."""
-        with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._base
-                self._base.execute("COMMIT")
-            except BaseException:
-                if self._base.in_transaction:  # SQLite itself has ended it where the disk is full
-                    self._base.execute("ROLLBACK")
-                raise
+        """Hold the file's write lock for one transaction."""
+        self._base.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._base
+            self._base.execute("COMMIT")
+        except BaseException:
+            if self._base.in_transaction:  # SQLite itself has ended it where the disk is full
+                self._base.execute("ROLLBACK")
+            raise

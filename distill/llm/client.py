@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from time import time
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx
 import msgspec
@@ -20,28 +21,17 @@ Usage = tuple[int | None, int | None]
 _PIECES = ("content", "reasoning", "reasoning_content")
 
 
+@dataclass(eq=False)
 class RequestError(Exception):
     """An attempt that gave no whole response."""
 
-    def __init__(
-        self,
-        reason: str,
-        detail: str,
-        *,
-        kind: str = "again",
-        paid: bool = False,
-        partial: str = "",
-        after: float = 0.0,
-        usage: Usage = (None, None),
-    ) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = " ".join(detail.split())[:300]
-        self.kind = kind  # again | rate (429) | refused (this request, always) | stop (every request)
-        self.paid = paid  # may have been paid for: tokens may have been made
-        self.partial = partial  # the text as far as it came
-        self.after = after  # Retry-After in seconds; 0 = not said
-        self.usage = usage  # prompt and completion tokens
+    reason: str
+    detail: str  # one line
+    kind: str = "again"  # again | rate (429) | refused (this request, always) | stop (every request)
+    paid: bool = False  # may have been paid for: tokens may have been made
+    partial: str = ""  # the text as far as it came
+    after: float = 0.0  # Retry-After in seconds; 0 = not said
+    usage: Usage = (None, None)  # prompt and completion tokens
 
 
 class Client:
@@ -75,24 +65,10 @@ class Client:
         try:
             async with asyncio.timeout(self._endpoint.deadline):
                 return parse(self._hide(await self._read(request, sample, stream)))
-        except RequestError as trouble:
-            self._raise(trouble)
-        except Empty as error:
-            self._raise(RequestError("empty", str(error), paid=True, usage=error.usage))
-        except Malformed as error:
-            self._raise(RequestError("malformed", str(error), paid=True, partial=stream.text()))
-        except (TimeoutError, httpx.TimeoutException) as error:
-            waited = "the deadline passed" if isinstance(error, TimeoutError) else "no byte came in time"
-            self._raise(RequestError("timeout", waited, paid=not isinstance(error, httpx.ConnectTimeout), partial=stream.text()))
-        except httpx.HTTPError as error:
-            sent = not isinstance(error, httpx.ConnectError)
-            self._raise(
-                RequestError("reset" if sent else "no connection", str(error) or type(error).__name__, paid=sent, partial=stream.text())
-            )
-
-    def _raise(self, trouble: RequestError) -> NoReturn:
-        trouble.detail, trouble.partial = self._hide(trouble.detail), self._hide(trouble.partial)
-        raise trouble from None
+        except (RequestError, Empty, Malformed, TimeoutError, httpx.HTTPError) as error:
+            named = _named(error, stream.text())
+            named.detail, named.partial = " ".join(self._hide(named.detail).split())[:300], self._hide(named.partial)
+            raise named from None
 
     def _hide(self, text: str) -> str:
         """Take the key out of a text that a server sent, should one repeat it."""
@@ -184,6 +160,21 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 data = line[5:].strip()
                 if data and data != b"[DONE]":
                     yield data
+
+
+def _named(error: Exception, partial: str) -> RequestError:
+    """Name what went wrong in an attempt, and whether it may have been paid for."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, Empty):
+        return RequestError("empty", str(error), paid=True, usage=error.usage)
+    if isinstance(error, Malformed):
+        return RequestError("malformed", str(error), paid=True, partial=partial)
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        waited = "the deadline passed" if isinstance(error, TimeoutError) else "no byte came in time"
+        return RequestError("timeout", waited, paid=not isinstance(error, httpx.ConnectTimeout), partial=partial)
+    sent = not isinstance(error, httpx.ConnectError)
+    return RequestError("reset" if sent else "no connection", str(error) or type(error).__name__, paid=sent, partial=partial)
 
 
 def _status(error: APIStatusError) -> RequestError:

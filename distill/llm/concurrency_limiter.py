@@ -9,7 +9,7 @@ from distill.llm.endpoint_config import Endpoint
 FLOOD = 8  # failures with no answer between them that speak of the endpoint, not of a call: 30 % of chance faults do so once in 15,000
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Additive increase, multiplicative decrease, as TCP does it; lives within one event loop, times are the loop's."""
 
     def __init__(self, endpoint: Endpoint, random: Random) -> None:
@@ -17,7 +17,7 @@ class Gate:
         self._limit = self._calm = float(endpoint.concurrency)  # calls in flight; below `calm` each answer raises the limit by a whole call
         self._busy = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._cut = self._until = 0.0  # when the limit was last cut; until when all wait
+        self._cut = self._until = 0.0  # when the limit was last cut; no call enters before this time
         self._failures = self._pauses = 0  # since the last answer
         self._since = 0.0  # first of those failures
 
@@ -87,8 +87,8 @@ class Gate:
         return whole * self._random.uniform(0.5, 1.0)
 
     def hold(self, seconds: float) -> None:
-        """Let nobody in for so many seconds, at most the endpoint's patience."""
-        self._until = max(self._until, asyncio.get_running_loop().time() + min(seconds, self._endpoint.patience))
+        """Let nobody in for so many seconds, at most the endpoint's outage timeout."""
+        self._until = max(self._until, asyncio.get_running_loop().time() + min(seconds, self._endpoint.outage_timeout))
 
     def _halve(self, entered: float) -> bool:
         if entered <= self._cut:  # this call was in flight when the limit was last cut

@@ -1,4 +1,4 @@
-"""Where models are asked, and at what price: the section `endpoints` of a study file."""
+"""Servers of models and their prices: the section `endpoints` of a study file."""
 
 import os
 from datetime import date
@@ -30,7 +30,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts: int  # of one call, those refused for their rate not counted
     backoff: float  # seconds before the second attempt, doubled before each further one, each drawn from half of it to all of it
     backoff_most: float  # seconds at most
-    patience: float  # seconds of nothing but failures after which the endpoint counts as down; a longer Retry-After is cut to it
+    outage_timeout: float  # seconds of nothing but failures after which the endpoint counts as down; a longer Retry-After is cut to that
     prices: dict[str, Price]  # by model
 
     def url(self) -> str:

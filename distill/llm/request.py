@@ -1,4 +1,4 @@
-"""What is asked of a model and what it answered: the request, its key in the call store, and the response read from its JSON."""
+"""A request to a model, its key in the call store, and the response read from its JSON."""
 
 import hashlib
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import msgspec
 
 from distill.records.example import Message
 
-WHOLE = ("stop", "eos")  # finish reasons of a text that ends where the model ended it
+_WHOLE = ("stop", "eos")  # finish reasons of a text that ends where the model ended it
 
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,11 +17,11 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     top_p: float
     max_tokens: int  # of the completion, reasoning included
     seed: int | None  # of sample 0, sample i takes seed + i; null = the server's choice
-    other: dict[str, Any]  # further fields of the API, sent as they stand: top_k, reasoning_effort, response_format, ...
+    other: dict[str, Any]  # further fields of the API, sent unchanged: top_k, reasoning_effort, response_format, ...
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One question to one model; where it is sent is no part of it."""
+    """One question to one model; the endpoint is no part of it."""
 
     model: str
     messages: tuple[Message, ...]
@@ -37,15 +37,25 @@ class Response(msgspec.Struct, frozen=True):
     model: str  # as the server names it
     prompt_tokens: int | None  # by the server's count; None where it gives none
     completion_tokens: int | None  # reasoning included
-    raw: str  # the chat.completion JSON, whole; of a stream, its chunks put together
+    raw: str  # the whole chat.completion JSON; of a stream, its chunks put together
+
+    @property
+    def unusable(self) -> str:
+        """Return why this is no whole text: length | blank | what else the server gives as finish reason; "" where it is one."""
+        if self.finish not in _WHOLE:
+            return self.finish or "unfinished"
+        return "" if self.text else "blank"
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A call without a usable answer; counted by its reason."""
+    """A call without a response; counted by its reason."""
 
-    reason: str  # length | blank | FINISH (stored, never sent again) or refused | empty | malformed | timeout | reset | status-500 | ...
+    reason: str  # refused | empty | malformed | timeout | reset | status-500 | ...
     detail: str  # one line
-    response: Response | None = None  # where there is one: it is stored, and was paid for
+
+
+Call = tuple[Request, int]  # a request and its sample index
+Answer = Response | Failure
 
 
 class Malformed(ValueError):
@@ -89,7 +99,7 @@ def parse(raw: str | bytes) -> Response:
     if not document.choices:
         raise Empty("a chat completion without a choice", counts)
     choice = document.choices[0]
-    text, reasoning = divide(choice.message.content or "", choice.message.reasoning or choice.message.reasoning_content or "")
+    text, reasoning = split(choice.message.content or "", choice.message.reasoning or choice.message.reasoning_content or "")
     if not text and not reasoning:
         raise Empty(f"a choice without text, finish_reason {choice.finish_reason}", counts)
     whole = msgspec.json.format(raw, indent=-1)  # one line, nothing else changed
@@ -97,10 +107,10 @@ def parse(raw: str | bytes) -> Response:
     return Response(text, reasoning, choice.finish_reason or "", document.model or "", *counts, whole)
 
 
-def divide(content: str, reasoning: str = "") -> tuple[str, str]:
-    """Divide a content into final text and reasoning; `reasoning` is what came in a field of its own.
+def split(content: str, reasoning: str = "") -> tuple[str, str]:
+    """Split a content into final text and reasoning; `reasoning` is what came in a field of its own.
 
-    >>> divide("<think>5+7</think> 12"), divide("5+7</think>12"), divide("<think>5+"), divide("12", "5+7")
+    >>> split("<think>5+7</think> 12"), split("5+7</think>12"), split("<think>5+"), split("12", "5+7")
     (('12', '5+7'), ('12', '5+7'), ('', '5+'), ('12', '5+7'))
     """
     before, close, after = content.partition("</think>")

@@ -8,11 +8,12 @@ import msgspec
 
 from distill.core import files
 from distill.core.errors import InputError
-from distill.llm.call_store import Store
+from distill.llm.budget import Cost
+from distill.llm.call_store import CallStore
 from distill.llm.request import Empty, Malformed, parse
 
 
-class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StoredCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line."""
 
     key: str  # sha256 of `request`
@@ -20,41 +21,29 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     response: str  # the chat.completion JSON as it came
 
 
-def export(store: Store, keys: Container[bytes]) -> Iterator[Call]:
+def export(store: CallStore, keys: Container[bytes]) -> Iterator[StoredCall]:
     """Yield the calls with these keys (as bytes), in the order of the keys."""
     for row in store.rows("SELECT key, request, raw FROM calls ORDER BY key"):
         if bytes.fromhex(row["key"]) in keys:
-            yield Call(row["key"], msgspec.Raw(row["request"].encode()), row["raw"])
+            yield StoredCall(row["key"], msgspec.Raw(row["request"].encode()), row["raw"])
 
 
-def bring(path: Path, store: Store) -> int:
+def import_calls(path: Path, store: CallStore) -> int:
     """Read a file of transcripts into the store, where they cost nothing; return how many were new."""
-    return sum(_enter(call, f"{path}:{number}", store) for number, call in enumerate(files.iterate_records(path, Call), 1))
+    return sum(_import(call, f"{path}:{number}", store) for number, call in enumerate(files.iterate_records(path, StoredCall), 1))
 
 
-def _enter(call: Call, where: str, store: Store) -> int:
+def _import(call: StoredCall, where: str, store: CallStore) -> bool:
     text = bytes(call.request)
     if hashlib.sha256(text).hexdigest() != call.key:
-        raise InputError(f"{where}: its key is not the hash of its request; the file was changed: bring it anew")
-    if store.holds(call.key):
-        return 0
+        raise InputError(f"{where}: its key is not the hash of its request; the file was changed: get it anew")
     try:
-        response, sample = parse(call.response), msgspec.json.decode(text)["sample"]
+        response = parse(call.response)
     except (Malformed, Empty) as error:
-        raise InputError(f"{where}: {error}; the file was changed: bring it anew") from None
-    row = (
-        call.key,
-        text.decode(),
-        sample,
-        response.model,
-        response.finish,
-        response.prompt_tokens,
-        response.completion_tokens,
-        response.raw,
-    )
-    return store.change(f"INSERT OR IGNORE INTO calls VALUES ({', '.join('?' * 14)})", *row, 0.0, 0, "import", 0, 0, 0.0)
+        raise InputError(f"{where}: {error}; the file was changed: get it anew") from None
+    return store.put(None, text, response, Cost(0, 0), 0.0, 0, "import")
 
 
-def write(path: Path, calls: Iterable[Call]) -> int:
-    """Write transcripts, .jsonl or .jsonl.gz."""
+def write(path: Path, calls: Iterable[StoredCall] = ()) -> int:
+    """Write transcripts, .jsonl or .jsonl.gz; none for a stage that asks no model."""
     return files.write_records(path, calls)

@@ -20,7 +20,7 @@ PROBLEMS = {
     "distinct_texts_real": "distinct texts of the real problems",
     "clusters": "clusters of near-duplicates (a problem alone is one)",
     "clusters_of_several": "of these with more than one problem",
-    "problems_in_clusters_of_several": "problems that stand in those",
+    "problems_in_clusters_of_several": "problems in those",
     "largest_cluster": "problems in the largest",
 }
 PUBLISHED = {
@@ -30,13 +30,15 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-def page(study: str, found: Row, reading: Sequence[ExtractedItem], places: Sequence[Assignment], corrections: Sequence[Correction]) -> str:
+def page(
+    study: str, found: Row, items: Sequence[ExtractedItem], assignments: Sequence[Assignment], corrections: Sequence[Correction]
+) -> str:
     """Return the page in Markdown."""
     parts = [f"# Audit of study `{study}`", "Written by `dvc repro audit`; every figure is counted from the study's own files."]
     parts += ["## Problems", _grid(["figure", "count"], [[label, found["problems"][key]] for key, label in PROBLEMS.items()])]
-    parts += [_splits(found["problems"]), *_clusters(places)]
+    parts += [_splits(found["problems"]), *_clusters(assignments)]
     parts += ["## Pages against the text of record", *_reading(found["reading"])]
-    parts += _suspects(reading, corrections)
+    parts += _suspects(items, corrections)
     if "published" in found:
         head = ["level", *PUBLISHED.values()]
         rows = [[level, *(_figure(row[key]) for key in PUBLISHED)] for level, row in found["published"].items()]
@@ -56,13 +58,13 @@ def _splits(problems: Row) -> str:
     return "The study's own split, by cluster:\n\n" + _grid(["split", "problems", "asked of every student"], rows)
 
 
-def _clusters(places: Sequence[Assignment]) -> list[str]:
+def _clusters(assignments: Sequence[Assignment]) -> list[str]:
     members: dict[str, list[str]] = defaultdict(list)
-    for place in places:
-        members[place.cluster].append(place.id)
-    split = {place.id: place.split for place in places}
+    for each in assignments:
+        members[each.cluster].append(each.id)
+    split = {each.id: each.split for each in assignments}
     rows = [[split[cluster], " ".join(ids)] for cluster, ids in sorted(members.items()) if len(ids) > 1]
-    return ["### Near-duplicates", "Each stands on one side of the split:", _grid(["split", "problems"], rows)] if rows else []
+    return ["### Near-duplicates", "Each is on one side of the split:", _grid(["split", "problems"], rows)] if rows else []
 
 
 def _reading(reading: Row) -> list[str]:
@@ -78,22 +80,22 @@ def _reading(reading: Row) -> list[str]:
     return [_grid(["figure", "count"], rows), *(["Flags:", _grid(["flag", "items"], flags)] if flags else [])]
 
 
-def _suspects(reading: Sequence[ExtractedItem], corrections: Sequence[Correction]) -> list[str]:
+def _suspects(items: Sequence[ExtractedItem], corrections: Sequence[Correction]) -> list[str]:
     """Return tables of the suspect texts by rank, of the suspect answers, of the corrections, and of what is on one side only."""
-    mended = {(each.item, each.field) for each in corrections}
-    texts = sorted((each for each in reading if each.rank), key=lambda each: each.rank)
-    answers = [each for each in reading if "suspect_answer" in each.flags]
-    lone = [(each, flag) for each in reading for flag in ("unprinted", "untranscribed") if flag in each.flags]
+    corrected = {(each.item, each.field) for each in corrections}
+    texts = sorted((each for each in items if each.rank), key=lambda each: each.rank)
+    answers = [each for each in items if "suspect_answer" in each.flags]
+    lone = [(each, flag) for each in items for flag in ("unprinted", "untranscribed") if flag in each.flags]
     parts = []
     if texts:
         rows = [
-            [each.rank, *_where(each), f"{each.similarity:.2f}", _tokens(each.differs), _yes((each.id, "statement") in mended)]
+            [each.rank, *_where(each), f"{each.similarity:.2f}", _tokens(each.differs), _yes((each.id, "statement") in corrected)]
             for each in texts
         ]
         head = ["rank", "problem", "file", "page", "similarity", "differs (- record, + page)", "corrected"]
         parts += ["### Suspect texts", _grid(head, rows)]
     if answers:
-        rows = [[*_where(each), each.key, _yes((each.id, "gold") in mended)] for each in answers]
+        rows = [[*_where(each), each.key, _yes((each.id, "gold") in corrected)] for each in answers]
         parts += ["### Suspect answers", _grid(["problem", "file", "page", "key as read", "corrected"], rows)]
     if corrections:
         rows = [[each.item, each.field, each.before, each.after, each.page, each.reason] for each in corrections]

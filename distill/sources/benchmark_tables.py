@@ -37,7 +37,7 @@ def problems(path: Path, table: Table, form: Form, name: str) -> list[Problem]:
     found = read(path)
     if len(found) != table.rows:
         raise InputError(
-            f"{path}: {len(found)} rows, expected {table.rows}; take the pinned file, or mend rows of section 'benchmarks.{name}'"
+            f"{path}: {len(found)} rows, expected {table.rows}; take the pinned file, or fix rows of section 'benchmarks.{name}'"
         )
     if not 0 <= table.first <= table.rows:
         raise InputError(f"section 'benchmarks.{name}': first is {table.first}; allowed: 0 (all) to {table.rows}")
@@ -53,7 +53,7 @@ def _problem(row: dict[str, Any], number: int, path: Path, columns: Columns, for
             raise InputError(f"{path}: row {number}: column '{columns.gold}' has no answer after '{columns.marker}'")
         gold = gold.strip()
     if not form.fits(gold):
-        raise InputError(f"{path}: row {number}: gold answer '{gold[:60]}' is no {form}; mend form in section 'benchmarks.{name}'")
+        raise InputError(f"{path}: row {number}: gold answer '{gold[:60]}' is no {form}; fix form in section 'benchmarks.{name}'")
     where = cells["number"] or str(number)
     return Problem(f"{name}-{number:04}", name, cells["section"], 0, where, cells["statement"], gold, path.name, 0, "table")
 
@@ -73,7 +73,7 @@ def check(path: Path, sha256: str) -> None:
     try:
         actual = hashlib.sha256(path.read_bytes()).hexdigest()
     except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"{path}: no such file; take a folder that holds it, or mend path in section 'benchmarks'") from None
+        raise InputError(f"{path}: no such file; take a folder that holds it, or fix path in section 'benchmarks'") from None
     if actual != sha256:
         raise InputError(f"{path}: expected sha256 {sha256}, got {actual}; remove the file and take the pinned one")
 
@@ -88,7 +88,7 @@ def read(path: Path) -> list[dict[str, Any]]:
             return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         rows = [json.loads(line) for line in text.split("\n") if line]
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; take a folder that holds it, or mend path in section 'benchmarks'") from None
+        raise InputError(f"{path}: no such file; take a folder that holds it, or fix path in section 'benchmarks'") from None
     except (ValueError, csv.Error) as error:
         raise InputError(f"{path}: not a table: {error}") from None
     if bad := [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]:

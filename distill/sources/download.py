@@ -52,7 +52,7 @@ def download(params: Download, folder: Path, work: Path) -> list[manifest.Entry]
 
 
 def _names(files: Sequence[File]) -> None:
-    """Raise an InputError for a path that would leave the folder or stands there twice."""
+    """Raise an InputError for a path that would leave the folder or is listed twice."""
     seen = {manifest.NAME}
     for file in files:
         parts = PurePosixPath(file.path)
@@ -117,7 +117,7 @@ def _check(path: Path, file: File, origin: str) -> None:
     if (found.size, found.sha256) != (file.size, file.sha256):
         expected, got = f"{file.sha256} ({file.size} bytes)", f"{found.sha256} ({found.size} bytes)"
         raise InputError(
-            f"{origin}: expected sha256 {expected}, got {got}; it is not used: run it again, or mend or change the mirror ({MIRROR})"
+            f"{origin}: expected sha256 {expected}, got {got}; it is not used: run it again, or fix or change the mirror ({MIRROR})"
         )
 
 

@@ -40,14 +40,14 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     year: int = 0
 
 
-def bring(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
+def copy(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
     """Copy the file into the raw folder, after its hash is checked."""
     path = Path(params.path)
     if not path.is_file():
         raise InputError(f"{path}: no such file, which fetch.path names; write one problem a line, with id, statement and gold")
-    copy = folder / path.name
-    shutil.copyfile(path, copy)
-    found = manifest.entry(copy, sum(1 for line in copy.read_bytes().splitlines() if line.strip()))
+    target = folder / path.name
+    shutil.copyfile(path, target)
+    found = manifest.entry(target, sum(1 for line in target.read_bytes().splitlines() if line.strip()))
     if found.sha256 != params.sha256:
         raise InputError(
             f"{path}: its sha256 is {found.sha256}, fetch.sha256 is {params.sha256}; write that one there if the file is right"
@@ -56,12 +56,10 @@ def bring(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
 
 
 def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
-    """Return problems and readings by id, and counts of what was kept and dropped; an InputError where an id stands twice."""
+    """Return problems and extracted items by id, and counts of what was kept and dropped; an InputError where an id occurs twice."""
     rows = read_records(path, Given)
     if twice := [name for name, count in Counter(row.id for row in rows).items() if count > 1]:
-        raise InputError(
-            f"{path}: id {twice[0]} stands there {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own"
-        )
+        raise InputError(f"{path}: id {twice[0]} occurs {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own")
     kept = sorted((row for row in rows if row.gold.strip()), key=lambda row: row.id)
     if not kept:
         raise InputError(f"{path}: no problem with an answer; each line needs id, statement and gold")
@@ -70,5 +68,5 @@ def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]
         for number, row in enumerate(kept, 1)
     ]
     nowhere = (0.0, 0.0, 0.0, 0.0)
-    readings = [ExtractedItem(row.id, path.name, 0, nowhere, row.statement, "", 1.0, [], None, row.id, 0, []) for row in kept]
-    return problems, readings, {"problems": len(kept), "dropped_no_answer": len(rows) - len(kept)}
+    items = [ExtractedItem(row.id, path.name, 0, nowhere, row.statement, "", 1.0, [], None, row.id, 0, []) for row in kept]
+    return problems, items, {"problems": len(kept), "dropped_no_answer": len(rows) - len(kept)}

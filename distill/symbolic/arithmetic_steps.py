@@ -92,7 +92,7 @@ def common_divisor(a: int, b: int, deep: int = 2) -> str:
     return _line(f"gcd({a},{b})", inner, gcd(a, b))
 
 
-class Work:
+class ArithmeticSteps:
     """A solution on paper: an idea, a plan with the problem's own numbers, steps, and an answer."""
 
     def __init__(self, idea: str, plan: str) -> None:

@@ -8,7 +8,7 @@ import re
 from distill.symbolic.symbolic_solvers import SOLVERS
 
 ANSWER_LINE = "Answer: "
-# Each level opens in its own way, as writers of different patience do; a student can thus choose a level by its first word.
+# Each level opens with its own words, so that a student can choose a level by its first word.
 OPENERS = {"r1": "Let us go step by step.", "r2": "Working:", "r3": "Steps:", "r4": "Results:", "r5": "Formula:", "r6": "Idea:"}
 
 _EXPRESSION = re.compile(r": .*=")
@@ -24,10 +24,10 @@ def solve(statement: str) -> tuple[str, str]:
         for pattern in solver.patterns:
             if match := pattern.search(statement):
                 try:
-                    work, answer = solver.write(**{name: int(digits) for name, digits in match.groupdict().items()})
+                    steps, answer = solver.write(**{name: int(digits) for name, digits in match.groupdict().items()})
                 except ValueError:
                     raise Unsolved("numbers do not work out") from None
-                return "\n".join([OPENERS["r1"], *work.lines, ANSWER_LINE + answer]), answer
+                return "\n".join([OPENERS["r1"], *steps.lines, ANSWER_LINE + answer]), answer
     raise Unsolved("no solver fits")
 
 

@@ -14,7 +14,7 @@ _STEP = re.compile(
 
 
 def judge(text: str, gold: str) -> str:
-    """Return the verdict on a chain whose final answer is boxed, follows the answer line, or stands in its last sentence.
+    """Return the verdict on a chain whose final answer is boxed, follows the answer line, or is in its last sentence.
 
     correct | incorrect (another final answer) | blank (no text) | truncated (it breaks off) | undecided (no answer that we could read).
     """
@@ -30,7 +30,7 @@ def judge(text: str, gold: str) -> str:
 
 
 def mentions(text: str, gold: str) -> bool:
-    """Tell whether the gold answer stands anywhere in a text, as it is or in another notation."""
+    """Tell whether the gold answer occurs anywhere in a text, as it is or in another notation."""
     return _names(text, gold) or any(_states(row, gold) for row in text.split("\n"))
 
 
@@ -52,5 +52,5 @@ def _states(sentence: str, gold: str) -> bool:
 
 
 def _names(text: str, gold: str) -> bool:
-    """Tell whether the gold answer stands in a text as a term of its own: 12 does in "is 12.", not in "-12", "1/12" or "12.5"."""
+    """Tell whether the gold answer occurs in a text as a term of its own: 12 does in "is 12.", not in "-12", "1/12" or "12.5"."""
     return re.search(rf"(?<![\w.\-/^√]){re.escape(plain(gold))}(?![\w/^√]|\.\d|,\d{{3}})", plain(text)) is not None

@@ -1,11 +1,11 @@
 """The distiller: a model shortens each verified trace, level by level, each from the one before; what fails a check is asked again.
 
 A level must end in the gold answer, say more than it, and have fewer words than the text that it was made from. The levels of a problem
-end where no attempt passes. What is kept between the levels lies in files, so that memory does not grow with the corpus.
+end where no attempt passes.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,10 +18,10 @@ from distill.answers.final_answer import final_answer
 from distill.core import files
 from distill.core.errors import InputError
 from distill.llm import prompts
-from distill.llm.dispatcher import Asked
 from distill.llm.prompts import Prompt
-from distill.llm.request import WHOLE, Request, Response
-from distill.llm.role_client import Desk, Model
+from distill.llm.request import Answer, Failure, Request
+from distill.llm.role_client import Model
+from distill.llm.route import Dialogue
 from distill.records.level import ANSWER, LEVELS, Level
 from distill.records.problem import Problem
 from distill.records.recorded_trace import ANSWER_LINE
@@ -31,8 +31,8 @@ _NAMES = {"problem", "work", "words", "level"}
 _LINE = re.compile(r"[\s*_#]*(?:final )?answer[\s*_]*:[\s*_]*(.*\S)\s*", re.IGNORECASE)
 
 
-class Chat(Model, frozen=True, tag_field="teacher", tag="chat"):
-    """Section `condense` where a model writes the levels."""
+class ModelDistiller(Model, frozen=True, tag_field="teacher", tag="chat"):
+    """Section `condense` of a model, which writes the levels."""
 
     r1: Literal["trace", "distilled"]  # the first level: the verified trace as it is, or its first condensation
     told_gold: bool  # does the prompt tell the gold answer?
@@ -49,7 +49,15 @@ class Draft(msgspec.Struct, frozen=True):
     text: str
 
 
-def prompt(params: Chat) -> Prompt:
+class Condensed(msgspec.Struct, frozen=True):
+    """What came of one trace."""
+
+    levels: list[Level]  # as far as they were made, then the bare answer
+    attempts: dict[str, int]  # by level that was asked for
+    lost: str  # why the last of these was not made; "" where all were
+
+
+def load_prompt(params: ModelDistiller) -> Prompt:
     """Return the distiller's prompt; an InputError where it tells the gold answer and the study does not say so, or the other way round."""
     levels = LEVELS if params.r1 == "distilled" else LEVELS[1:]
     loaded = prompts.load(params.prompt, "condense", {*_NAMES, "gold"}, LEVELS)
@@ -57,7 +65,7 @@ def prompt(params: Chat) -> Prompt:
         raise InputError(f"{params.prompt}: asks for no {{{{work}}}} or no {{{{level}}}}, or says nothing on a level")
     if ("gold" in loaded.names()) != params.told_gold:
         says = "tells the gold answer" if not params.told_gold else "does not tell the gold answer"
-        raise InputError(f"{params.prompt}: {says}, and condense.told_gold is {str(params.told_gold).lower()}; mend one of the two")
+        raise InputError(f"{params.prompt}: {says}, and condense.told_gold is {str(params.told_gold).lower()}; change one of the two")
     if params.attempts > 1 and not params.sampling.temperature:
         raise InputError(
             f"condense: {params.attempts} attempts at temperature 0 give one answer {params.attempts} times; raise one or lower the other"
@@ -65,23 +73,23 @@ def prompt(params: Chat) -> Prompt:
     return loaded
 
 
-def asked(desk: Desk, told: Prompt, draft: Draft, level: str) -> Request:
+def build_request(params: ModelDistiller, prompt: Prompt, draft: Draft, level: str) -> Request:
     """Return the request for one level of one problem."""
     words = str(len(draft.text.split()))
-    values = {"problem": draft.statement, "work": draft.text, "words": words, "level": told.parts[level], "gold": draft.gold}
-    return desk.request(told.messages(values))
+    values = {"problem": draft.statement, "work": draft.text, "words": words, "level": prompt.parts[level], "gold": draft.gold}
+    return params.request(prompt.messages(values))
 
 
-def passed(draft: Draft, response: Response | None) -> tuple[str, str]:
-    """Return (text, "") of a response that is a level below the draft, its answer line in the declared form; else ("", reason)."""
-    if response is None:
+def passed(draft: Draft, answer: Answer) -> tuple[str, str]:
+    """Return (text, "") of an answer that is a level below the draft, its answer line in the declared form; else ("", reason)."""
+    if isinstance(answer, Failure):
         return "", "no answer of the model"
-    if response.finish not in WHOLE or not response.text:
-        return "", "truncated" if response.finish == "length" else "blank"
-    work, answer = parted(response.text)
-    if not answer:
+    if answer.unusable:
+        return "", "truncated" if answer.unusable == "length" else "blank"
+    work, final = split(answer.text)
+    if not final:
         return "", "no answer at its end"
-    if answer != draft.answer and not decide(draft.gold, answer) and not decide(draft.answer, answer):
+    if final != draft.answer and not decide(draft.gold, final) and not decide(draft.answer, final):
         return "", "another answer"
     if not work:
         return "", "nothing but the answer"
@@ -89,10 +97,10 @@ def passed(draft: Draft, response: Response | None) -> tuple[str, str]:
     return (text, "") if len(text.split()) < len(draft.text.split()) else ("", "not shorter")
 
 
-def parted(text: str) -> tuple[str, str]:
+def split(text: str) -> tuple[str, str]:
     """Return (work, answer) of a text that ends in an answer line or a box; the answer is "" where it does not.
 
-    >>> parted("So it is 7.\\n**Answer:** 7"), parted(r"So it is \\\\boxed{7}."), parted("It is 7.")
+    >>> split("So it is 7.\\n**Answer:** 7"), split(r"So it is \\\\boxed{7}."), split("It is 7.")
     (('So it is 7.', '7'), ('So it is \\\\boxed{7}.', '7'), ('', ''))
     """
     work, _, last = text.rstrip().rpartition("\n")
@@ -106,88 +114,70 @@ def boxed(line: str) -> str:
     return final_answer(line, "\n", "stop")
 
 
-class Distiller:
-    """One run over a verified corpus."""
+def condense(params: ModelDistiller, prompt: Prompt, trace: Draft) -> Dialogue[Condensed]:
+    """Make the levels of one trace, each with as many attempts as it takes and the study allows."""
+    drafts: dict[str, Draft] = {}
+    attempts: dict[str, int] = {}
+    lost, draft = "", trace
+    for level in LEVELS:
+        if level == LEVELS[0] and params.r1 == "trace":
+            draft = drafts[level] = whole(trace)
+            continue
+        for attempt in range(params.attempts):
+            (answer,) = yield [(build_request(params, prompt, draft, level), attempt)]
+            text, lost = passed(draft, answer)
+            attempts[level] = attempt + 1
+            if not lost:
+                break
+        if lost:
+            break
+        draft = drafts[level] = msgspec.structs.replace(draft, text=text)
+    rows = [Level(trace.id, level, each.text, len(each.text.split()), True) for level, each in drafts.items()]
+    if rows:
+        bare = f"{ANSWER_LINE} {trace.answer}"
+        rows.append(Level(trace.id, ANSWER, bare, len(bare.split()), True))
+    return Condensed(rows, attempts, lost)
 
-    def __init__(self, desk: Desk, params: Chat, work: Path) -> None:
-        self.desk, self.params, self.work = desk, params, work
-        self.told = prompt(params)
+
+class Tally:
+    """The metrics of the levels, problem by problem."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, Counter[str]] = {level: Counter() for level in (*LEVELS, ANSWER)}  # texts, words and stated answers
         self.asked, self.retried = Counter[str](), Counter[str]()  # by level
-        self.lost: dict[str, Counter[str]] = defaultdict(Counter)  # by level and reason
+        self.lost: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}  # by level and reason
 
-    def levels(self, problems: Path, verified: Path) -> Iterator[Level]:
-        """Yield the levels of every used trace, problem by problem; the bare answer comes last, where r1 was made."""
-        if not files.write_records(self._file("trace"), drafts(problems, verified)):
-            raise InputError(
-                f"{verified}: no chain is verified correct, so there is nothing to condense; look at metrics of the verify stage"
-            )
-        above = "trace"
-        for level in LEVELS:
-            if level == LEVELS[0] and self.params.r1 == "trace":
-                files.write_records(self._file(level), map(whole, files.iterate_records(self._file(above), Draft)))
-            else:
-                self._make(level, above)
-            above = level
-        below = {level: files.iterate_records(self._file(level), Draft) for level in LEVELS}
-        heads = {level: next(texts, None) for level, texts in below.items()}
-        while first := heads[LEVELS[0]]:
-            for level in LEVELS:
-                head = heads[level]
-                if head and head.id == first.id:
-                    yield Level(first.id, level, head.text, len(head.text.split()), True)
-                    heads[level] = next(below[level], None)
-            answer = f"{ANSWER_LINE} {first.answer}"
-            yield Level(first.id, ANSWER, answer, len(answer.split()), True)
-
-    def _file(self, level: str) -> Path:
-        return self.work / f"{level}.jsonl"
-
-    def _make(self, level: str, above: str) -> None:
-        """Write the texts of a level, each from the one above, with as many attempts as it takes and the study allows."""
-        source, places, reasons = self._file(above), dict[str, int](), dict[str, str]()
-        for attempt in range(self.params.attempts):
-
-            def calls(attempt: int = attempt) -> Iterator[Asked]:
-                for draft in files.iterate_records(source, Draft):
-                    if draft.id not in places:
-                        yield draft.id, asked(self.desk, self.told, draft, level), attempt
-
-            self.desk.ask(calls, f"condense {level}{f', attempt {attempt + 1}' if attempt else ''}")
-            for draft in files.iterate_records(source, Draft):
-                if draft.id not in places:
-                    self.asked[level] += 1
-                    self.retried[level] += attempt > 0
-                    _, reasons[draft.id] = passed(draft, self.desk.answer(asked(self.desk, self.told, draft, level), attempt))
-                    if not reasons[draft.id]:
-                        places[draft.id] = attempt
-        self.lost[level].update(reason for reason in reasons.values() if reason)
-
-        def made() -> Iterator[Draft]:
-            for draft in files.iterate_records(source, Draft):
-                if draft.id in places:
-                    response = self.desk.answer(asked(self.desk, self.told, draft, level), places[draft.id])
-                    yield msgspec.structs.replace(draft, text=passed(draft, response)[0])
-
-        files.write_records(self._file(level), made())
+    def add(self, made: Condensed) -> None:
+        """Count one problem."""
+        for row in made.levels:
+            self.sizes[row.level].update(texts=1, words=row.words, states_answer=row.states_answer)
+        for level, attempts in made.attempts.items():
+            self.asked[level] += attempts
+            self.retried[level] += attempts - 1
+        if made.lost:
+            self.lost[list(made.attempts)[-1]][made.lost] += 1
 
     def dropped(self) -> Counter[str]:
         """Return the problems whose levels end early, by level and reason."""
-        return Counter({f"{level}: {reason}": count for level in LEVELS for reason, count in self.lost[level].items()})
+        return Counter({f"{level}: {reason}": count for level, lost in self.lost.items() for reason, count in lost.items()})
 
-    def metrics(self) -> dict[str, dict[str, Any]]:
-        """Return by level: was the gold answer told (0 or 1), texts asked for, those asked for again, problems dropped by reason."""
+    def document(self) -> dict[str, dict[str, Any]]:
+        """Return by level: texts, their mean words (None of no text), texts that state the answer."""
         return {
-            level: {
-                "told_gold": int(self.params.told_gold and self.asked[level] > 0),
-                "asked": self.asked[level],
-                "retried": self.retried[level],
-            }
-            | {f"dropped_{reason.replace(' ', '_')}": count for reason, count in sorted(self.lost[level].items())}
-            for level in LEVELS
+            level: {"texts": n["texts"], "words": n["words"] / n["texts"] if n["texts"] else None, "states_answer": n["states_answer"]}
+            for level, n in self.sizes.items()
+        }
+
+    def by_model(self, told_gold: bool) -> dict[str, dict[str, int]]:
+        """Return by level, of a model: was the gold answer told (0 or 1), texts asked for, those asked for again, dropped by reason."""
+        return {
+            level: {"told_gold": int(told_gold and self.asked[level] > 0), "asked": self.asked[level], "retried": self.retried[level]}
+            | {f"dropped_{reason.replace(' ', '_')}": count for reason, count in sorted(lost.items())}
+            for level, lost in self.lost.items()
         }
 
 
-def drafts(problems: Path, verified: Path) -> Iterator[Draft]:
+def read_drafts(problems: Path, verified: Path) -> Iterator[Draft]:
     """Yield every trace that is used, with its problem's statement; both files are in the order of the problems."""
     rest = files.iterate_records(problems, Problem)
     for row in files.iterate_records(verified, Verified):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,10 +15,10 @@ from distill.answers.verify_pool import compare
 from distill.core import files
 from distill.core.errors import InputError
 from distill.llm import prompts
-from distill.llm.dispatcher import Asked
 from distill.llm.prompts import Prompt
-from distill.llm.request import WHOLE, Request, Response
-from distill.llm.role_client import Desk, Model
+from distill.llm.request import Answer, Failure, Request
+from distill.llm.role_client import Model
+from distill.llm.route import Dialogue
 from distill.records.problem import Problem
 from distill.records.trace import Trace
 from distill.records.verified import Verified
@@ -26,79 +26,70 @@ from distill.records.verified import Verified
 _VERDICT = re.compile(r"\W*verdict\W*(correct|incorrect)\W*", re.IGNORECASE)
 Symbolic = dict[tuple[str, str], bool | None]  # (gold, answer) -> equal, unequal or undecided
 Group = tuple[Problem, list[Trace]]
+Verdicts = tuple[Problem, list[Trace], list[Verified]]
 
 
-class Chat(Model, frozen=True, tag_field="teacher", tag="chat"):
-    """Section `verify` where a model judges what the symbolic check leaves open."""
+class ModelVerifier(Model, frozen=True, tag_field="teacher", tag="chat"):
+    """Section `verify` of a model, which judges what the symbolic check leaves open."""
 
-    asks: Literal["undecided", "all"]  # of which answers the model is asked; the symbolic verdict stands where there is one
+    asks: Literal["undecided", "all"]  # the answers put to the model; the symbolic verdict counts where there is one
     choose: Literal["first", "majority"]  # the teacher's trace of a problem: its first correct sample, or the most frequent answer's first
     time_limit: float  # processor seconds of one symbolic comparison
     memory_limit: int  # MiB of one symbolic comparison
     workers: Annotated[int, Meta(ge=1)]  # processes for comparisons
 
 
-def prompt(params: Model) -> Prompt:
+def load_prompt(params: ModelVerifier) -> Prompt:
     """Return the verifier's prompt."""
     return prompts.load(params.prompt, "verify", {"problem", "gold", "answer"})
 
 
-def asked(desk: Desk, told: Prompt, statement: str, gold: str, answer: str) -> Request:
+def build_request(params: ModelVerifier, prompt: Prompt, statement: str, gold: str, answer: str) -> Request:
     """Return the request that has one answer judged."""
-    return desk.request(told.messages({"problem": statement, "gold": gold, "answer": answer}))
+    return params.request(prompt.messages({"problem": statement, "gold": gold, "answer": answer}))
 
 
-def verdict(response: Response | None) -> str:
-    """Return what a model's last line says: correct | incorrect, or undecided where it says neither.
-
-    >>> verdict(Response("The same.\\n**Verdict: CORRECT**", "", "stop", "", None, None, ""))
-    'correct'
-    """
-    if response is None or response.finish not in WHOLE or not response.text:
+def verdict(answer: Answer) -> str:
+    """Return what a model's last line says: correct | incorrect, or undecided where it says neither."""
+    if isinstance(answer, Failure) or answer.unusable:
         return "undecided"
-    match = _VERDICT.fullmatch(response.text.rpartition("\n")[2])
+    match = _VERDICT.fullmatch(answer.text.rpartition("\n")[2])
     return match[1].lower() if match else "undecided"
 
 
-def groups(problems: Path, traces: Path) -> Iterator[Group]:
+def read_groups(problems: Path, traces: Path) -> Iterator[Group]:
     """Yield each problem with its traces; both files are in the order of the problems."""
     work = groupby(files.iterate_records(traces, Trace), key=lambda trace: trace.id)
     for problem in files.iterate_records(problems, Problem):
         name, found = next(work, ("", iter(())))
         if name != problem.id:
-            raise InputError(f"{traces}: no trace for problem {problem.id} where it should stand; run `dvc repro` for the solve stage")
+            raise InputError(f"{traces}: no trace for problem {problem.id} where it should be; run `dvc repro` for the solve stage")
         yield problem, list(found)
 
 
-def verified(desk: Desk, params: Chat, problems: Path, traces: Path) -> Iterator[tuple[Problem, list[Trace], list[Verified]]]:
-    """Yield each problem with its traces and their verdicts, after every question to the model is answered."""
-    told = prompt(params)
-    pairs = {(problem.gold, trace.answer) for problem, work in groups(problems, traces) for trace in work if _whole(trace)}
-    symbolic = compare(pairs, params.time_limit, params.memory_limit, params.workers)
+def symbolic_verdicts(params: ModelVerifier, groups: Iterable[Group]) -> Symbolic:
+    """Compare every answer with its gold answer, each pair once."""
+    pairs = {(problem.gold, trace.answer) for problem, traces in groups for trace in traces if _whole(trace)}
+    return compare(pairs, params.time_limit, params.memory_limit, params.workers)
 
-    def calls() -> Iterator[Asked]:
-        for problem, work in groups(problems, traces):
-            for answer in dict.fromkeys(trace.answer for trace in work if _put(problem, trace, params, symbolic)):
-                yield problem.id, asked(desk, told, problem.statement, problem.gold, answer), 0
 
-    desk.ask(calls, "verify")
-    for problem, work in groups(problems, traces):
-        rows = []
-        for trace in work:
-            model = ""
-            if _put(problem, trace, params, symbolic):
-                model = verdict(desk.answer(asked(desk, told, problem.statement, problem.gold, trace.answer), 0))
-            rows.append(judge(problem, trace, symbolic.get((problem.gold, trace.answer)), model))
-        yield problem, work, choose(rows, params.choose)
+def verify(params: ModelVerifier, prompt: Prompt, symbolic: Symbolic, group: Group) -> Dialogue[Verdicts]:
+    """Judge the traces of one problem; the model is asked once about each distinct answer that is put to it."""
+    problem, traces = group
+    put = [trace.answer for trace in traces if _whole(trace) and (params.asks == "all" or symbolic[problem.gold, trace.answer] is None)]
+    distinct = list(dict.fromkeys(put))
+    answers = yield [(build_request(params, prompt, problem.statement, problem.gold, answer), 0) for answer in distinct]
+    said = dict(zip(distinct, map(verdict, answers), strict=True))
+    rows = [
+        judge(problem, trace, symbolic.get((problem.gold, trace.answer)), said.get(trace.answer, "") if _whole(trace) else "")
+        for trace in traces
+    ]
+    return problem, traces, choose(rows, params.choose)
 
 
 def _whole(trace: Trace) -> bool:
+    """Tell whether a trace has an answer to judge; blank and truncated work is never put to the model."""
     return trace.finish == "stop" and bool(trace.answer)
-
-
-def _put(problem: Problem, trace: Trace, params: Chat, symbolic: Symbolic) -> bool:
-    """Tell whether a trace's answer is put to the model; blank and truncated work never is."""
-    return _whole(trace) and (params.asks == "all" or symbolic[problem.gold, trace.answer] is None)
 
 
 def judge(problem: Problem, trace: Trace, same: bool | None, model: str) -> Verified:
@@ -166,23 +157,25 @@ class Tally:
                 if row.judge == "symbolic":
                     self.against[f"symbolic_{row.verdict}_model_{row.model}"] += 1
 
-    def document(self) -> dict[str, Any]:
-        """Return what the metric holds."""
-        total, right = self.problems.total(), self.right.total()
+    def document(self, by_model: bool) -> dict[str, Any]:
+        """Return the metric: of the problems, and where a model is the verifier of the samples and of what it said."""
+        total, right, samples = self.problems.total(), self.right.total(), self.samples.total()
         if not total:
             raise InputError("verify: no problems, so the teacher has no accuracy; look at the extract stage")
-        samples = self.samples.total()
-        return {
+        found: dict[str, Any] = {
             "problems": total,
             "verified_correct": right,
             "accuracy": right / total,
             "verdicts": dict(sorted(self.verdicts.items())),
             "unsolved": dict(sorted(self.unsolved.items())),
             "readers": {name: {"problems": n, "accuracy": self.right[name] / n} for name, n in sorted(self.problems.items())},
-            "samples": {"count": samples, "accuracy": self.samples["correct"] / samples, "verdicts": dict(sorted(self.samples.items()))},
-            "model": {"asked": self.model.total(), "verdicts": dict(sorted(self.model.items()))},
-            "disagreement": {name: self.against[name] for name in _PAIRS},
         }
+        if by_model:
+            verdicts = dict(sorted(self.samples.items()))
+            found["samples"] = {"count": samples, "accuracy": self.samples["correct"] / samples, "verdicts": verdicts}
+            found["model"] = {"asked": self.model.total(), "verdicts": dict(sorted(self.model.items()))}
+            found["disagreement"] = {name: self.against[name] for name in _PAIRS}
+        return found
 
 
 _PAIRS = [f"symbolic_{one}_model_{other}" for one in ("correct", "incorrect") for other in ("correct", "incorrect", "undecided")]

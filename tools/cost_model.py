@@ -7,11 +7,11 @@ from msgspec import Meta
 from tabulate import tabulate
 
 from distill.llm.budget import Cost, cost, prompt_bound
-from distill.llm.call_store import Store
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
-from distill.llm.request import Request, Response, key
+from distill.llm.request import Request, Response, body, key
 
-ENOUGH = 30  # stored answers of a role, from which on their means stand in the place of the assumptions
+ENOUGH = 30  # stored answers of a role, from which on their means replace the assumptions
 _TURN = 4  # tokens of a chat template around each turn, roughly
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -29,11 +29,11 @@ class Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: Annotated[float, Meta(gt=0.0)]  # hours in which a batch ends
 
 
-class Part:
-    """One role's calls, counted as they are met."""
+class RoleCost:
+    """One role's calls, counted one by one."""
 
-    def __init__(self, role: str, model: str, endpoint: Endpoint) -> None:
-        self.role, self.model, self.endpoint = role, model, endpoint
+    def __init__(self, role: str, model: str, endpoint: Endpoint, store: CallStore) -> None:
+        self.role, self.model, self.endpoint, self._store = role, model, endpoint, store
         self.stored = 0
         self.calls, self.most = 0.0, 0  # yet to be sent: expected, at most
         self.steps = 1  # calls that wait for one another
@@ -41,14 +41,14 @@ class Part:
         self._seen: set[bytes] = set()
         self._known = [0, 0, 0, 0]  # of stored answers with usage: how many, characters and tokens of their prompts, tokens written
 
-    def meet(self, store: Store, request: Request, sample: int, share: float = 1.0, times: int = 1, unknown: int = 0) -> Response | None:
+    def add(self, request: Request, sample: int, share: float = 1.0, times: int = 1, unknown: int = 0) -> Response | None:
         """Count a call that is made with chance `share` and at most so many times; return its answer where it is stored.
 
-        `unknown`: tokens at most of a text that is to stand in its prompt and is not written yet.
+        `unknown`: tokens at most of a text that its prompt will hold and that is not written yet.
         """
         name = key(request, sample)
         characters = sum(len(message.content) for message in request.messages)
-        found = store.get(name)
+        found = self._store.get(name)
         if (digest := bytes.fromhex(name)) in self._seen:
             return found
         self._seen.add(digest)
@@ -57,7 +57,7 @@ class Part:
             self.most += times
             self._characters += share * characters
             self._turns += share * len(request.messages)
-            self._prompt_most += times * (prompt_bound(request) + unknown)
+            self._prompt_most += times * (prompt_bound(body(request, sample)) + unknown)
             self._written_most += times * request.sampling.max_tokens
             return None
         self.stored += 1
@@ -98,23 +98,17 @@ class Part:
 
 
 HEAD = ("role", "calls", "at most", "stored", "tokens in", "out", "chat $", "at most $", "hours", "batch $", "at most $", "hours at most")
+_FORMATS = (",.0f", ",.0f", ",.0f", ",.0f", ",.0f", ",.2f", ",.2f", ",.1f", ",.2f", ",.2f", ",.1f")
 
 
-def table(parts: list[Part], assumed: Assumptions) -> str:
-    """Return what the parts cost as a table: a row for each role, and their sum."""
+def table(costs: list[RoleCost], assumed: Assumptions) -> str:
+    """Return what the roles cost as a table: a row for each role, and their sum."""
     rows: list[list[float]] = []
-    for part in parts:
-        (chat, chat_most), (batch, batch_most) = part.costs(assumed, False), part.costs(assumed, True)
-        row = [part.calls, part.most, part.stored, *part.expected(assumed), chat.dollars, chat_most.dollars, part.hours(assumed)]
-        rows.append([*row, batch.dollars, batch_most.dollars, part.window(assumed)])
+    for each in costs:
+        (chat, chat_most), (batch, batch_most) = each.costs(assumed, False), each.costs(assumed, True)
+        row = [each.calls, each.most, each.stored, *each.expected(assumed), chat.dollars, chat_most.dollars, each.hours(assumed)]
+        rows.append([*row, batch.dollars, batch_most.dollars, each.window(assumed)])
     rows.append([sum(column) for column in zip(*rows, strict=True)])
-    names = [*(f"{part.role} ({part.model})" for part in parts), "together"]
-    cells = [[name, *map(_cell, row, _FORMS)] for name, row in zip(names, rows, strict=True)]
-    return tabulate(cells, HEAD, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * len(_FORMS)))
-
-
-_FORMS = (",.0f", ",.0f", ",.0f", ",.0f", ",.0f", ",.2f", ",.2f", ",.1f", ",.2f", ",.2f", ",.1f")
-
-
-def _cell(value: float, form: str) -> str:
-    return format(value, form)
+    names = [*(f"{each.role} ({each.model})" for each in costs), "together"]
+    cells = [[name, *map(format, row, _FORMATS)] for name, row in zip(names, rows, strict=True)]
+    return tabulate(cells, HEAD, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * len(_FORMATS)))

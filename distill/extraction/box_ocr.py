@@ -1,32 +1,20 @@
-"""Scanned pages of prose read whole: RapidOCR's detector and recogniser, then a second look at the print that the detector missed.
+"""Scanned pages of prose read whole: RapidOCR's detector and recogniser, then the print that the detector missed is read again.
 
 For books of printed tests the detector keeps words together that geometry would cut (a figure beside the text, a grey scan); what it
 costs is short print: a lone number before an item. Those marks are found as ink that no box covers.
 """
 
-import hashlib
-import os
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from scipy import ndimage
 
 from distill.extraction import glyph_strips, ocr
-from distill.extraction.boxes import Box, Region
-from distill.extraction.glyph_strips import Grey
+from distill.extraction.glyph_strips import Grey, Mark, Unit
+from distill.extraction.page import Box
 
-SETTINGS = {
-    "Global.log_level": "error",
-    "Global.use_cls": False,
-    "Global.max_side_len": 4000,  # a page at 300 dpi is not made smaller
-    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-    "Rec.rec_batch_num": 1,  # one box at a time, so that a result does not depend on its neighbours' widths
-}
+SETTINGS = frozenset({**ocr.COMMON, "Global.max_side_len": 4000}.items())  # a page at 300 dpi is not made smaller
 REACH = 0.9  # cap heights between a fraction's rule and its print: keys are printed wide
 CERTAIN = 0.9  # a fraction recognised with less is left to the detector
 SURE = 0.8  # of print that the detector missed, what is recognised with less certainty is part of a figure
@@ -34,25 +22,9 @@ LEAST = 736  # pixels: the detector would blow up an image with a shorter side, 
 MOST = 80  # pieces of missed print a page: a page of line art has more, and none of them is text
 
 
-def read(path: Path, number: int, region: Region | None, dpi: int, kept: Path) -> list[Box]:
-    """Read page `number` (from 0) of a PDF, or a region of it, at `dpi`; or take what `kept` holds for the same image, settings and code.
-
-    Boxes are in points from the page's corner.
-    """
-    image = ocr.render(path, number, dpi)
-    left, top = 0, 0
-    if region:
-        left, top, right, bottom = (int(edge * dpi / 72) for edge in region)
-        image = np.ascontiguousarray(image[top : bottom + 1, left : right + 1])
-    result = kept / f"{_key(image, dpi)}.json"
-    try:
-        boxes = msgspec.json.decode(result.read_bytes(), type=list[Box])
-    except (FileNotFoundError, msgspec.DecodeError):
-        boxes = recognise(image, dpi)
-        whole = kept / f".{result.name}.{os.getpid()}.tmp"
-        whole.write_bytes(msgspec.json.encode(boxes))
-        whole.replace(result)
-    return [box.moved(left * 72 / dpi, top * 72 / dpi) for box in boxes] if region else boxes
+def read(image: Grey, dpi: int, folder: Path) -> list[Box]:
+    """Read a page image (height, width), or take the result that `folder` keeps; boxes in points from its corner."""
+    return ocr.kept(recognise, Box, image, dpi, SETTINGS, folder)
 
 
 def recognise(image: Grey, dpi: int) -> list[Box]:
@@ -91,7 +63,7 @@ def fractions(image: Grey, dpi: int) -> tuple[list[Box], Grey]:
     return found, rest
 
 
-def _stands_alone(unit: glyph_strips.Unit, marks: list[glyph_strips.Box], cap: int) -> bool:
+def _stands_alone(unit: Unit, marks: list[Mark], cap: int) -> bool:
     """Tell a fraction from a word underlined: neither what is above the rule nor what is below it goes on beside the rule."""
     own = {*unit.boxes, *unit.under}
     for part in (unit.boxes[1:], unit.under):
@@ -103,9 +75,7 @@ def _stands_alone(unit: glyph_strips.Unit, marks: list[glyph_strips.Box], cap: i
     return True
 
 
-def _flat(
-    part: tuple[glyph_strips.Box, ...], unit: glyph_strips.Unit, marks: list[glyph_strips.Box], cap: int
-) -> tuple[glyph_strips.Box, ...]:
+def _flat(part: tuple[Mark, ...], unit: Unit, marks: list[Mark], cap: int) -> tuple[Mark, ...]:
     """Return the flat marks among a numerator's or denominator's: minus signs, points."""
     top, bottom = min(mark.y0 for mark in part), max(mark.y1 for mark in part)
     return tuple(
@@ -115,14 +85,14 @@ def _flat(
     )
 
 
-def _negates(mark: glyph_strips.Box, rule: glyph_strips.Box, marks: list[glyph_strips.Box], cap: int) -> bool:
+def _negates(mark: Mark, rule: Mark, marks: list[Mark], cap: int) -> bool:
     """Tell whether a mark is a minus sign close before a fraction's rule and on its height; a stroke of an equals sign is none."""
     flat = _is_dash(mark, cap) and 0 < rule.x0 - mark.x1 < 0.6 * cap and abs(mark.y0 + mark.y1 - rule.y0 - rule.y1) < 0.4 * cap
     strokes = [other for other in marks if other != mark and _is_dash(other, cap) and abs(other.x0 - mark.x0) < 0.2 * cap]
     return flat and not any(abs(other.y0 - mark.y0) < 0.7 * cap for other in strokes)
 
 
-def _is_dash(mark: glyph_strips.Box, cap: int) -> bool:
+def _is_dash(mark: Mark, cap: int) -> bool:
     return mark.height <= max(4, 0.25 * cap) and 0.3 * cap < mark.x1 - mark.x0 < 1.3 * cap
 
 
@@ -164,27 +134,11 @@ def _box(edges: tuple[float, float, float, float], text: str, score: float, dpi:
 
 
 def _seen(image: Grey, detect: bool) -> Any:
-    """Let the engine look at an image; it keeps what its last call said, so every call says all. Out of memory is a MemoryError."""
+    """Run the engine on an image; it keeps what its last call said, so every call says all. Out of memory is a MemoryError."""
     import cv2  # the engine's, as heavy as the engine
     from onnxruntime.capi import onnxruntime_pybind11_state as onnx
 
     try:
-        return _engine()(np.stack([image] * 3, axis=-1), use_det=detect, use_cls=False, use_rec=True)
+        return ocr.engine(SETTINGS)(np.stack([image] * 3, axis=-1), use_det=detect, use_cls=False, use_rec=True)
     except (cv2.error, onnx.Fail, onnx.RuntimeException) as error:
         raise MemoryError(str(error)) from None
-
-
-def _key(image: Grey, dpi: int) -> str:
-    """Hash all that decides a page's result: its pixels, the settings, the recogniser and this code."""
-    digest = hashlib.sha256(image.tobytes())
-    digest.update(repr((image.shape, dpi, sorted(SETTINGS.items()), version("rapidocr"), version("onnxruntime"))).encode())
-    for module in (__file__, glyph_strips.__file__):
-        digest.update(Path(module).read_bytes())
-    return digest.hexdigest()[:32]
-
-
-@cache
-def _engine() -> Any:
-    from rapidocr import RapidOCR  # takes a second to import, which kept pages need not spend
-
-    return RapidOCR(params=SETTINGS)

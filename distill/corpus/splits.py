@@ -1,0 +1,84 @@
+"""Which problems a study trains on, which it holds out, and which it asks of every student.
+
+Duplicate problems form one cluster, and a cluster is on one side. Clusters are taken in the order of a hash of (seed, cluster), so that
+one problem more moves few others. Exam years may be held out whole; a cluster that reaches into one is held out with it.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from distill.corpus.duplicate_clusters import clusters
+from distill.records.assignment import Assignment
+from distill.records.problem import Problem
+
+Size = Annotated[int, Meta(ge=0)]
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `split` of a study file."""
+
+    seed: int
+    train: Size
+    valid: Size
+    heldout: Size
+    heldout_least: Size
+    seen: Size
+    asked_valid: Size
+    near: Annotated[float, Meta(gt=0, le=1)]
+    years: list[int]
+    exclude: list[str]
+
+
+def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = frozenset()) -> list[Assignment]:
+    """Return one assignment a problem, sorted by id; ValueError where the sizes cannot be met."""
+    if unknown := set(params.years) - {problem.year for problem in problems}:
+        raise ValueError(f"years: no problem is of {min(unknown)}; allowed: years of the study's exams")
+    if twice := [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]:
+        raise ValueError(f"problem id {min(twice)} occurs more than once in the problems; fix the stage that wrote them")
+    complete = {problem.id for problem in problems if problem.statement.strip() and problem.gold.strip()} - excluded
+    of_years = {problem.id for problem in problems if problem.year in params.years}
+    cluster_of = clusters({problem.id: problem.statement for problem in problems if problem.id not in excluded}, params.near)
+    cluster_of |= {name: name for name in excluded}
+    members = defaultdict[str, list[str]](list)
+    for name in sorted(cluster_of):
+        members[cluster_of[name]].append(name)
+    split: dict[str, str] = {}
+    room = {"train": params.train, "valid": params.valid}
+    for cluster in sorted(members, key=_draw(params.seed)):
+        names = members[cluster]
+        usable = complete.issuperset(names) and of_years.isdisjoint(names)
+        side = next((side for side, left in room.items() if usable and len(names) <= left), "heldout")
+        if side in room:
+            room[side] -= len(names)
+        split |= dict.fromkeys(names, side)
+    if any(room.values()):
+        raise ValueError(
+            f"{len(complete - of_years)} problems with statement and gold leave train short of {room['train']} and valid of {room['valid']}"
+        )
+    asked = _asked(split, complete, params)
+    return [Assignment(name, cluster_of[name], split[name], name in asked) for name in sorted(split)]
+
+
+def _asked(split: Mapping[str, str], complete: Set[str], params: Params) -> set[str]:
+    """Return the problems asked of every student: held-out ones (`heldout`, 0 = all), `seen` training and `asked_valid` validation ones."""
+    order = _draw(params.seed + 1)
+    held = sorted((name for name, side in split.items() if side == "heldout" and name in complete), key=order)[: params.heldout or None]
+    least = max(params.heldout, params.heldout_least)
+    if len(held) < least:
+        raise ValueError(f"{len(held)} problems are left to hold out, allowed are at least {least}: lower train or valid")
+    asked = set(held)
+    for key, side, wanted in (("seen", "train", params.seen), ("asked_valid", "valid", params.asked_valid)):
+        found = sorted((name for name in split if split[name] == side), key=order)[:wanted]
+        if len(found) < wanted:
+            raise ValueError(f"{key} is {wanted}, and {side} holds {len(found)}: lower {key}")
+        asked.update(found)
+    return asked
+
+
+def _draw(seed: int) -> Callable[[str], bytes]:
+    return lambda name: hashlib.blake2b(f"{seed} {name}".encode()).digest()

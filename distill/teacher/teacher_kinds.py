@@ -1,0 +1,24 @@
+"""The kinds of teacher that a role can have: the key `teacher` of the sections solve, verify and condense."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from distill.core.errors import InputError
+
+
+class Symbolic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="symbolic"):
+    """Exact solvers, and their chain with text dropped."""
+
+
+class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="teacher", tag="recorded"):
+    """Published chains, what they conclude, and the published levels."""
+
+
+def teacher_type(study: Path, role: str, section: dict[str, Any], model: type[Any]) -> type[Any]:
+    """Return the type of a role's section; `model` is that of a role which a model plays (`teacher: chat`)."""
+    kinds: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": model}
+    if (teacher := section.get("teacher")) not in kinds:
+        raise InputError(f"{study}: section '{role}': teacher is {teacher!r}; allowed: {', '.join(kinds)}")
+    return kinds[teacher]
