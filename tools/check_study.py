@@ -12,37 +12,34 @@ from distill.cli import command
 from distill.cli.layout import BASE, layout
 from distill.core import study_file
 from distill.core.errors import InputError
+from distill.corpus import splits
 from distill.llm.budget import BudgetLimit
-from distill.llm.cost_model import Assumptions
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER, LEVELS
 from distill.sampling import jobs
-from distill.sources import local_problems
+from distill.sources import benchmark_sources, local_problems, recorded_chains
+from distill.teacher import distiller, solver, teacher_kinds, verifier
 from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
     claims,
-    condense,
     curate,
     extract,
     fetch,
     grade,
-    import_traces,
     llm_judge,
     overfit,
     report,
     reported_counts,
-    solve,
-    split,
     student,
     summarise,
-    verify,
 )
 from tools.activation import Run
+from tools.cost_model import Assumptions
 
 COMPETITION = "competition"  # the benchmark that is the study's own problems
 ROLES = ("solve", "verify", "condense", "llm_judge")
@@ -68,20 +65,22 @@ class Choice(NamedTuple):
     types: Mapping[Any, Any]
 
 
+TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
+
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
     "extract": Choice("kind", {"given": local_problems.Params, None: extract.Params}),
-    "benchmarks": dict[str, benchmarks.Competition | benchmarks.Repository | benchmarks.Hub | benchmarks.Local],
-    "import_traces": Choice("kind", {"none": NoTraces, "chains": import_traces.Chains}),
+    "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
+    "import_traces": Choice("kind", {"none": NoTraces, "chains": recorded_chains.Chains}),
     "endpoints": dict[str, Endpoint],
     "budget": BudgetLimit,
     "transcripts": dict[str, Transcript],
-    "solve": Choice("teacher", solve.TEACHERS),
-    "verify": Choice("teacher", verify.TEACHERS),
-    "condense": Choice("teacher", condense.TEACHERS),
-    "split": split.Params,
+    "solve": Choice("teacher", TEACHERS | {"chat": solver.ModelSolver}),
+    "verify": Choice("teacher", TEACHERS | {"chat": verifier.ModelVerifier}),
+    "condense": Choice("teacher", TEACHERS | {"chat": distiller.ModelDistiller}),
+    "split": splits.Params,
     "curate": curate.Params,
     "corrections": list[Correction],
     "audit": audit.Params,
