@@ -50,7 +50,7 @@ check: setup ## check a study file, without running anything: make check S=job
 	@$(BIN)/python -m tools.check_study "$$S"
 
 estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
-	@$(BIN)/python -m tools.estimate "studies/$$S.yaml" "data/$$S/problems.jsonl"
+	@$(BIN)/python -m tools.estimate "$$S"
 
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/python -m tools.run_lock repro report && $(BIN)/python -m tools.show_results where
