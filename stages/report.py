@@ -7,18 +7,15 @@ from typing import Any
 
 import msgspec
 
-from distill.claims.claim import ClaimResult
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.cells import BASE, Cell, cell_paths
-from distill.core.errors import InputError
 from distill.records.assignment import Assignment
-from distill.records.claim_record import ClaimRecord, Rationale
 from distill.records.problem import Problem
 from distill.report import examples, plots, report_inputs, report_page
 from distill.report.report_inputs import Intervals, LongRun
-from distill.report.report_page import ClaimsSection, Content, Source
+from distill.report.report_page import Content, Source
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,17 +47,11 @@ def main(paths: Paths) -> None:
 def collect(paths: Paths, limits: list[str]) -> Content:
     """Read the metrics of the arms and seeds that params.yaml names."""
     names, seeds = study_file.section(paths.params, "arms", list[str]), study_file.section(paths.params, "seeds", list[int])
-    claims = study_file.section(paths.study_file, "claims", ClaimsSection)
-    records = report_inputs.read(paths.claims, dict[str, ClaimRecord])
-    rationales = report_inputs.read(paths.rationales, dict[str, Rationale])
-    for path, found in ((paths.claims, records.keys()), (paths.rationales, rationales.keys())):
-        if unlike := sorted(found ^ claims.ledger.keys()):
-            raise InputError(f"{path}: claim '{unlike[0]}' is in only one of it and {paths.study_file}; run `dvc repro claims`")
     return Content(
         study=paths.study, arms={name: study_file.arm(paths.study_file, name) for name in names}, seeds=seeds,
         confidence=study_file.section(paths.study_file, "summarise", Intervals).confidence, limits=limits,
-        claims=claims, results={name: ClaimResult(records[name], rationales[name]) for name in records},
-        summary=report_inputs.summary(paths.summary, names), trainings=report_inputs.trainings(paths.training, names, seeds),
+        claims=report_inputs.body(paths.claims_page), summary=report_inputs.summary(paths.summary, names),
+        trainings=report_inputs.trainings(paths.training, names, seeds),
         teacher=report_inputs.read(paths.teacher_metrics, dict[str, Any]), levels=report_inputs.read(paths.levels_metrics, dict[str, Any]),
         extraction=report_inputs.read(paths.extract_metrics, dict[str, Any]), judge=report_inputs.read(paths.judge_metrics, dict[str, Any]),
     )  # fmt: skip
@@ -78,12 +69,12 @@ def answers(paths: Paths, params: Params, content: Content, students: list[Cell]
 def sources(paths: Paths) -> list[Source]:
     """Return the files that the page is made from."""
     return [
-        Source("arms, limitations, what the paper says", paths.study_file, ""), Source("arms and seeds that ran", paths.params, ""),
-        Source("results, problems asked", paths.summary, "summarise"), Source("claims", paths.claims, "claims"),
+        Source("arms, limitations", paths.study_file, ""), Source("arms and seeds that ran", paths.params, ""),
+        Source("results, problems asked", paths.summary, "summarise"), Source("claims", paths.claims_page, "claims"),
         Source("teacher", paths.teacher_metrics, "verify"), Source("levels", paths.levels_metrics, "condense"),
         Source("extraction", paths.extract_metrics, "extract"), Source("long run", paths.overfit_metrics, "overfit"),
-        Source("training", paths.training, "summarise"), Source("what was found for each claim, and its rule", paths.rationales, "claims"),
-        Source("plots", paths.plots, "summarise"), Source("example answers", paths.completions, "sample", in_git=False),
+        Source("training", paths.training, "summarise"), Source("plots", paths.plots, "summarise"),
+        Source("example answers", paths.completions, "sample", in_git=False),
         Source("their outcomes", paths.verdicts, "grade", in_git=False),
     ]  # fmt: skip
 

@@ -16,10 +16,11 @@ import pytest
 import yaml
 
 from distill.answers.answer_format import read_form
-from distill.cli.layout import layout
+from distill.cli.layout import Paths, layout
 from distill.core import study_file
 from distill.core.errors import InputError
-from distill.core.files import read_records, write_text
+from distill.core.files import read_records, write_records, write_text
+from distill.records.assignment import Assignment
 from distill.records.problem import Problem
 from stages import benchmarks
 from tests.pipeline import ROOT
@@ -62,7 +63,15 @@ def _make(sections: dict[str, Any]) -> None:
     """Run the stage in the current folder."""
     write_text(PATHS.study_file, yaml.safe_dump(sections))
     study_file.study.cache_clear()
+    _own(PATHS)
     benchmarks.main(PATHS)
+
+
+def _own(paths: Paths) -> None:
+    """Write two problems of the study's own, of which one is asked."""
+    own = [Problem(name, "competition", "", 0, "1", "What?", "1", "", 0, "text") for name in ("a", "b")]
+    write_records(paths.problems, own)
+    write_records(paths.split, [Assignment("a", "a", "heldout", True), Assignment("b", "b", "train", False)])
 
 
 @pytest.fixture
@@ -131,7 +140,8 @@ def test_only_what_is_asked_is_made_and_its_licence_is_said(tmp_path: Path, monk
     job = yaml.safe_load((ROOT / "studies" / "job.yaml").read_text(encoding="utf-8"))
     both = {"benchmarks": sections["benchmarks"] | job["benchmarks"], "sample": sections["sample"]}
     _make(both)
-    assert [path.name for path in PATHS.benchmarks.iterdir()] == ["transfer.jsonl"]
+    assert sorted(path.name for path in PATHS.benchmarks.iterdir()) == ["competition.jsonl", "transfer.jsonl"]
+    assert [problem.id for problem in read_records(PATHS.benchmarks / "competition.jsonl", Problem)] == ["a"]
     assert "transfer: 300 problems; answers: expression; licence: MIT" in capfd.readouterr().out
 
 
@@ -185,16 +195,25 @@ def test_a_cut_parquet_file_is_one_line(run: Run) -> None:
         run("hub", "test.parquet", _parquet(ROWS)[:-9])
 
 
+def test_a_problem_that_is_to_be_asked_and_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _own(PATHS)
+    write_records(PATHS.problems, [])
+    with pytest.raises(InputError, match=r"split.jsonl: 1 problems are to be asked, 0 of them are in .*problems.jsonl"):
+        benchmarks.evaluated(PATHS.problems, PATHS.split)
+
+
 def test_a_benchmark_that_is_asked_and_not_known_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     known = {"toy": {"kind": "competition", "n": 1, "seed": 1, "form": "expression", "licence": "MIT"}}
-    with pytest.raises(InputError, match="section 'sample' asks 'toi'; section 'benchmarks' has toy"):
+    with pytest.raises(InputError, match=r"section 'sample' asks 'toi'; section 'benchmarks' has toy"):
         _make({"benchmarks": known, "sample": {"benchmarks": ["toi"]}})
 
 
 @pytest.mark.skipif(not os.environ.get("JOB_MIRROR"), reason="JOB_MIRROR names no mirror folder of the authors' files")
 def test_math_500_of_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    _own(layout("job"))
     benchmarks.main(msgspec.structs.replace(layout("job"), study_file=ROOT / "studies" / "job.yaml"))
     found = read_records(layout("job").benchmarks / "math500.jsonl", Problem)
     assert (len(found), len({p.statement for p in found}), len({p.number for p in found})) == (500, 500, 500)

@@ -232,12 +232,7 @@ FAULTS = {
         r"years.csv: Expected",
     ),
     "figures that are none": (_edit("metrics/tiny/summary.json", '"low"', '"lower"'), r"summary.json: arms.*missing required field `low`"),
-    "other claims": (_edit("studies/tiny.yaml", "gain:", "loss:"), r"claim 'gain' is in only one of"),
-    "no rationales": (_remove("report/tiny/rationales.json"), r"rationales.json: no such file; run `dvc repro`"),
-    "rationales of other claims": (
-        _edit("report/tiny/rationales.json", "gain", "loss"),
-        r"rationales.json: claim 'gain' is in only one of",
-    ),
+    "no page of the claims": (_remove("metrics/tiny/claims.md"), r"claims.md: no such file; run `dvc repro`"),
     "no answers": (_write("data/tiny/completions/r1-1.jsonl.gz", ""), r"r1-1.jsonl.gz: no answer of r1, seed 1, to the held-out problem"),
     "a template without data": (_edit("plots/templates/years.json", plots.ANCHOR, "x"), r"data.values is not <DVC_METRIC_DATA>"),
     "no template": (_remove("plots/templates/years.json"), r"years.json: no such file"),

@@ -10,7 +10,7 @@ import pytest
 from distill.core.errors import InputError
 from distill.core.files import read_records, write_records
 from distill.corpus import splits
-from distill.corpus.duplicate_clusters import clusters, masked
+from distill.extraction.duplicate_clusters import clusters, masked
 from distill.records.assignment import Assignment
 from distill.records.extracted_item import ExtractedItem
 from stages import split

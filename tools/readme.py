@@ -3,19 +3,26 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import yaml
 
 from distill.claims import claims_page
+from distill.claims.claim import Claim
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import write_text
 from distill.records.claim_record import ClaimRecord
 from distill.report import report_inputs, tables
 from distill.report.report_inputs import Intervals
-from distill.report.report_page import ClaimsSection
 
 START, END = "<!-- results -->", "<!-- /results -->"
 STUDY = Path("studies", "mini.yaml")
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """Of section `claims`: what the paper says."""
+
+    ledger: dict[str, Claim]
 
 
 def main() -> None:
@@ -39,7 +46,7 @@ def block(root: Path) -> str:
     arms = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["arms"]
     summary = report_inputs.summary(metrics / "summary.json", arms)
     records = report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord])
-    claims = study_file.section(study, "claims", ClaimsSection).ledger
+    claims = study_file.section(study, "claims", Claims).ledger
     confidence = study_file.section(study, "summarise", Intervals).confidence
     columns: claims_page.Columns = {
         "here": claims_page.verdict,

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from distill.corpus.duplicate_clusters import clusters
+from distill.extraction.duplicate_clusters import clusters
 from distill.records.assignment import Assignment
 from distill.records.problem import Problem
 

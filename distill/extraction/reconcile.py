@@ -8,8 +8,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from distill.corpus import duplicate_clusters
-from distill.extraction import key_agreement, rank_suspects, text_similarity
+from distill.extraction import duplicate_clusters, key_agreement, rank_suspects, text_similarity
 from distill.extraction.exam_items import Item
 from distill.extraction.transcription import Entry
 from distill.records.extracted_item import FLAGS, ExtractedItem

@@ -72,6 +72,13 @@ class Summary(NamedTuple):
         return _convert(self.document["arms"][arm].get(name), float, f"summary.json: arms.{arm}.{name}")
 
 
+def body(page: Path) -> str:
+    """Return the text of a Markdown page below its heading."""
+    if not page.exists():
+        raise InputError(f"{page}: no such file; run `dvc repro` for the stage that makes it, or `dvc pull`")
+    return page.read_text(encoding="utf-8").partition("\n\n")[2].strip()
+
+
 def read(path: Path, kind: type[T]) -> T:
     """Read a JSON document as `kind`."""
     return _convert(files.read_json(path), kind, str(path))

@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from distill.claims import claims_page
-from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
 from distill.claims.claims_page import grid
 from distill.core.cells import Cell
 from distill.core.study_file import Arm
@@ -31,12 +29,6 @@ EXAMPLES = (
 NO_EXAMPLES = "This study holds out no competition problem, or shows none."
 
 
-class ClaimsSection(ClaimSettings, frozen=True):
-    """Of section `claims` of a study file, what is reported."""
-
-    ledger: dict[str, RunClaim]
-
-
 class Content(NamedTuple):
     """What a page is made of."""
 
@@ -45,9 +37,8 @@ class Content(NamedTuple):
     seeds: list[int]
     confidence: float  # of the accuracies' intervals
     limits: list[str]
-    claims: ClaimsSection
+    claims: str  # the claims' own page, without its heading
     summary: Summary
-    results: dict[str, ClaimResult]
     trainings: dict[Cell, Training]
     teacher: dict[str, Any]
     levels: dict[str, Any]
@@ -69,7 +60,7 @@ def write(content: Content, drawn: list[Plot], examples: str, sources: list[Sour
     gains = tables.gains(content.summary, content.confidence)
     parts = {
         "Results": "\n\n".join([ACCURACY, tables.results(content.summary, content.confidence), *([GAINS, gains] if gains else [])]),
-        "Claims": claims_page.section(content.claims.ledger, content.results, content.claims),
+        "Claims": content.claims,
         "Plots": "\n\n".join(picture(plot, svg, page) for plot in drawn),
         "Arms and training": "\n\n".join(
             [tables.arms(content.arms, content.trainings), "Problems asked of each student:", tables.asked(content.summary)]
