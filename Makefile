@@ -1,41 +1,59 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
-# Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study
+# Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull study estimate report test lint lock
+.PHONY: help setup repro verify pull status study new-study check estimate report test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export TOKENIZERS_PARALLELISM := false
 export PYTHONUNBUFFERED := 1
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+# names reach Python as text: neither make nor the shell expands what is in them
+override S := $(value S)
+override NAME := $(if $(filter command,$(origin NAME)),$(value NAME))
+export S NAME
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
 	--no-header --no-emit-index-url --no-emit-find-links
 
+# a killed `make study` leaves its params.yaml: any target puts the original back
+ifneq ($(wildcard .work/params.yaml.active),)
+restored := $(shell $(BIN)/python -m tools.activation)
+endif
+
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: ## make .venv from the pinned and hashed requirements (at once when it is there)
 	@sh tools/setup.sh $(backend)
 
-repro: setup ## run every stage that is not up to date and show the results; only the student is pulled
-	@bash tools/repro.sh
+repro: setup ## run every stage that is not up to date and show the results; FORCE=1: also those that are; only the student is pulled
+	@$(BIN)/python -m tools.repro $(if $(filter-out 0,$(FORCE)),--force)
 
 verify: setup ## recompute everything in a scratch copy of HEAD, without cache, and compare every output with dvc.lock
 	@$(BIN)/python -m tools.verify
 
-pull: setup ## bring every output from the embedded remote, with no account
-	@$(BIN)/dvc pull
+pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
+	@$(BIN)/python -m tools.study pull "$$S"
 
-study: setup ## run another study: make study S=job
-	@$(BIN)/python -m tools.study "$(S)"
+status: setup ## say what is not up to date; S=NAME: of another study
+	@$(BIN)/python -m tools.study status "$$S"
+
+study: setup ## run another study and leave all others as they are: make study S=job
+	@$(BIN)/python -m tools.study run "$$S"
+
+new-study: setup ## begin a study of your own from studies/template.yaml: make new-study NAME=x
+	@$(BIN)/python -m tools.new_study "$$NAME"
+
+check: setup ## check a study file, without running anything: make check S=job
+	@$(BIN)/python -m tools.check_study "$$S"
 
 estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
-	@$(BIN)/python -m tools.estimate "studies/$(S).yaml" "data/$(S)/problems.jsonl"
+	@$(BIN)/python -m tools.estimate "$$S"
 
 report: setup ## bring the report up to date and say where it lies
-	@$(BIN)/python -m tools.dvc repro report && $(BIN)/python -m tools.show_results where
+	@$(BIN)/python -m tools.run_lock repro report && $(BIN)/python -m tools.show_results where
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder

@@ -3,7 +3,7 @@
 All in scratch copies of the tree, each with a git and a DVC of its own:
 
 - alone: every stage of `mini` is replaced by a hash of its inputs, so that what is left is DVC's: a cold run, one where nothing changed,
-  one where the learning rate changed, by `dvc` and by tools/dvc.py. A cold run of five seeds by plain `dvc`, two minutes, is left out.
+  one where the learning rate changed, with one seed and with five.
 - small: all stages of a small study (few problems, a small student, few iterations) in a cold run, one where nothing changed, and after the
   change of one parameter of the last stage and of training. Compute is what the stages' own processes take, their imports with it.
 - growth: the same study with twice the problems, twice the arms and twice the seeds; the processor seconds of its stages' processes.
@@ -25,15 +25,14 @@ from bench.record import record
 from tests import dvc_sandbox
 from tests.pipeline import cells
 
-TOOLS = [sys.executable, "-m", "tools.dvc"]
-ALONE = (("dvc", ["dvc"], [1]), ("tools", TOOLS, [1]), ("tools", TOOLS, [1, 2, 3, 4, 5]))
+ALONE: tuple[list[object], ...] = ([1], [1, 2, 3, 4, 5])  # seeds
 RATE = ("learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
 BASE: dict[str, list[object]] = {"arms": ["r1", "r6"], "seeds": [1]}
 SMALL: dict[str, dict[str, Any]] = {  # sections of the small study, values over those of mini; the counts of problems by `times`
     "fetch": {"first_year": 2011, "problems": {"freshman-sophomore": 8, "junior-senior": 8, "two-person": 8}},
     "pretraining": {"problems": 20, "drills": 400},
     "student": {"hidden": 64, "layers": 2, "intermediate": 192, "heads": 2, "kv_heads": 1, "batch": 1024, "steps": 20, "warmup": 5},
-    "sample": {"max_tokens": 128, "batch_size": 32, "queue": 32},
+    "sample": {"max_tokens": 128, "batch_size": 32, "refill_window": 32},
     "summarise": {"resamples": 1000},
     "claims": {"resamples": 1000},
 }
@@ -54,7 +53,7 @@ def main() -> None:
     """Run the three parts; print a table of each and record them."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        found: dict[str, Any] = {"dvc_alone": {f"{name}, seeds {len(seeds)}": alone(folder, words, seeds) for name, words, seeds in ALONE}}
+        found: dict[str, Any] = {"dvc_alone": {f"seeds {len(seeds)}": alone(folder, seeds) for seeds in ALONE}}
         heads = ["DVC alone", *next(iter(found["dvc_alone"].values()))]
         print(tabulate([[name, *row.values()] for name, row in found["dvc_alone"].items()], headers=heads, floatfmt=".2f"), flush=True)
         root = small(folder / "base", BASE, 1)
@@ -68,21 +67,20 @@ def main() -> None:
     record("pipeline", found)
 
 
-def alone(scratch: Path, words: list[str], seeds: list[object]) -> dict[str, float]:
-    """Return the seconds of runs of `mini` whose stages take no time: cold, nothing changed (by `words` and by plain `dvc`), a new rate."""
+def alone(scratch: Path, seeds: list[object]) -> dict[str, float]:
+    """Return the seconds of runs of `mini` whose stages take no time: cold, nothing changed, a new learning rate."""
     root = dvc_sandbox.copy(scratch / "alone", {"seeds": seeds})
-    found: dict[str, float] = {"cells": len(cells(root)), "cold_s": _stubbed(root, words), "nothing_changed_s": _stubbed(root, words)}
+    found: dict[str, float] = {"cells": len(cells(root)), "cold_s": _stubbed(root), "nothing_changed_s": _stubbed(root)}
     dvc_sandbox.edit(root / "studies" / "mini.yaml", *RATE)
-    found["learning_rate_changed_s"] = _stubbed(root, words)
-    found["nothing_changed_by_plain_dvc_s"] = _stubbed(root, ["dvc"])
+    found["learning_rate_changed_s"] = _stubbed(root)
     shutil.rmtree(root)
     return found
 
 
-def _stubbed(root: Path, words: list[str]) -> float:
+def _stubbed(root: Path) -> float:
     dvc_sandbox._write_stubs(root)
     start = time.perf_counter()
-    dvc_sandbox.call(root, *words, "repro", "--no-run-cache", stubs=True)
+    dvc_sandbox.call(root, "dvc", "repro", "--no-run-cache", stubs=True)
     return time.perf_counter() - start
 
 
@@ -130,7 +128,7 @@ def small(root: Path, params: dict[str, list[object]], times: int) -> Path:
 
 
 def run(root: Path) -> Spent:
-    """Run a copy by tools/dvc.py, with its stages' processes timed."""
+    """Run a copy, with its stages' processes timed."""
     log, shim = root / ".seconds", root / ".timed" / "python"
     shim.parent.mkdir(exist_ok=True)
     shim.write_text(TIMED.format(python=sys.executable, log=log))
@@ -139,7 +137,7 @@ def run(root: Path) -> Spent:
     path = os.pathsep.join([str(shim.parent), str(dvc_sandbox.BIN), os.environ["PATH"]])
     start = time.perf_counter()
     done = subprocess.run(
-        [*TOOLS, "repro", "--no-run-cache"], cwd=root, env=os.environ | dvc_sandbox.GIT | {"PATH": path}, capture_output=True, text=True
+        ["dvc", "repro", "--no-run-cache"], cwd=root, env=os.environ | dvc_sandbox.GIT | {"PATH": path}, capture_output=True, text=True
     )
     whole = time.perf_counter() - start
     if done.returncode:

@@ -21,7 +21,7 @@ def test_a_figure_of_another_record_is_seen() -> None:
     measured = {"machine": "m", "cores": 2, "versions": {"mlx": "1"}, "date": "2000-01-01"}
     one, two = ({"train": {"vs_stock": ratio, "measured": measured}} for ratio in (8.5, 8.6))
     assert render_benchmarks.filled(TEXT, render_benchmarks.block(one)) != render_benchmarks.filled(TEXT, render_benchmarks.block(two))
-    assert "| `vs_stock` |     8.5 |" in render_benchmarks.block(one)
+    assert "- `train`: m, 2 cores; mlx 1; 2000-01-01." in render_benchmarks.block(one)
     assert "`mlx_lm.lora` as installed |            8.5 | `train.vs_stock` |" in render_benchmarks.block(one)
     assert "train.vs_same_blas" not in render_benchmarks.block(one)
 

@@ -33,7 +33,7 @@ def test_everything_is_there_after_a_pull(clone: Path) -> None:
 
 def test_nothing_re_runs_after_a_pull(clone: Path) -> None:
     assert "Running stage" not in call(clone, "dvc", "repro", "--no-run-cache")
-    assert "equal: all " in call(clone, "python", "-m", "tools.show_results")
+    assert "equal: all " in call(clone, "python", "-m", "tools.compare_head")
 
 
 def test_metrics_are_shown_and_nothing_differs_from_head(clone: Path) -> None:

@@ -1,7 +1,6 @@
 """A stage's shell: parameters are checked key by key, and every fault of the input ends in one line and a non-zero exit."""
 
 import errno
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import msgspec
 import pytest
 
 from distill.cli import command
+from distill.cli.layout import Paths
 from distill.core import files, study_file
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def test_a_missing_section_lists_those_that_are_there(study: Path) -> None:
 
 
 def test_an_unknown_arm_lists_those_that_are_there(study: Path) -> None:
-    with pytest.raises(files.InputError, match="no arm 'r9'; arms here: r1; mend"):
+    with pytest.raises(files.InputError, match="no arm 'r9'; arms here: r1; fix"):
         study_file.arm(study, "r9")
 
 
@@ -72,7 +72,11 @@ def test_an_unknown_study_lists_those_that_are_there(study: Path) -> None:
         study_file.section(study.with_name("maxi.yaml"), "train", Params)
 
 
-BROKEN = {"no YAML": (b"train: {", "not YAML: "), "a list": (b"- 1", "expected sections, got list"), "no UTF-8": (b"\xff", "not YAML: ")}
+BROKEN = {
+    "no YAML": (b"train: {", "while parsing a flow node"),
+    "a list": (b"- 1", "expected sections, got list"),
+    "no UTF-8": (b"\xff", "codec can't decode"),
+}
 
 
 @pytest.mark.parametrize(("data", "message"), BROKEN.values(), ids=BROKEN)
@@ -81,21 +85,6 @@ def test_a_broken_study_file_is_one_line(data: bytes, message: str, study: Path)
     with pytest.raises(files.InputError, match=message) as fault:
         study_file.section(study, "train", Params)
     assert "\n" not in str(fault.value)
-
-
-def _call(main: Callable[..., None], words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(sys, "argv", ["/somewhere/stages/train.py", *words])
-    with pytest.raises(SystemExit) as stop:
-        command.run(main)
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
-
-
-def _raising(error: BaseException) -> Callable[..., None]:
-    def main(study: str) -> None:
-        raise error
-
-    return main
 
 
 ENDS = {
@@ -111,52 +100,70 @@ ENDS = {
         "train: No space left on device: a/b; free some space and run it again\n",
     ),
     "a missing file": (FileNotFoundError(errno.ENOENT, "No such file", "x.pdf"), 2, "train: No such file: x.pdf\n"),
-    "Ctrl-C": (KeyboardInterrupt(), 130, "train: interrupted; run it again to go on from what is kept in .work/\n"),
+    "Ctrl-C": (KeyboardInterrupt(), 130, "train: interrupted; run it again to continue from what is kept in .work/\n"),
 }
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 @pytest.mark.parametrize(("error", "code", "message"), ENDS.values(), ids=ENDS)
-def test_a_fault_ends_in_one_line(
-    error: BaseException, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _call(_raising(error), ["mini"], monkeypatch) == code
+def test_a_fault_ends_in_one_line(error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        command.guarded("train", lambda: _raise(error))
+    assert stop.value.code == code
     assert capsys.readouterr() == ("", message)
 
 
-def test_a_fault_of_the_code_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["train.py", "mini"])
+def test_a_fault_of_the_code_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        command.run(_raising(ZeroDivisionError()))
+        command.guarded("train", lambda: _raise(ZeroDivisionError()))
 
 
-def _two(study: str, out: str) -> None:
-    raise AssertionError
+GOT: list[tuple[object, ...]] = []
 
 
-def _many(study: str, out: str, *inputs: str) -> None:
-    raise AssertionError
+def _of_a_study(paths: Paths) -> None:
+    GOT.append((paths.study,))
 
 
-COUNTS = {
-    "too few": (_two, ["a"], "train: expected 2 arguments, got 1: python -m stages.train STUDY OUT\n"),
-    "too many": (_two, ["a", "b", "c"], "train: expected 2 arguments, got 3: python -m stages.train STUDY OUT\n"),
-    "too few of many": (_many, ["a"], "train: expected at least 2 arguments, got 1: python -m stages.train STUDY OUT INPUTS...\n"),
+def _of_a_cell(paths: Paths, arm: str, seed: int) -> None:
+    GOT.append((paths.study, arm, seed, str(paths.adapter)))
+
+
+WORDS = {
+    "a study": (_of_a_study, ["mini"], ("mini",)),
+    "a cell": (_of_a_cell, ["mini", "r1", "2"], ("mini", "r1", 2, "models/mini/adapters/r1-2")),
+    "a path elsewhere": (_of_a_cell, ["mini", "r1", "2", "--path", "adapter=x/y"], ("mini", "r1", 2, "x/y")),
 }
 
 
-@pytest.mark.parametrize(("main", "words", "message"), COUNTS.values(), ids=COUNTS)
-def test_the_number_of_arguments_is_checked(
-    main: Callable[..., None], words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _call(main, words, monkeypatch) == 2
-    assert capsys.readouterr().err == message
+@pytest.mark.parametrize(("main", "words", "got"), WORDS.values(), ids=WORDS)
+def test_main_gets_the_paths_and_coordinates(main: Callable[..., None], words: list[str], got: tuple[object, ...]) -> None:
+    GOT.clear()
+    command.run(main, words)
+    assert [got] == GOT
 
 
-def test_main_gets_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    got: list[tuple[str, ...]] = []
-    monkeypatch.setattr(sys, "argv", ["train.py", "a", "b", "c"])
-    command.run(lambda study, *rest: got.append((study, *rest)))
-    assert got == [("a", "b", "c")]
+REFUSED = {
+    "too few": (["mini", "r1"], "the following arguments are required: seed"),
+    "too many": (["mini", "r1", "1", "2"], "unrecognized arguments: 2"),
+    "a seed that is no number": (["mini", "r1", "one"], "argument seed: invalid int value: 'one'"),
+    "a study that is a path": (["../mini", "r1", "1"], "study '../mini': a name is letters, digits"),
+    "an arm that is a path": (["mini", "a/b", "1"], "arm 'a/b': a name is letters, digits"),
+    "a path of no such name": (["mini", "r1", "1", "--path", "adaptor=x"], "--path adaptor: no such path; the names are "),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED.values(), ids=REFUSED)
+def test_words_that_are_none_are_refused(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    GOT.clear()
+    with pytest.raises(SystemExit) as stop:
+        command.run(_of_a_cell, words)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+    assert GOT == []
 
 
 CLOSINGS = {

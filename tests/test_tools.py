@@ -13,10 +13,9 @@ import msgspec
 import pytest
 import yaml
 
-from distill.core.errors import InputError
 from distill.records.claim_record import ClaimRecord
 from tests import dvc_sandbox
-from tools import check_repo, lock, show_results, study
+from tools import check_repo, compare_head, lock, show_results
 
 ROOT = Path(__file__).parents[1]
 
@@ -99,7 +98,7 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_equal_run_is_called_equal(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show_results.main()
+    compare_head.main()
     assert capsys.readouterr().out.splitlines()[-1] == "equal: all 2 outputs have the hashes of HEAD's dvc.lock"
 
 
@@ -113,54 +112,23 @@ def test_a_different_run_says_how_far_the_accuracies_moved(place: str, committed
     moved["arms"]["r1"]["competition"]["heldout"]["accuracy"] = accuracy
     (committed / "metrics" / "mini" / "summary.json").write_text(json.dumps(moved))
     (committed / "dvc.lock").write_text(yaml.safe_dump(_lock(a="1", b="3")))
-    show_results.main()
+    compare_head.main()
     printed = capsys.readouterr().out
-    assert "different: 1 outputs against HEAD's dvc.lock (2 here)" in printed
+    assert "different: 1 of 2 outputs differ from HEAD's dvc.lock" in printed
     key = "arms.r1.competition.heldout.accuracy"
     assert f"mini: {place} the tolerance of 0.03: the largest move of an accuracy is {shift} ({key})" in printed
     assert (f"  {key}: 0.7812, in HEAD 0.7312" in printed) == (place == "outside")
 
 
+def test_stages_that_did_not_take_part_are_not_compared(committed: Path) -> None:
+    (committed / "dvc.lock").write_text(yaml.safe_dump(_lock(a="1", b="3")))
+    lines = compare_head.equality(["mini"], {"make-a"}, ["make-a"])
+    assert lines == ["equal: all 1 outputs (1 of them computed in this run) have the hashes of HEAD's dvc.lock"]
+
+
 def test_without_a_committed_run_nothing_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert show_results._equality(["mini"]) == ["nothing to compare with: HEAD has no dvc.lock"]
-
-
-STUDY = "arms: {r1: {level: r1, protocol: clean, corrected: false, n: 1}}\nrun: {students: true, arms: [r1], seeds: [1, 2]}\n"
-SETTINGS = {
-    "students": (STUDY, ["corpora=[job]", "students=[job]", "arms=[r1]", "seeds=[1,2]"]),
-    "corpus only": (STUDY.replace("true", "false"), ["corpora=[job]", "students=[]", "arms=[r1]", "seeds=[1,2]"]),
-}
-
-
-@pytest.mark.parametrize(("text", "settings"), SETTINGS.values(), ids=SETTINGS)
-def test_a_study_sets_params(text: str, settings: list[str], tmp_path: Path) -> None:
-    (tmp_path / "job.yaml").write_text(text)
-    words = study.command(tmp_path / "job.yaml")
-    assert words == ["dvc", "exp", "run", *(word for setting in settings for word in ("-S", setting))]
-
-
-BAD_RUNS = {
-    "an arm that it lacks": (STUDY.replace("arms: [r1]", "arms: [r1, r9]"), "no arm 'r9'; arms here: r1"),
-    "no arms": (STUDY.replace("arms: [r1]", "arms: []"), "arms and seeds must not be empty"),
-    "a seed that is no number": (STUDY.replace("[1, 2]", "[one]"), "Expected `int`, got `str`"),
-    "no list of its own": (STUDY.split("run:")[0], "no section 'run'"),
-}
-
-
-@pytest.mark.parametrize(("text", "message"), BAD_RUNS.values(), ids=BAD_RUNS)
-def test_a_study_that_cannot_run_is_one_line(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "job.yaml").write_text(text)
-    with pytest.raises(InputError, match=message):
-        study.command(tmp_path / "job.yaml")
-
-
-@pytest.mark.parametrize(("name", "message"), [("", "say which study"), ("nowhere", "no such study file; studies here: job, mini")])
-def test_an_unknown_study_is_one_line(name: str, message: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "tools.study", name], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert compare_head.equality(["mini"]) == ["compared: nothing, HEAD has no dvc.lock"]
 
 
 REGISTRY = b"pip install --" + b"index-url https://py" + b"pi.org/simple"
@@ -223,8 +191,8 @@ def _normalised(package: str) -> str:
 
 def test_every_import_is_a_direct_dependency() -> None:
     owners = {name: set(map(_normalised, packages)) for name, packages in packages_distributions().items()}
-    found = {module for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py") for module in _imported(path)}
-    foreign = found - set(sys.stdlib_module_names) - {"stages", "tools"}
+    found = {module for folder in ("stages", "distill", "tools") for path in (ROOT / folder).rglob("*.py") for module in _imported(path)}
+    foreign = found - set(sys.stdlib_module_names) - {"stages", "distill", "tools", "tests"}
     assert {module for module in foreign if not owners.get(module, set()) & _direct("requirements.in")} == set()
 
 
@@ -244,16 +212,3 @@ def test_every_direct_dependency_has_its_reason(name: str) -> None:
     rows = re.findall(r"^\| ([\w.-]+) \| .+ \| .+ \|", (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert _direct(name) - set(map(_normalised, rows)) == set()
     assert set(map(_normalised, rows)) - {"package", "machine"} == _direct("requirements.in") | _direct("requirements-dev.in")
-
-
-@pytest.mark.parametrize(("text", "kept"), [("", False), ('{"a": {"wri', False), ("{}", True)], ids=["empty", "half", "whole"])
-def test_repro_removes_a_lock_file_that_a_kill_cut_off(tmp_path: Path, text: str, kept: bool) -> None:
-    locks, stub, run = tmp_path / ".dvc" / "tmp" / "rwlock", tmp_path / ".venv" / "bin" / "dvc", tmp_path / "tools" / "dvc.py"
-    for path, content in ((locks, text), (stub, "#!/bin/sh\nexit 3\n"), (run, "raise SystemExit(3)\n")):  # it ends where DVC would begin
-        path.parent.mkdir(parents=True)
-        path.write_text(content)
-    stub.chmod(0o755)
-    done = subprocess.run(["bash", str(ROOT / "tools" / "repro.sh")], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 3
-    assert locks.exists() is kept
-    assert ("was cut off by a kill; removed" in done.stdout) is not kept

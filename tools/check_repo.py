@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 FILE_LIMIT = 2_000_000  # bytes of one file outside remote/
-REMOTE_LIMIT = 20_000_000  # bytes of remote/ together
+REMOTE_LIMIT = 30_000_000  # bytes of remote/ together
 # Requirements are pinned by hash: where a user's pip or uv fetches them is the user's own setting.
 REGISTRY = re.compile(rb"\b(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com|io)\b|--(?:extra-)?index-url")
 

@@ -1,6 +1,7 @@
 """What dvc.lock says of two runs: which outputs differ, and whether the stage that made them saw the same inputs."""
 
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,13 @@ def outputs(lock: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Return path -> (hash, stage) of every output in a parsed dvc.lock."""
     stages = lock.get("stages") or {}
     return {out["path"]: (out.get("md5", ""), name) for name, stage in stages.items() for out in stage.get("outs", [])}
+
+
+def only(lock: dict[str, Any], stages: Collection[str] | None) -> dict[str, Any]:
+    """Return a parsed dvc.lock with the entries of these stages alone; None: as it is."""
+    if stages is None:
+        return lock
+    return lock | {"stages": {name: entry for name, entry in (lock.get("stages") or {}).items() if name in stages}}
 
 
 def compare(ours: dict[str, Any], theirs: dict[str, Any]) -> list[Difference]:

@@ -1,17 +1,17 @@
-"""`python -m tools.render_benchmarks`: write the figures of metrics/benchmarks.json into docs/speed.md, between two markers."""
+"""`python -m tools.render_benchmarks`: write the ratios of metrics/benchmarks.json into docs/speed.md, between two markers."""
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from distill.cli import command
 from distill.core.errors import InputError
 from distill.core.files import write_text
 
-RATIOS = {  # section and key -> ours, and what stands beside it
+RATIOS = {  # section and key -> ours, and what it is compared with
     "train.vs_stock": ("training an adapter of mini", "`mlx_lm.lora` as installed"),
     "train.vs_same_blas": ("training an adapter of mini", "`mlx_lm.lora` on our BLAS"),
     "train.vs_two_threads": ("training an adapter of mini", "`mlx_lm.lora` on our BLAS with two threads"),
@@ -44,51 +44,33 @@ def filled(text: str, figures: str) -> str:
 
 
 def block(record: Mapping[str, Any]) -> str:
-    """Return the table of ratios, then one table a section, under what it was measured on."""
-    parts = [ratios(record)]
-    order = [key.split(".")[0] for key in RATIOS]
-    for name, section in sorted(record.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)):
+    """Return the table of ratios and what each section was measured on."""
+    return f"{ratios(record)}\n\n{measured(record)}"
+
+
+def measured(record: Mapping[str, Any]) -> str:
+    """Return one line for the sections that were measured on the same machine, with the same versions, on the same day."""
+    sections: dict[str, list[str]] = {}
+    for name, section in sorted(record.items()):
         about = section["measured"]
         versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
         device = f", {about['device']}" if about.get("device") else ""
-        parts.append(f"### {name}\n\n{about['machine']}, {about['cores']} cores{device}; {versions}; {about['date']}.")
-        rows = list(flat({key: value for key, value in section.items() if key != "measured"}))
-        parts.append(tabulate(rows, headers=["figure", "value"], tablefmt="pipe", disable_numparse=True, colalign=("left", "right")))
-    return "\n\n".join(parts)
+        sections.setdefault(f"{about['machine']}, {about['cores']} cores{device}; {versions}; {about['date']}", []).append(f"`{name}`")
+    return "\n".join(f"- {', '.join(names)}: {where}." for where, names in sections.items())
 
 
 def ratios(record: Mapping[str, Any]) -> str:
     """Return the table of how many times faster ours is, of what has been measured."""
     found = {key: record.get(section, {}).get(name) for key in RATIOS for section, name in [key.split(".")]}
-    rows = [(*RATIOS[key], figure(float(value)), f"`{key}`") for key, value in found.items() if value is not None]
-    headers = ["ours", "beside", "times faster", "figure"]
+    rows = [(*RATIOS[key], figure(value), f"`{key}`") for key, value in found.items() if value is not None]
+    headers = ["ours", "compared with", "times faster", "figure"]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", "right", "left"))
 
 
-def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each figure under its dotted key.
-
-    >>> list(flat({"a": {"b": 1234.5, "c": 0.01234}, "n": 3}))
-    [('`a.b`', '1,234'), ('`a.c`', '0.0123'), ('`n`', '3')]
-    """
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from flat(item, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(value, list):
-        yield f"`{prefix}`", ", ".join(figure(item) for item in value)
-    else:
-        yield f"`{prefix}`", figure(value)
-
-
-def figure(value: Any) -> str:
+def figure(value: float) -> str:
     """Return a figure to three digits; a larger one in full."""
-    if not isinstance(value, float):
-        return str(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InputError as fault:
-        sys.exit(f"speed: {fault}")
+    command.guarded("render_benchmarks", main)

@@ -6,12 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import lock
+from distill.cli import command
+from tools import lock, run_lock
 
 SCRATCH = Path(".work", "verify")
+LOCK = Path(".work", "verify.running")
 
 
 def main() -> None:
+    """Verify HEAD, one at a time: the scratch copy has one place."""
+    with run_lock.exclusive("make verify", LOCK):
+        verify()
+
+
+def verify() -> None:
     """Exit 0 when every output's hash equals HEAD's; otherwise list the differences, keep the copy and exit 1."""
     text = lock.committed("dvc.lock")
     if not text:
@@ -22,7 +30,7 @@ def main() -> None:
     SCRATCH.parent.mkdir(exist_ok=True)
     subprocess.run(["git", "clone", "--quiet", ".", str(SCRATCH)], check=True)
     environment = os.environ | {"PATH": f"{Path('.venv', 'bin').resolve()}{os.pathsep}{os.environ['PATH']}"}
-    run = subprocess.run([sys.executable, "-m", "tools.dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
+    run = subprocess.run([sys.executable, "-m", "dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
     if run.returncode:
         sys.exit(f"verify: the run failed; the copy is kept in {SCRATCH}")
     fresh, committed = lock.read(SCRATCH / "dvc.lock"), lock.parse(text)
@@ -35,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.guarded("verify", main)

@@ -1,0 +1,275 @@
+"""`make check S=x`: every fault of a study file, one line each, without running anything."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from distill.cli import command
+from distill.cli.layout import BASE, layout
+from distill.core import study_file
+from distill.core.errors import InputError
+from distill.corpus import splits
+from distill.llm.budget import BudgetLimit
+from distill.llm.endpoint_config import Endpoint
+from distill.llm.role_client import Transcript
+from distill.pretraining import scratch_student, texts
+from distill.records.correction import Correction
+from distill.records.level import ANSWER, LEVELS
+from distill.sampling import jobs
+from distill.sources import benchmark_sources, local_problems, recorded_chains
+from distill.teacher import distiller, solver, teacher_kinds, verifier
+from distill.training.recipe import Recipe
+from stages import (
+    audit,
+    benchmarks,
+    claims,
+    curate,
+    extract,
+    fetch,
+    grade,
+    llm_judge,
+    overfit,
+    report,
+    reported_counts,
+    student,
+    summarise,
+)
+from tools.activation import Run
+from tools.cost_model import Assumptions
+
+COMPETITION = "competition"  # the benchmark that is the study's own problems
+ROLES = ("solve", "verify", "condense", "llm_judge")
+
+
+class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of `arms`, as stage `curate` takes it."""
+
+    level: Literal[(*LEVELS, ANSWER)]  # type: ignore[valid-type]
+    protocol: Literal["clean", "published"]
+    corrected: bool
+    n: int
+
+
+class NoTraces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="none"):
+    """Section `import_traces` of a study without recorded work."""
+
+
+class Choice(NamedTuple):
+    """A section whose type is named by one of its keys; `None`: where the key is not there."""
+
+    key: str
+    types: Mapping[Any, Any]
+
+
+TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
+
+# Section -> its type: those of every study, those of a study that trains, those that may be missing.
+CORPUS: dict[str, Any] = {
+    "arms": dict[str, Arm],
+    "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
+    "extract": Choice("kind", {"given": local_problems.Params, None: extract.Params}),
+    "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
+    "import_traces": Choice("kind", {"none": NoTraces, "chains": recorded_chains.Chains}),
+    "endpoints": dict[str, Endpoint],
+    "budget": BudgetLimit,
+    "transcripts": dict[str, Transcript],
+    "solve": Choice("teacher", TEACHERS | {"chat": solver.ModelSolver}),
+    "verify": Choice("teacher", TEACHERS | {"chat": verifier.ModelVerifier}),
+    "condense": Choice("teacher", TEACHERS | {"chat": distiller.ModelDistiller}),
+    "split": splits.Params,
+    "curate": curate.Params,
+    "corrections": list[Correction],
+    "audit": audit.Params,
+    "sample": benchmarks.Asked,
+    "run": Run,
+}
+STUDENTS: dict[str, Any] = {
+    "pretraining": texts.Params,
+    "student": Choice("kind", {"scratch": scratch_student.Params, "hub": student.Hub}),
+    "train": Recipe,
+    "overfit": overfit.Params,
+    "sample": jobs.Params,
+    "grade": grade.Params,
+    "llm_judge": Choice("kind", llm_judge.KINDS),
+    "summarise": summarise.Params,
+    "claims": claims.Params,
+    "report": report.Params,
+}
+OPTIONAL: dict[str, Any] = {"reported_counts": reported_counts.Params, "estimate": Assumptions}
+
+
+def main(name: str = "") -> None:
+    """Print the faults of studies/NAME.yaml and exit 2, or say that it has none."""
+    if not name:
+        raise InputError("say which study: make check S=NAME; NAME is a file of studies/ without its ending")
+    paths = layout(name)
+    document = study_file.study(paths.study_file)
+    found, good = sections(document)
+    active = study_file.study(paths.params) if paths.params.exists() else {}
+    found += references(good, active.get("arms", []) if name in active.get("corpora", []) else [])
+    if found:
+        print("\n".join(f"{paths.study_file}: {fault}" for fault in found), file=sys.stderr)
+        sys.exit(2)
+    print(f"{paths.study_file}: ok, {len(document)} sections, {len(good['arms'])} arms")
+
+
+def sections(document: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Return the faults of the sections, each for itself, and the typed sections that have none."""
+    run = document.get("run")
+    trains = "student" in document or (isinstance(run, dict) and run.get("students") is True)
+    needed = CORPUS | (STUDENTS if trains else {})
+    known = CORPUS | STUDENTS | OPTIONAL
+    found = [f"no section '{name}'" for name in needed if name not in document]
+    found += [f"unknown section '{name}'; allowed: {', '.join(known)}" for name in document if name not in known]
+    good: dict[str, Any] = {}
+    for name, kind in (known | needed).items():
+        if name in document:
+            faults = list(walk(document[name], kind, str(name)))
+            found += faults
+            if not faults:
+                good[name] = msgspec.convert(document[name], _choose(document[name], kind), strict=True)
+    return found, good
+
+
+def walk(value: Any, kind: Any, where: str) -> Iterator[str]:
+    """Yield every fault of a value that should be of a type: missing and unknown keys, and values of another type, at any depth."""
+    chosen = _choose(value, kind)
+    origin = get_origin(chosen)
+    if isinstance(chosen, Choice):
+        given = value.get(chosen.key) if isinstance(value, dict) else value
+        yield f"{where}: {chosen.key} is {given!r}; allowed: {', '.join(str(name) for name in chosen.types if name is not None)}"
+    elif isinstance(chosen, type) and issubclass(chosen, msgspec.Struct) and isinstance(value, dict):
+        yield from _struct(value, chosen, where)
+    elif origin is dict and isinstance(value, dict):
+        for key, item in value.items():
+            yield from walk(item, get_args(chosen)[1], f"{where}.{key}")
+    elif origin is list and isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from walk(item, get_args(chosen)[0], f"{where}[{place}]")
+    else:
+        yield from _converted(value, chosen, where)
+
+
+def _choose(value: Any, kind: Any) -> Any:
+    """Return the type that a mapping's tag names; the choice itself where it names none of them."""
+    if get_origin(kind) in (Union, UnionType) and isinstance(value, dict):
+        structs = [each for each in get_args(kind) if hasattr(each, "__struct_config__")]
+        key = next((each.__struct_config__.tag_field for each in structs if each.__struct_config__.tag_field), "")
+        kind = Choice(key, {each.__struct_config__.tag: each for each in structs}) if structs else kind
+    if isinstance(kind, Choice) and isinstance(value, dict):
+        name = value.get(kind.key)
+        return kind.types.get(name, kind) if isinstance(name, str | NoneType) else kind
+    return kind
+
+
+def _struct(value: dict[str, Any], kind: type[msgspec.Struct], where: str) -> Iterator[str]:
+    config, types = kind.__struct_config__, get_type_hints(kind, include_extras=True)
+    keys = {field.encode_name: types[field.name] for field in msgspec.structs.fields(kind)}
+    found = [f"{where}: no key '{key}'" for key in keys if key not in value]
+    allowed = [config.tag_field, *keys] if config.tag_field else list(keys)
+    if config.forbid_unknown_fields:
+        found += [f"{where}: unknown key '{key}'; allowed: {', '.join(allowed)}" for key in value if key not in allowed]
+    for key, each in keys.items():
+        if key in value:
+            found += walk(value[key], each, f"{where}.{key}")
+    yield from found or _converted(value, kind, where)  # what the type checks of the whole
+
+
+def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
+    try:
+        msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        yield f"{where}: {error}{'; write floats as 1.0e-4' if '`float`' in str(error) else ''}"
+
+
+def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
+    """Return the faults between sections, of those that have none of their own."""
+    checks = (_arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    return [fault for check in checks for fault in check]
+
+
+def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:
+    if "arms" not in good:
+        return
+    arms = good["arms"]
+    named = [("run.arms", name) for name in good["run"].arms] if "run" in good else []
+    named += [("report.arms", name) for name in good["report"].arms] if "report" in good else []
+    named += [("params.yaml: arms", name) for name in active]
+    for where, rule in _rules(good):
+        both = [getattr(rule, key) for key in ("arm", "comparator") if hasattr(rule, key)]
+        named += [(where, name) for name in [*both, *getattr(rule, "arms", [])] if name != BASE]
+    for where, name in dict.fromkeys(named):
+        if name not in arms:
+            yield f"{where}: no arm '{name}'; arms here: {', '.join(arms)}"
+    if BASE in arms:
+        yield f"arms.{BASE}: that name is the student without an adapter; take another"
+    for name, arm in arms.items():
+        if arm.protocol == "published" and "curate" in good and arm.level not in good["curate"].published:
+            yield f"arms.{name}: protocol published needs curate.published.{arm.level}, the system prompt of that corpus"
+    if "run" in good:
+        yield from (f"run.{key}: must not be empty" for key in ("arms", "seeds") if not getattr(good["run"], key))
+        if good["run"].students and "r1" not in good["run"].arms:
+            yield "run.arms: no 'r1', which stage overfit trains on"
+
+
+def _rules(good: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    ledger = good["claims"].ledger if "claims" in good else {}
+    return [(f"claims.ledger.{name}.rule", claim.rule) for name, claim in ledger.items()]
+
+
+def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
+    if "benchmarks" not in good or "sample" not in good:
+        return
+    asked = good["sample"].benchmarks
+    for name in asked:
+        if name not in good["benchmarks"]:
+            yield f"sample.benchmarks: no benchmark '{name}'; benchmarks here: {', '.join(good['benchmarks']) or 'none'}"
+    for where, rule in _rules(good):
+        if hasattr(rule, "benchmark") and rule.benchmark not in (COMPETITION, *asked):
+            yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((COMPETITION, *asked))}"
+
+
+def _split_sizes(good: Mapping[str, Any]) -> Iterator[str]:
+    if "split" not in good:
+        return
+    sizes = good["split"]
+    held = max(sizes.heldout, sizes.heldout_least)
+    total, needed = _problems(good.get("fetch")), sizes.train + sizes.valid + held
+    if total is not None and needed > total:
+        yield f"split: train {sizes.train}, valid {sizes.valid} and {held} held out are {needed} problems; fetch brings {total}"
+    for key, side in (("seen", "train"), ("asked_valid", "valid")):
+        if getattr(sizes, key) > getattr(sizes, side):
+            yield f"split.{key}: {getattr(sizes, key)} is more than split.{side}, {getattr(sizes, side)}"
+    for name, arm in good.get("arms", {}).items():
+        if arm.protocol == "clean" and arm.n > sizes.train:
+            yield f"arms.{name}: n {arm.n} is more than split.train, {sizes.train}"
+
+
+def _problems(source: Any) -> int | None:
+    """Return how many problems the fetch stage will bring; None where only it can tell."""
+    if isinstance(source, fetch.Competition):
+        return (source.last_year - source.first_year + 1) * sum(source.problems.values())
+    if isinstance(source, local_problems.Source) and Path(source.path).is_file():
+        return sum(bool(line.strip()) for line in Path(source.path).read_bytes().splitlines())
+    return None
+
+
+def _models(good: Mapping[str, Any]) -> Iterator[str]:
+    for role in ROLES:
+        model: Any = good.get(role)
+        if not hasattr(model, "endpoint"):
+            continue
+        if "endpoints" in good and model.endpoint not in good["endpoints"]:
+            yield f"{role}.endpoint: no endpoint '{model.endpoint}'; endpoints here: {', '.join(good['endpoints']) or 'none'}"
+        elif "endpoints" in good and model.model not in good["endpoints"][model.endpoint].prices:
+            yield f"{role}.model: endpoints.{model.endpoint}.prices has no '{model.model}'; add its price"
+        if not Path(model.prompt).is_file():
+            yield f"{role}.prompt: no such file: {model.prompt}"
+
+
+if __name__ == "__main__":
+    command.guarded("check", lambda: main(*sys.argv[1:2]))
