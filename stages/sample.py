@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from distill.cli import command
 from distill.cli.layout import BASE, Paths
 from distill.core import study_file
@@ -60,10 +62,17 @@ def questions(benchmarks: Path) -> list[Problem]:
 
 def check_adapter(adapter: Path, arm: str, seed: int, base: str, float32: bool) -> None:
     """Raise an InputError unless the adapter is there and was trained for this arm, seed, student and number format."""
+    remedy = "run `dvc repro` for the train stage, or `dvc pull`"
     if not (adapter / "adapters.safetensors").exists():
-        raise InputError(f"{adapter}: no adapters.safetensors; run `dvc repro` for the train stage, or `dvc pull`")
-    about = read_json(adapter / "manifest.json")
-    found = {"arm": about["arm"], "seed": about["seed"], "student": about["student"][:12], "float32": about["train"]["float32"]}
+        raise InputError(f"{adapter}: no adapters.safetensors; {remedy}")
+    try:
+        safe_open(adapter / "adapters.safetensors", framework="numpy")
+        about = read_json(adapter / "manifest.json")
+        found = {"arm": about["arm"], "seed": about["seed"], "student": about["student"][:12], "float32": about["train"]["float32"]}
+    except SafetensorError as error:
+        raise InputError(f"{adapter / 'adapters.safetensors'}: no whole safetensors file ({error}); delete {adapter}, {remedy}") from None
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{adapter / 'manifest.json'}: no manifest of an adapter ({error!r}); delete {adapter}, {remedy}") from None
     wanted = {"arm": arm, "seed": seed, "student": base[:12], "float32": float32}
     for what, value in wanted.items():
         if found[what] != value:

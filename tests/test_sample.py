@@ -241,6 +241,16 @@ def test_samples_differ_and_repeat(run: Callable[..., list[Completion]]) -> None
 REFUSED = {  # name: (words of the call, what happens to the files before, the message)
     "missing": ({"adapter": Path("r1-9")}, None, r"r1-9: no adapters.safetensors; run `dvc repro` for the train stage"),
     "weights missing": ({}, lambda: (PATHS.adapter / "adapters.safetensors").unlink(), "r1-1: no adapters.safetensors"),
+    "weights cut off": (
+        {},
+        lambda: (PATHS.adapter / "adapters.safetensors").write_bytes(b"\x80" * 99),
+        r"adapters.safetensors: no whole safetensors",
+    ),
+    "an empty manifest": (
+        {},
+        lambda: (PATHS.adapter / "manifest.json").write_text("{}"),
+        r"manifest.json: no manifest of an adapter \(KeyError\('arm'\)\)",
+    ),
     "another arm's": ({"arm": "few"}, None, "the adapter's arm is r1, wanted is few"),
     "another seed's": ({"seed": 2}, None, "the adapter's seed is 1, wanted is 2"),
     "another format's": ({"float32": False}, None, "the adapter's float32 is True, wanted is False"),

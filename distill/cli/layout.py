@@ -31,7 +31,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     raw: Path  # the source's files and their manifest
     problems: Path
     extracted: Path  # each item as read from its page
-    benchmarks: Path  # NAME.jsonl: the evaluation sets beside the study's own problems
+    benchmarks: Path  # NAME.jsonl: the evaluation sets, the study's own evaluated problems among them
     recorded_traces: Path
     traces: Path
     verified: Path

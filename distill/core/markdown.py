@@ -1,5 +1,6 @@
-"""Tables in Markdown."""
+"""Markdown pages: tables, and text of others that may hold anything."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -12,6 +13,15 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -
     return tabulate(cells, [_cell(name) for name in head], tablefmt="pipe", disable_numparse=True, colalign=align if cells else None)
 
 
+def escape(text: str) -> str:
+    """Return a foreign text for a Markdown page, on one line: it opens no HTML, no link and no image.
+
+    >>> escape("a < b, <img src=x onerror=y>, ![x](http://y)")
+    'a < b, &lt;img src=x onerror=y>, ![x]\\\\(http://y)'
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.split())).replace("](", "]\\(")
+
+
 def _cell(value: object) -> str:
     """Write a cell; a text of a study file or a metric may hold what ends a cell."""
-    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")
+    return "" if value is None else escape(str(value)).replace("|", "\\|")

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from distill.core.errors import InputError
@@ -23,28 +24,33 @@ TEMPLATE = (
 )
 
 
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `student` of kind scratch."""
 
     kind: str
-    seed: int
-    hidden: int
-    layers: int
-    intermediate: int
-    heads: int
-    kv_heads: int
-    vocabulary: int
-    ranks: int
-    batch: int
-    steps: int
-    warmup: int
-    flat: float
-    floor: float
-    muon: float
-    adam: float
-    weight_decay: float
-    clip: float
-    drills: tuple[float, float]
+    seed: Annotated[int, Meta(ge=0)]
+    hidden: Count
+    layers: Count
+    intermediate: Count
+    heads: Count
+    kv_heads: Count
+    vocabulary: Annotated[int, Meta(ge=259)]  # the bytes and the special tokens
+    ranks: Count
+    batch: Count
+    steps: Count
+    warmup: Annotated[int, Meta(ge=0)]
+    flat: Share
+    floor: Share
+    muon: Positive
+    adam: Positive
+    weight_decay: Annotated[float, Meta(ge=0)]
+    clip: Positive
+    drills: tuple[Share, Share]
 
 
 def pretrain(params: Params, texts: list[Example], work: Path) -> Tokenizer:

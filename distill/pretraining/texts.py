@@ -8,23 +8,27 @@ them; their wordings are.
 from collections.abc import Iterator
 from itertools import chain, cycle, islice
 from random import Random
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from distill.competition.competition_problems import FAMILIES, PRETRAINING, draw
 from distill.records.example import Example, Message
 from distill.symbolic import arithmetic_steps
 from distill.symbolic.symbolic_teacher import condense, solve
 
+Whole = Annotated[int, Meta(ge=0)]
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `pretraining` of a study file."""
 
     seed: int
-    problems: int  # worked problems of each family
-    drills: int  # single operations
-    styles: dict[str, int]  # weight of each reasoning level
-    style_consistency: float  # share of a wording's texts that are in its usual style; the others follow the weights
+    problems: Whole  # worked problems of each family
+    drills: Whole  # single operations
+    styles: dict[str, Whole]  # weight of each reasoning level
+    style_consistency: Annotated[float, Meta(ge=0, le=1)]  # share of a wording's texts in its usual style; the rest by the weights
 
 
 def size(params: Params) -> int:

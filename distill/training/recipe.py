@@ -8,6 +8,7 @@ from msgspec import Meta
 
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
+Positive = Annotated[float, Meta(gt=0)]
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,16 +19,16 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accumulation: Count
     optimizer: Literal["adam", "adamw"]
     betas: tuple[Share, Share]
-    epsilon: float
+    epsilon: Positive
     bias_correction: bool
-    weight_decay: float
-    learning_rate: float
+    weight_decay: Annotated[float, Meta(ge=0)]
+    learning_rate: Annotated[float, Meta(gt=0, le=1)]
     schedule: Literal["constant", "cosine"]
     warmup: Annotated[int, Meta(ge=0)]
     rank: Count
-    scale: float
+    scale: Positive
     dropout: Share
-    layers: int
+    layers: Annotated[int, Meta(ge=-1)]
     modules: Literal["all"] | list[str]
     mask_prompt: bool
     max_seq_length: Count
