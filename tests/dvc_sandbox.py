@@ -21,7 +21,6 @@ CODE = (
     "plots/templates",
     "dvc.yaml",
     "params.yaml",
-    "engine.yaml",
     ".dvcignore",
     ".gitignore",
 )

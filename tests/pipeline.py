@@ -33,13 +33,13 @@ class Cell(NamedTuple):
 
     @property
     def code(self) -> list[str]:
-        """The dependencies that are code: the module, the packages, and the pins of the engine."""
+        """The dependencies that are code: the module and the packages."""
         return [dep for dep in self.deps if is_code(dep)]
 
 
 def is_code(path: str) -> bool:
     """Tell code from data among the dependencies of a stage."""
-    return path.startswith(("stages/", "distill/")) or path == "engine.yaml"
+    return path.startswith(("stages/", "distill/"))
 
 
 def cells(root: Path = ROOT) -> list[Cell]:
@@ -92,7 +92,7 @@ def _params(entries: list[Any]) -> dict[str, list[str]]:
 
 
 def closure(module: str, root: Path = ROOT) -> set[str]:
-    """Return the first-party files that running `module` may import, and engine.yaml if the engine is among them.
+    """Return the first-party files that running `module` may import.
 
     Imports inside functions count; so does a module named whole in a string, since that is how one is started in a process of its own.
     """
@@ -103,8 +103,7 @@ def closure(module: str, root: Path = ROOT) -> set[str]:
         if found and found not in files:
             files.add(found)
             queue += imports(root / found, root)
-    pins = {"engine.yaml"} if "distill/model/engine.py" in files else set()
-    return pins | {file for file in files if (root / file).read_text(encoding="utf-8").strip() or not file.endswith("__init__.py")}
+    return {file for file in files if (root / file).read_text(encoding="utf-8").strip() or not file.endswith("__init__.py")}
 
 
 def imports(path: Path, root: Path = ROOT) -> list[str]:

@@ -12,7 +12,7 @@ import yaml
 from distill.model import engine
 
 ROOT = Path(__file__).parents[1]
-PIN = yaml.safe_load((ROOT / "engine.yaml").read_text(encoding="utf-8"))
+PIN = yaml.safe_load((ROOT / "distill" / "model" / "engine.yaml").read_text(encoding="utf-8"))
 CPU = sys.platform == "linux" and not any(engine._installed(name) for name in engine.CUDA)
 BLAS = CPU and bool(engine.openblas())
 on_cpu = pytest.mark.skipif(not CPU, reason="MLX's backend here is not the Linux CPU")
@@ -75,7 +75,11 @@ def test_products_go_through_the_loaded_blas() -> None:
 @avx2
 def test_kernels_that_openblas_does_not_know_are_one_line(tmp_path: Path) -> None:
     pin = tmp_path / "engine.yaml"
-    pin.write_text((ROOT / "engine.yaml").read_text(encoding="utf-8").replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"), encoding="utf-8")
+    text = (ROOT / "distill" / "model" / "engine.yaml").read_text(encoding="utf-8")
+    pin.write_text(text.replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"), encoding="utf-8")
+        (ROOT / "distill" / "model" / "engine.yaml").read_text(encoding="utf-8").replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"),
+        encoding="utf-8",
+    )
     done = _python(f"from pathlib import Path\nengine.PIN = Path({str(pin)!r})\nengine.start()")
     assert "InputError: engine.yaml: OPENBLAS_CORETYPE is Hazwell, OpenBLAS" in done.stderr.splitlines()[-1]
 

@@ -105,7 +105,7 @@ Run = Callable[..., tuple[int, list[str]]]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run the student stage in a process of its own: the hub's client reads its settings when it is imported."""
-    for name in ("stages", "distill", "engine.yaml"):
+    for name in ("stages", "distill"):
         (tmp_path / name).symlink_to(ROOT / name)
 
     def call(revision: str = REVISION, repository: str = REPOSITORY, texts: int = 0, **settings: str) -> tuple[int, list[str]]:

@@ -89,7 +89,7 @@ def run(cell: Cell) -> None:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A tree in which every cell of the study ran, in this process, as dvc.yaml says."""
     root, mirror = tmp_path_factory.mktemp("job"), tmp_path_factory.mktemp("mirror")
-    for name in ("dvc.yaml", "engine.yaml", "stages", "plots/templates"):
+    for name in ("dvc.yaml", "stages", "plots/templates"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).symlink_to(ROOT / name)
     (root / "studies").mkdir()

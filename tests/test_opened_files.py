@@ -63,7 +63,7 @@ class TestOpenedFiles:
         root, found = opened
         strays = []
         for cell in cells(root):
-            allowed = [*cell.deps, *cell.params, *cell.outs, LAUNCHER, "engine.yaml", ".work", "stages/__init__.py", "distill/__init__.py"]
+            allowed = [*cell.deps, *cell.params, *cell.outs, LAUNCHER, ".work", "stages/__init__.py", "distill/__init__.py"]
             read = {_source(path) for path in found[_command(cell)]["r"] if (root / path).is_file()}
             strays += [
                 f"{cell.name} reads {path}" for path in sorted(read) if not _within(path, allowed) and not path.endswith("__init__.py")

@@ -20,7 +20,7 @@ import yaml
 
 from distill.core.errors import InputError
 
-PIN = Path(__file__).parents[2] / "engine.yaml"
+PIN = Path(__file__).with_name("engine.yaml")
 CUDA = ("mlx-cuda-13", "mlx-cuda-12")
 BLAS_WHEEL = "opencv-python-headless"  # it ships OpenBLAS
 CPU_FLAGS = {"avx2", "fma"}  # that the pinned kernels need, as Linux names them

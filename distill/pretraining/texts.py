@@ -19,6 +19,7 @@ from distill.symbolic import arithmetic_steps
 from distill.symbolic.symbolic_teacher import condense, solve
 
 Whole = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +29,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     problems: Whole  # worked problems of each family
     drills: Whole  # single operations
     styles: dict[str, Whole]  # weight of each reasoning level
-    style_consistency: Annotated[float, Meta(ge=0, le=1)]  # share of a wording's texts in its usual style; the rest by the weights
+    style_consistency: Share  # of a wording's texts in its usual style; the rest by the weights
 
 
 def size(params: Params) -> int:
