@@ -77,9 +77,6 @@ def test_kernels_that_openblas_does_not_know_are_one_line(tmp_path: Path) -> Non
     pin = tmp_path / "engine.yaml"
     text = (ROOT / "distill" / "model" / "engine.yaml").read_text(encoding="utf-8")
     pin.write_text(text.replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"), encoding="utf-8")
-        (ROOT / "distill" / "model" / "engine.yaml").read_text(encoding="utf-8").replace(PIN["OPENBLAS_CORETYPE"], "Hazwell"),
-        encoding="utf-8",
-    )
     done = _python(f"from pathlib import Path\nengine.PIN = Path({str(pin)!r})\nengine.start()")
     assert "InputError: engine.yaml: OPENBLAS_CORETYPE is Hazwell, OpenBLAS" in done.stderr.splitlines()[-1]
 
