@@ -4,8 +4,9 @@ summary.json: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high, n, sd}. SPLIT: all;
 training corpus), near (a duplicate of a seen problem) and heldout (neither those nor validation problems); a split without problems is
 absent. accuracy is in 0..1, the mean over problems of the mean over seeds and samples (pass@1, or avg@k of k samples); low and high its
 interval over problems; n problems; sd the standard deviation of the seeds' accuracies, null for one seed. Of k samples a problem also
-pass_at_2, 4, .. k with _low and _high: the unbiased estimate. SPLIT also has {gain, gain_low, gain_high} over the base on the same
-problems. arms.ARM.BENCHMARK.sections.SECTION and arms.ARM.competition.years.YEAR have the first keys, of the competition held out.
+pass_at_2, 4, .. k with _low and _high: the unbiased estimate. SPLIT also has {gain, gain_low, gain_high} over the base, paired on the
+problems that both have in common (of heldout: held out for both). arms.ARM.BENCHMARK.sections.SECTION and
+arms.ARM.competition.years.YEAR have the first keys, of the competition held out.
 arms.ARM.words and .tokens are the means of a completion over the held-out competition, or over everything where there is none.
 training.json: ARM.SEED, the figures that `train` left beside each adapter; curves.csv holds their curves.
 """

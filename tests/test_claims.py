@@ -82,6 +82,22 @@ def test_metrics_hold_figures_and_the_rationales_words(tmp_path: Path) -> None:
     assert [name for name, line in said.items() if f"  - found: {line['reason']}\n  - rule: {line['rule']}\n" not in text] == []
 
 
+def test_the_spread_is_against_the_gain_of_the_primary_claim(tmp_path: Path) -> None:
+    rule = {"kind": "spread_small", "benchmark": "competition", "split": "heldout", "arm": "r1-n100", "comparator": "base", "ratio": 0.5}
+    gained = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1-n100", "comparator": "base"}
+    ledger, _ = run(tmp_path, seed_spread_small={"rule": rule}, more_data_helps={"rule": gained})
+    line = files.read_json(tmp_path / "metrics/tiny/summary.json")["arms"]["r1-n100"]["competition"]["heldout"]
+    assert ledger["seed_spread_small"]["ours"] == pytest.approx(line["sd"] / ledger["more_data_helps"]["effect"], abs=1e-5)
+    assert line["gain"] == ledger["more_data_helps"]["effect"]
+
+
+def test_a_fall_says_what_is_tested(tmp_path: Path) -> None:
+    run(tmp_path)
+    rule = rationale(tmp_path, "accuracy_falls")["rule"]
+    assert "falls on average" in rule
+    assert "test of the trend, in which single steps may rise" in rule
+
+
 def test_no_effect_is_inconclusive_and_says_how_many_problems_would_decide(tmp_path: Path) -> None:
     def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
         return (number * 7 + (3 * len(arm) if number % 11 == 0 else 0) + (arm == "r1" and number == 50)) % 10 < 5

@@ -16,13 +16,16 @@ TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
 
 
 def _score(arm: str, accuracy: float, benchmark: str = "competition") -> captions.Accuracy:
-    return captions.Accuracy(
-        arm, accuracy, accuracy - 0.05, accuracy + 0.05, "mean", benchmark, "heldout" if benchmark == "competition" else "all"
-    )
+    split, gain = ("heldout", 0.5) if benchmark == "competition" else ("all", 0.4)
+    return captions.Accuracy(arm, accuracy, accuracy - 0.05, accuracy + 0.05, _gain(arm, accuracy - gain), "mean", benchmark, split)
+
+
+def _gain(arm: str, gain: float) -> str:
+    return "" if arm == "base" else f"{gain:.6f}"
 
 
 def _year(arm: str, year: int, accuracy: float) -> captions.Year:
-    return captions.Year(arm, accuracy, 0, 1, year)
+    return captions.Year(arm, accuracy, 0, 1, _gain(arm, accuracy - 0.5), year)
 
 
 def _training(best: int) -> Training:
@@ -38,19 +41,20 @@ CAPTIONS = {
     "no accuracy": (captions.accuracy([_score("r1", 0.7, "transfer")], ["r1"]), ""),
     "benchmarks": (
         captions.benchmarks([*SCORES, _score("base", 0.4, "transfer"), _score("r1", 0.3, "transfer")]),
-        "Competition: 2 of 3 arms are above the base, highest r1 (+20.0 points); transfer: 0 of 1 arms are above the base, highest r1 (-",
+        f"{captions.ON_COMMON}: competition, 2 of 3 arms are above the base, most r1 (+20.0 points); transfer, 0 of 1 arms are above the "
+        "base, most r1 (-10.0 points).",
     ),
     "words": (
         captions.words([captions.Words("r1", "1", 80, 0.7), captions.Words("r1", "2", 90, 0.8), captions.Words("base", "0", 40, 0.5)]),
         "Longest answers: r1, 85.0 words at 75.0 %; shortest: base, 40.0 words at 50.0 %.",
     ),
     "sections": (
-        captions.sections([captions.Section(a, v, 0, 1, "s") for a, v in (("base", 0.5), ("r1", 0.75), ("r6", 0.25))], ["r6", "r1"]),
-        "r1 minus base, in points: s +25.0. r6 minus r1, in points: s -50.0.",
+        captions.sections([captions.Section(a, v, 0, 1, _gain(a, v - 0.5), "s") for a, v in (("base", 0.5), ("r1", 0.75))], ["r6", "r1"]),
+        f"{captions.ON_COMMON}, r1 minus base, in points: s +25.0.",
     ),
     "years": (
         captions.years([_year("base", 1, 0.5), _year("r1", 1, 0.75), _year("base", 2, 0.5), _year("r1", 2, 0.5)], ["r1"]),
-        "r1 is above the base in 1 of 2 years; the difference runs from +0.0 points (2) to +25.0 (1).",
+        f"{captions.ON_COMMON}, r1 is above it in 1 of 2 years; the gain runs from +0.0 points (2) to +25.0 (1).",
     ),
     "no years": (captions.years([], ["r1"]), ""),
     "outcomes": (

@@ -55,7 +55,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report") / "tree"
     shutil.copytree(ROOT / "plots" / "templates", root / "plots" / "templates")
     with chdir(root):
-        paths = synthetic.write(STUDY, dict.fromkeys(ARMS, 12), right, {"base": 40, "r1": 90, "r6": 8}.__getitem__)
+        paths = synthetic.write(STUDY, {"r1": 4, "r6": 12}, right, {"base": 40, "r1": 90, "r6": 8}.__getitem__)
         files.write_json(paths.overfit_metrics, {"best_iteration": 50, "best_loss": 0.6, "last_loss": 0.75, "iterations": 100})
         files.write_text(paths.overfit_curve, synthetic.CURVE.replace("0.700000", "0.750000"))
         files.write_json(paths.extract_metrics, {"pages": 1234, "dropped_no_answer": 2})
@@ -110,6 +110,18 @@ def test_the_claims_are_those_of_the_metrics(reported: Path) -> None:
         assert line in page(reported)
     assert f"n = {gain['n']} shows an effect of {gain['detectable']:.4f} with probability 0.8" in page(reported)
     assert "- the paper says: up | up (abstract)" in page(reported)
+
+
+def test_a_gain_is_one_figure_on_all_of_the_page(reported: Path) -> None:
+    """r1 holds out more problems than the base, so the difference of the two accuracies is another figure."""
+    held = {arm: files.read_json(reported / "metrics/tiny/summary.json")["arms"][arm]["competition"]["heldout"] for arm in ("base", "r1")}
+    claim = files.read_json(reported / "metrics/tiny/claims.json")["gain"]
+    assert held["r1"]["n"] > held["base"]["n"] == claim["n"]
+    assert held["r1"]["gain"] == claim["effect"] != pytest.approx(held["r1"]["accuracy"] - held["base"]["accuracy"], abs=1e-3)
+    gain = f"{100 * claim['effect']:+.1f}"
+    text = page(reported)
+    assert f"| {gain} [" in re.sub(" +", " ", text.split("The gain of each arm")[1].split("## Claims")[0])
+    assert f"most r1 ({gain} points)" in text.split("### Accuracy by benchmark")[1].split("###")[0]
 
 
 def _rows(text: str, title: str) -> list[list[str]]:

@@ -99,6 +99,21 @@ def test_gain_is_paired_on_the_arms_own_problems(tmp_path: Path) -> None:
     assert sum(line["n"] for line in r1["years"].values()) == 59
 
 
+def test_held_out_problems_of_a_gain_are_held_out_for_both(tmp_path: Path) -> None:
+    """r1-n100 trains on 4 of the study's 12 training problems, and so holds 8 more out than the base."""
+    summary, tables, _ = run(tmp_path)
+    arms = {arm: summary["arms"][arm]["competition"]["heldout"] for arm in ("base", "r1", "r1-n100")}
+    assert [line["n"] for line in arms.values()] == [59, 59, 67]
+    assert arms["r1-n100"]["gain"] == arms["r1"]["gain"] != pytest.approx(arms["r1-n100"]["accuracy"] - arms["base"]["accuracy"])
+    for name, keys in {"accuracy": {"seed": "mean", "split": "heldout"}, "sections": {}, "years": {}}.items():
+        table = tables[name]
+        for key, value in keys.items():
+            table = table[table[key] == value]
+        gains = {arm: list(rows["gain"]) for arm, rows in table.groupby("arm")}
+        assert gains["r1"] == gains["r1-n100"], name
+        assert all(pd.isna(gain) for gain in gains["base"])
+
+
 def test_several_samples_give_pass_at_k() -> None:
     """Of four samples: problem a right in all, b in one, c in none; seeds are averaged."""
     right = {("a", 1): 4, ("b", 1): 1, ("c", 1): 0, ("a", 2): 4, ("b", 2): 2, ("c", 2): 0}
@@ -120,7 +135,7 @@ def test_tables_are_tidy_and_agree_with_the_summary(tmp_path: Path) -> None:
     summary, tables, _ = run(tmp_path)
     assert list(tables) == ["accuracy", "curves", "outcomes", "sections", "words", "years"]
     accuracy = tables["accuracy"]
-    assert list(accuracy) == ["arm", "seed", "benchmark", "split", "accuracy", "low", "high", "n"]
+    assert list(accuracy) == ["arm", "seed", "benchmark", "split", "accuracy", "low", "high", "n", "gain"]
     assert not accuracy.duplicated(["arm", "seed", "benchmark", "split"]).any()
     for row in accuracy[accuracy["seed"] == "mean"].itertuples():
         line = summary["arms"][row.arm][row.benchmark][row.split]

@@ -14,7 +14,10 @@ from distill.stats import clusters, intervals, paired_tests, power, score_table
 class Above(RunRule, tag="above", frozen=True):
     """One arm is more accurate than another: paired sign-flip test over problem clusters."""
 
-    TEXT = "{arm} above {comparator} on {where}: paired sign-flip test over problem clusters of the means over seeds"
+    TEXT = (
+        "{arm} above {comparator} on the problems of {where} that both have: paired sign-flip test over problem clusters of the means "
+        "over seeds"
+    )
     arm: str
     comparator: str
 
@@ -51,7 +54,7 @@ class MoreOnSeen(RunRule, tag="more_on_seen", frozen=True):
 
     TEXT = (
         "{arm} gains more over {comparator} on the problems of {benchmark} that it was trained on than on held-out "
-        "ones: Welch's test of the gains of problem clusters"
+        "ones, both by its own corpus: Welch's test of the gains of problem clusters"
     )
     arm: str
     comparator: str
@@ -98,17 +101,23 @@ class TeacherAbove(RunRule, tag="teacher_above", frozen=True):
 
 
 class SpreadSmall(RunRule, tag="spread_small", frozen=True):
-    """The spread over seeds is small against the gain: the interval of sd / gain (chi-square for the sd) lies below a ratio."""
+    """The spread over seeds is small against the gain: the interval of sd / gain (chi-square for the sd) lies below a ratio.
 
-    TEXT = "sd over seeds of {arm} below {ratio:g} of its gain over {comparator} on {where}: chi-square interval"
+    The sd is that of the seeds' accuracies in the summary; the gain is that of rule `above`.
+    """
+
+    TEXT = (
+        "sd over seeds of the accuracy of {arm} on {where} below {ratio:g} of its gain over {comparator} on the problems that both have: "
+        "chi-square interval of the sd"
+    )
     arm: str
     comparator: str
     ratio: float
 
     def measure(self, inputs: RuleInputs) -> Finding:
-        arm, other = (figures(inputs, name, self) for name in (self.arm, self.comparator))
+        arm, both = figures(inputs, self.arm, self), common(inputs, [self.arm, self.comparator], self.benchmark, self.split)
         seeds = score_table.part(inputs.table, self.arm, self.benchmark, self.split)["seed"].nunique()
-        gain = arm["accuracy"] - other["accuracy"]
+        gain = float((both.values[:, 0] - both.values[:, 1]).mean())
         if arm["sd"] is None:
             raise NotRun(f"{seeds} seed of {self.arm} has no spread")
         if gain <= 0:

@@ -2,13 +2,13 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from distill.claims.verdicts import NotRun, Rule
 from distill.stats import score_table
 from distill.stats.clusters import Floats, Labels
 from distill.stats.paired_tests import Paired, paired
+from distill.stats.score_table import Common
 
 
 class RuleInputs(NamedTuple):
@@ -28,28 +28,16 @@ class RuleInputs(NamedTuple):
         return paired(differences, clusters, self.confidence, self.resamples, self.seed)
 
 
-class Common(NamedTuple):
-    """Several arms on the problems that all of them have on one split."""
-
-    ids: list[str]
-    values: Floats  # (n_problems, n_arms)
-    clusters: Labels  # (n_problems,)
-
-
 def common(inputs: RuleInputs, arms: list[str], benchmark: str, split: str, column: str = "correct") -> Common:
     """Return the arms' per-problem means over seeds; NotRun where an arm or a common problem is missing."""
-    found = []
-    for arm in arms:
-        rows = score_table.part(inputs.table, arm, benchmark, split)
+    parts = {arm: score_table.part(inputs.table, arm, benchmark, split) for arm in arms}
+    for arm, rows in parts.items():
         if rows.empty:
             raise NotRun(f"no answers of {arm} on {benchmark}, {split}")
-        ids, values, clusters = score_table.by_problem(rows, column)
-        found.append(pd.DataFrame({arm: values, "cluster": clusters}, index=ids))
-    joined = pd.concat([frame[arm] for frame, arm in zip(found, arms, strict=True)], axis=1, join="inner").sort_index()
-    if len(joined) < 2:
-        raise NotRun(f"{len(joined)} problems in common of {', '.join(arms)} on {benchmark}, {split}")
-    clusters = np.asarray(found[0]["cluster"].loc[joined.index], dtype=object)
-    return Common([str(name) for name in joined.index], joined.to_numpy(dtype=np.float64), clusters)
+    found = score_table.common([parts[arm] for arm in arms], column)
+    if len(found.ids) < 2:
+        raise NotRun(f"{len(found.ids)} problems in common of {', '.join(arms)} on {benchmark}, {split}")
+    return found
 
 
 class RunRule(Rule, frozen=True):

@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from distill.claims.rule_inputs import Common, RuleInputs, RunRule, common, percent
+from distill.claims.rule_inputs import RuleInputs, RunRule, common, percent
 from distill.claims.verdicts import Finding, NotRun
 from distill.stats import clusters, intervals, paired_tests
+from distill.stats.score_table import Common
 
 
 class Falls(RunRule, tag="falls", frozen=True):
@@ -17,7 +18,10 @@ class Falls(RunRule, tag="falls", frozen=True):
     rises: that each step falls is what `steps` shows (paired tests, uncorrected; all of them fall at the largest p of theirs).
     """
 
-    TEXT = "accuracy falls over {listed} on {where}: sign-flip test of the per-problem slopes (change a step)"
+    TEXT = (
+        "accuracy falls on average over {listed} on the problems of {where} that all of them have: sign-flip test of the mean of the "
+        "problems' least-squares slopes (change a step) against 0; it is a test of the trend, in which single steps may rise"
+    )
     arms: list[str]
 
     def measure(self, inputs: RuleInputs) -> Finding:

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 import msgspec
 
 from distill.core.cells import BASE, Cell
+from distill.core.markdown import escape
 from distill.records.level import LEVELS
 from distill.report.report_inputs import COMPETITION, LongRun, Training
 
+ON_COMMON = "On the problems that an arm and the base have in common"
 UNJUDGED = ("no_answer", "truncated", "ungradable")
 
 
@@ -19,6 +21,7 @@ class Estimate(msgspec.Struct, frozen=True):
     accuracy: float
     low: float
     high: float
+    gain: str  # over the base on the problems that both have; an empty text of the base, and where these are too few
 
 
 class Accuracy(Estimate, frozen=True):
@@ -106,20 +109,16 @@ def words(rows: list[Words]) -> str:
 
 
 def benchmarks(rows: list[Accuracy]) -> str:
-    """Say for each benchmark how many arms are above the base, and which most."""
+    """Say for each benchmark how many arms gain over the base, and which most."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        if row.seed == "mean" and row.split == ("heldout" if row.benchmark == COMPETITION else "all"):
-            found[row.benchmark][row.arm] = row.accuracy
+        if row.seed == "mean" and row.gain and row.split == ("heldout" if row.benchmark == COMPETITION else "all"):
+            found[row.benchmark][row.arm] = float(row.gain)
     lines = []
-    for name, arms in sorted(found.items(), key=lambda item: (item[0] != COMPETITION, item[0])):
-        base = arms.pop(BASE, None)
-        if base is not None and arms:
-            best = max(arms, key=lambda arm: arms[arm])
-            higher = sum(value > base for value in arms.values())
-            lines.append(f"{name}: {higher} of {len(arms)} arms are above the base, highest {best} ({points(arms[best] - base)} points)")
-    text = "; ".join(lines)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    for name, gains in sorted(found.items(), key=lambda item: (item[0] != COMPETITION, item[0])):
+        best, higher = max(gains, key=lambda arm: gains[arm]), sum(value > 0 for value in gains.values())
+        lines.append(f"{escape(name)}, {higher} of {len(gains)} arms are above the base, most {best} ({points(gains[best])} points)")
+    return f"{ON_COMMON}: {'; '.join(lines)}." if lines else ""
 
 
 def curves(trainings: dict[Cell, Training]) -> str:
@@ -146,27 +145,22 @@ def overfit(run: LongRun) -> str:
 
 
 def sections(rows: list[Section], arms: list[str]) -> str:
-    """Say by section how far the full chain is from the base, and the last level from the first."""
-    value = {(row.arm, row.section): row.accuracy for row in rows}
-    names = sorted({row.section for row in rows})
-    lines = []
-    for arm, other in _contrasts(arms):
-        gaps = [f"{name} {points(value[arm, name] - value[other, name])}" for name in names if {(arm, name), (other, name)} <= value.keys()]
-        lines += [f"{arm} minus {other}, in points: {', '.join(gaps)}."] if gaps else []
-    return " ".join(lines)
+    """Say by section how far the full chain is from the base."""
+    arm = _head(arms)
+    gains = [f"{escape(row.section)} {points(float(row.gain))}" for row in rows if row.arm == arm and row.gain]
+    return f"{ON_COMMON}, {arm} minus base, in points: {', '.join(gains)}." if gains else ""
 
 
 def years(rows: list[Year], arms: list[str]) -> str:
     """Say in how many years the full chain is above the base, and the ends of the difference."""
     arm = _head(arms)
-    value = {(row.arm, row.year): row.accuracy for row in rows}
-    gaps = {year: value[arm, year] - value[BASE, year] for name, year in value if name == arm and (BASE, year) in value}
-    if not gaps:
+    gains = {row.year: float(row.gain) for row in rows if row.arm == arm and row.gain}
+    if not gains:
         return ""
-    least, most = min(gaps, key=lambda year: gaps[year]), max(gaps, key=lambda year: gaps[year])
+    least, most = min(gains, key=lambda year: gains[year]), max(gains, key=lambda year: gains[year])
     return (
-        f"{arm} is above the base in {sum(gap > 0 for gap in gaps.values())} of {len(gaps)} years; the difference runs from "
-        f"{points(gaps[least])} points ({least}) to {points(gaps[most])} ({most})."
+        f"{ON_COMMON}, {arm} is above it in {sum(gain > 0 for gain in gains.values())} of {len(gains)} years; the gain runs from "
+        f"{points(gains[least])} points ({least}) to {points(gains[most])} ({most})."
     )
 
 
@@ -185,12 +179,6 @@ def outcomes(rows: list[Outcome]) -> str:
         "Answers that are neither correct nor wrong (none, truncated, ungradable; all count as not correct): from "
         f"{percent(shares[least])} ({least}) to {percent(shares[most])} ({most}){base}."
     )
-
-
-def _contrasts(arms: list[str]) -> list[tuple[str, str]]:
-    """Return the pairs that are compared: full chain and base, last and first reasoning level."""
-    levels = sorted(arm for arm in arms if arm in LEVELS)
-    return [(_head(arms), BASE), *([(levels[-1], levels[0])] if len(levels) > 1 else [])]
 
 
 def _head(arms: list[str]) -> str:

@@ -19,8 +19,9 @@ ACCURACY = (
     "where there is no competition."
 )
 GAINS = (
-    "The gain of each arm over the base on the same problems of the competition, paired, by whether the arm was trained on them. A gain on "
-    "the problems trained on alone is recall."
+    "The gain of each arm over the base on the problems of the competition that both have in common, paired: those held out for both, as "
+    "in the claims, and those that the arm was trained on. A gain on the problems trained on alone is recall. "
+    "The interval's bootstrap has other draws than that of the claims."
 )
 EXAMPLES = (
     "The held-out problems are drawn by a hash of their ids, so that nobody chose them. Each student's first sample with its first seed is "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,6 +17,14 @@ from distill.records.verdict import Verdict
 from distill.stats.clusters import Floats, Labels
 
 COMPETITION = "competition"
+
+
+class Common(NamedTuple):
+    """Several arms on the problems that all of them have."""
+
+    ids: list[str]
+    values: Floats  # (n_problems, n_arms)
+    clusters: Labels  # (n_problems,)
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -95,3 +104,12 @@ def by_problem(rows: pd.DataFrame, column: str = "correct") -> tuple[list[str], 
     grouped = rows.groupby("id", sort=True)
     means = grouped[column].mean()
     return [str(name) for name in means.index], np.asarray(means, dtype=np.float64), np.asarray(grouped["cluster"].first(), dtype=object)
+
+
+def common(parts: list[pd.DataFrame], column: str = "correct") -> Common:
+    """Return the per-problem means over seeds of several arms, one part an arm, on the problems that all parts hold, by id."""
+    found = [by_problem(rows, column) for rows in parts]
+    frames = [pd.DataFrame({arm: values, "cluster": clusters}, index=ids) for arm, (ids, values, clusters) in enumerate(found)]
+    joined = pd.concat([frame[arm] for arm, frame in enumerate(frames)], axis=1, join="inner").sort_index()
+    clusters = np.asarray(frames[0]["cluster"].loc[joined.index], dtype=object)
+    return Common([str(name) for name in joined.index], joined.to_numpy(dtype=np.float64), clusters)

@@ -8,7 +8,6 @@ from math import comb
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from distill.core.cells import BASE
@@ -18,7 +17,7 @@ from distill.stats.intervals import difference_interval, rate_interval
 from distill.stats.score_table import COMPETITION
 
 SPLITS = ("all", "seen", "near", "heldout")
-TIDY = ["accuracy", "low", "high", "n"]
+TIDY = ["accuracy", "low", "high", "n", "gain"]
 Row = dict[str, Any]
 
 
@@ -43,9 +42,8 @@ def summary(table: pd.DataFrame, settings: Settings) -> Row:
         for benchmark in sorted(set(own["benchmark"])):
             splits = SPLITS if benchmark == COMPETITION else SPLITS[:1]
             parts = {split: score_table.part(table, arm, benchmark, split) for split in splits}
-            base = score_table.part(table, BASE, benchmark, "all") if arm != BASE else table[:0]
             figures[benchmark] = {
-                split: estimate(rows, label, settings) | gain(rows, base, label, settings)
+                split: estimate(rows, label, settings) | gain(rows, base(table, arm, benchmark, split), label, settings)
                 for split, rows in parts.items()
                 if not rows.empty and (label := f"{arm}/{benchmark}/{split}")
             }
@@ -61,9 +59,10 @@ def summary(table: pd.DataFrame, settings: Settings) -> Row:
 def tables(table: pd.DataFrame, settings: Settings) -> dict[str, pd.DataFrame]:
     """Return the tidy tables by name.
 
-    accuracy: arm, seed, benchmark, split, accuracy, low, high, n; seed "mean" is the row over all seeds, with its interval over problems;
+    accuracy: arm, seed, benchmark, split, accuracy, low, high, n, gain; seed "mean" is the row over all seeds, with its interval over
+    problems, and has the gain (see `gain`);
     words: arm, seed, words, tokens, accuracy, means over the held-out competition (see `means`);
-    sections, years: arm, section or year, accuracy, low, high, n over the held-out competition and all seeds;
+    sections, years: arm, section or year, accuracy, low, high, n, gain over the held-out competition and all seeds;
     outcomes: arm, seed, benchmark, outcome, count; an outcome that did not occur has no row.
     """
     heldout = table[(table["split_role"] == "heldout") & (table["benchmark"] == COMPETITION)]
@@ -113,15 +112,23 @@ def pass_at(samples: int, correct: int, k: int) -> float:
     return 1.0 - comb(samples - correct, k) / comb(samples, k)
 
 
-def gain(rows: pd.DataFrame, base: pd.DataFrame, label: str, settings: Settings) -> Row:
-    """Return the mean paired difference to the base on the same problems, and its interval; {} where they share fewer than two."""
-    ids, values, clusters = score_table.by_problem(rows)
-    known = dict(zip(*score_table.by_problem(base)[:2], strict=True)) if len(base) else {}
-    shared = np.array([name in known for name in ids], dtype=bool)
-    if len(set(clusters[shared])) < 2:
+def base(table: pd.DataFrame, arm: str, benchmark: str, split: str) -> pd.DataFrame:
+    """Return the base's rows that an arm's gain on a split is over; none for the base itself.
+
+    Held-out problems are held out for both, as in the claims. What was trained on is the arm's matter alone: the base has no corpus.
+    """
+    return score_table.part(table, BASE, benchmark, split if split == "heldout" else "all") if arm != BASE else table[:0]
+
+
+def gain(rows: pd.DataFrame, other: pd.DataFrame, label: str, settings: Settings) -> Row:
+    """Return the mean paired difference on the problems in common, and its interval; {} where these are of fewer than two clusters."""
+    if other.empty:
         return {}
-    differences = values[shared] - np.array([known[name] for name in ids if name in known])
-    low, high = difference_interval(differences, clusters[shared], *settings.seeded(f"{label}/gain"))
+    both = score_table.common([rows, other])
+    if len(set(both.clusters)) < 2:
+        return {}
+    differences = both.values[:, 0] - both.values[:, 1]
+    low, high = difference_interval(differences, both.clusters, *settings.seeded(f"{label}/gain"))
     return {"gain": float(differences.mean()), "gain_low": low, "gain_high": high}
 
 
@@ -142,15 +149,19 @@ def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:
         for seed, own in [*((str(seed), own) for seed, own in group.groupby("seed", sort=True)), ("mean", group)]:
             label = f"{arm}/{benchmark}/{split}" + ("" if seed == "mean" else f"/{seed}")
             keys = {"arm": arm, "seed": seed, "benchmark": benchmark, "split": split}
-            found.append(keys | _tidy(estimate(own, label, settings)))
+            other = base(table, arm, benchmark, split) if seed == "mean" else table[:0]
+            found.append(keys | _tidy(own, other, label, settings))
     return found
 
 
 def _groups(rows: pd.DataFrame, column: str, settings: Settings) -> pd.DataFrame:
-    groups = rows.groupby(["arm", column], sort=True)
-    found = [{"arm": arm, column: value} | _tidy(estimate(own, f"{arm}/{value}", settings)) for (arm, value), own in groups]
+    found = []
+    for (arm, value), own in rows.groupby(["arm", column], sort=True):
+        other = base(rows[rows[column] == value], arm, COMPETITION, "heldout")
+        found.append({"arm": arm, column: value} | _tidy(own, other, f"{arm}/{value}", settings))
     return pd.DataFrame(found, columns=["arm", column, *TIDY])
 
 
-def _tidy(figures: Row) -> Row:
-    return {key: figures[key] for key in TIDY}
+def _tidy(rows: pd.DataFrame, other: pd.DataFrame, label: str, settings: Settings) -> Row:
+    figures = estimate(rows, label, settings) | gain(rows, other, label, settings)
+    return {key: figures.get(key) for key in TIDY}
