@@ -4,9 +4,10 @@ metrics: problems.*; reading.* (the pages against the text of record); published
 levels.LEVEL.* (the teacher's texts); denominators.NAME (questions that published verdicts count); arms.ARM.* (ours).
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -20,11 +21,13 @@ from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
 from distill.report.audit_page import page
 
+Share = Annotated[float, Meta(gt=0, le=1)]
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `audit` of a study file."""
 
-    similar: list[float]
+    similar: list[Share]
     denominators: dict[str, audit_counts.Table]
 
 

@@ -8,9 +8,10 @@ its interval, and leaves it open with a part.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from distill.claims import claims_page, verdicts
 from distill.claims.claim import ClaimSettings, RunClaim
@@ -33,8 +34,8 @@ class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
     """Section `claims` of a study file."""
 
     vocabulary: Literal["pattern", "reproduction"]
-    resamples: int
-    seed: int
+    resamples: Annotated[int, Meta(ge=100, le=10_000_000)]
+    seed: Annotated[int, Meta(ge=0)]
     ledger: dict[str, Claim]
 
 

@@ -5,8 +5,10 @@ rebuilds a corpus that was published (`curate.published`), and counts its flaws.
 """
 
 from collections import Counter
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -22,11 +24,13 @@ from distill.records.level import Level
 from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
 
+Seed = Annotated[int, Meta(ge=0)]
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `curate` of a study file."""
 
-    seed: int
+    seed: Seed
     system: str
     published: dict[str, str]  # system prompt of each level's published corpus
 
@@ -34,6 +38,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths, arm: str) -> None:
     """Write ARM's train.jsonl, valid.jsonl and test.jsonl, and counts.json."""
     params, row = study_file.section(paths.study_file, "curate", Params), study_file.arm(paths.study_file, arm)
+    if row.n < 0:
+        raise InputError(f"{paths.study_file}: arms.{arm}.n: {row.n} is below 0; 0 takes all examples")
     problems = {problem.id: problem for problem in read_records(paths.problems, Problem)}
     corrections = study_file.section(paths.study_file, "corrections", list[Correction]) if row.corrected else []
     texts, assignments = curation.by_problem(read_records(paths.levels, Level)), read_records(paths.split, Assignment)

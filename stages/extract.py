@@ -4,9 +4,10 @@ A study's text of record is either what its PDFs print or, where somebody transc
 or a file of problems, with no pages at all.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -17,13 +18,16 @@ from distill.extraction.page_reader import Settings
 from distill.extraction.reconcile import Datafile
 from distill.sources import local_problems, manifest
 
+Dpi = Annotated[int, Meta(ge=50, le=1200)]
+Size = Annotated[int, Meta(ge=0)]
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `extract`: how pages are read, and what the text of record is."""
 
     ocr: Literal["lines", "boxes"]
-    ocr_dpi: int
-    min_text_chars: int
+    ocr_dpi: Dpi
+    min_text_chars: Size
     limits: Limits
     names: dict[str, str]
     transcription: Datafile | None

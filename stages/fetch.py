@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from tqdm import tqdm
 
 from distill.cli import command
@@ -18,18 +19,23 @@ from distill.core.errors import InputError
 from distill.sources import local_problems, manifest
 from distill.sources.download import Download, download
 
+Seed = Annotated[int, Meta(ge=0)]
+Year = Annotated[int, Meta(ge=1000, le=9999)]
+Count = Annotated[int, Meta(ge=1)]
+Dpi = Annotated[int, Meta(ge=50, le=1200)]
+
 
 class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="competition"):
     """The invented competition, typeset here."""
 
-    seed: int
-    first_year: int
-    last_year: int
-    problems: dict[str, int]
-    scanned_years: list[int]
-    scan_dpi: int
-    scan_skew: float
-    scan_noise: float
+    seed: Seed
+    first_year: Year
+    last_year: Year
+    problems: dict[str, Count]
+    scanned_years: list[Year]
+    scan_dpi: Dpi
+    scan_skew: Annotated[float, Meta(ge=0, le=45)]
+    scan_noise: Annotated[float, Meta(ge=0, le=1)]
 
 
 def main(paths: Paths) -> None:

@@ -7,8 +7,10 @@ parse the answer, or did not end within its limits). All of them count in the de
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from distill.answers.answer_format import Form, read_form
 from distill.answers.answer_key import golds_with_notes
@@ -28,15 +30,18 @@ from distill.records.verdict import Verdict
 OUTCOMES = ("correct", "wrong", "no_answer", "truncated", "ungradable")
 Golds = dict[tuple[str, str], str]  # by benchmark and problem id
 
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `grade` of a study file."""
 
     answer_line: str
-    time_limit: float  # seconds of processor time
-    memory_limit: int  # MiB
-    workers: int
-    max_chars: int
+    time_limit: Positive  # seconds of processor time
+    memory_limit: Annotated[int, Meta(ge=64)]  # MiB
+    workers: Annotated[int, Meta(ge=1, le=256)]
+    max_chars: Count
 
 
 class Benchmark(msgspec.Struct, frozen=True):

@@ -3,9 +3,10 @@
 Writes the page and svg/*.svg, drawn by the templates that `dvc plots` uses.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -21,10 +22,10 @@ from distill.report.report_page import Content, Source
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `report` of a study file."""
 
-    examples: int
-    seed: int
+    examples: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0)]
     arms: list[str]
-    max_chars: int
+    max_chars: Annotated[int, Meta(ge=1)]
     limits: list[str]
 
 

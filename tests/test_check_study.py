@@ -4,11 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 import yaml
+from msgspec import Meta
 
 from distill.core import study_file
 from distill.core.errors import InputError
@@ -117,6 +120,78 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         "new", {"run__students": True}, [f"no section '{name}'" for name in check_study.STUDENTS if name != "sample"]
     ),
 }  # fmt: skip
+
+
+RANGES: dict[str, tuple[Any, str]] = {  # key of template.yaml: (a value out of its range, the end of the line)
+    "claims__alpha": (5.0, "Expected `float` < 1.0, got 5.0"),
+    "claims__power": (0.0, "Expected `float` > 0.0, got 0.0"),
+    "claims__confidence": (95, "Expected `float` < 1.0, got 95"),
+    "claims__resamples": (99999999999, "Expected `int` <= 10000000, got 99999999999"),
+    "claims__seed": (-1, "Expected `int` >= 0, got -1"),
+    "claims__ledger__cot_beats_answer__tolerance": (-0.1, "Expected `float` >= 0.0, got -0.1"),
+    "claims__ledger__cot_beats_answer__rule__split": ("heldot", "Invalid enum value 'heldot'"),
+    "summarise__resamples": (0, "Expected `int` >= 100, got 0"),
+    "summarise__confidence": (95, "Expected `float` < 1.0, got 95"),
+    "split__train": (-540, "Expected `int` >= 0, got -540"),
+    "split__near": (1.5, "Expected `float` <= 1.0, got 1.5"),
+    "arms__r1__n": (-5, "Expected `int` >= 0, got -5"),
+    "sample__temperature": (-1.0, "Expected `float` >= 0.0, got -1.0"),
+    "sample__top_p": (1.1, "Expected `float` <= 1.0, got 1.1"),
+    "grade__workers": (0, "Expected `int` >= 1, got 0"),
+    "grade__time_limit": (-5.0, "Expected `float` > 0.0, got -5.0"),
+    "report__examples": (-1, "Expected `int` >= 0, got -1"),
+    "fetch__scan_dpi": (0, "Expected `int` >= 50, got 0"),
+    "extract__limits__pages": (0, "Expected `int` >= 1, got 0"),
+    "benchmarks__transfer__n": (0, "Expected `int` >= 1, got 0"),
+    "audit__similar": ([2.0], "Expected `float` <= 1.0, got 2.0"),
+    "run__seeds": ([-1], "Expected `int` >= 0, got -1"),
+}
+
+
+@pytest.mark.parametrize(("key", "case"), RANGES.items(), ids=RANGES)
+def test_a_value_out_of_its_range_is_named_with_the_range(
+    key: str, case: tuple[Any, str], tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value, message = case
+    _edit("template", tree / "studies" / "x.yaml", **{key: value})
+    with pytest.raises(SystemExit):
+        check_study.main("x")
+    place = key.replace("__", ".")
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(f"studies/x.yaml: {place}")]
+    assert len(lines) == 1
+    assert lines[0].endswith(message)
+
+
+# A published figure has any size and sign. The last three are in packages that every committed student and completion depends on.
+UNBOUNDED = {"Claim.published", "TestedClaim.published", "sampling.jobs.Params.seed", "pretraining.texts.Params.seed", "Correction.page"}
+
+
+def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield each numeric field of a section's type, at any depth, and whether it has a range."""
+    if isinstance(kind, check_study.Choice):
+        for each in kind.types.values():
+            yield from _numbers(each, name)
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        for key, hint in get_type_hints(kind, include_extras=True).items():
+            if key in kind.__struct_fields__:
+                yield from _numbers(hint, f"{kind.__module__}.{kind.__qualname__}.{key}")
+    elif get_origin(kind) is Annotated:
+        limits = [each for each in kind.__metadata__ if isinstance(each, Meta)]
+        found = any(limit is not None for each in limits for limit in (each.gt, each.ge, each.lt, each.le))
+        yield from _numbers(get_args(kind)[0], name, found)
+    elif kind in (int, float):
+        yield name, bounded
+    elif get_origin(kind) is not Literal:
+        for each in get_args(kind):
+            yield from _numbers(each, name)
+
+
+def test_every_number_of_a_section_has_a_range() -> None:
+    sections = {**check_study.CORPUS, **check_study.STUDENTS, **check_study.OPTIONAL, "asked": check_study.CORPUS["sample"]}
+    found = {name: bounded for section, kind in sections.items() for name, bounded in _numbers(kind, section)}
+    open_ = {name for name, bounded in found.items() if not bounded and not name.endswith(tuple(UNBOUNDED))}
+    assert len(found) > 120
+    assert open_ == set()
 
 
 @pytest.mark.parametrize(("base", "changes", "lines"), FAULTS.values(), ids=FAULTS)

@@ -175,7 +175,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "at least 2 needed",
     ),
     "more right than asked": ({"right": 11}, r"counts.a: 11 right of 10; allowed are 0"),
-    "nothing asked": ({"right": 0, "of": 0}, "0 right of 0"),
+    "nothing asked": ({"right": 0, "of": 0}, r"Expected `int` >= 1 - at `\$.counts\[...\].of`"),
     "no percentage": ({"printed": "half"}, "'half' is no percentage"),
     "an unknown rule": ({"rule": {"kind": "guess"}}, "guess"),
 }

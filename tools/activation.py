@@ -11,9 +11,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import yaml
+from msgspec import Meta
 
 from distill.cli import command
 from distill.cli.layout import layout
@@ -32,7 +34,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     students: bool  # false: the corpus only; no adapter is trained, sampled or judged
     arms: list[str]  # rows of `arms:`
-    seeds: list[int]
+    seeds: list[Annotated[int, Meta(ge=0)]]
 
 
 def settings(name: str) -> dict[str, list[str] | list[int]]:

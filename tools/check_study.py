@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal[(*LEVELS, ANSWER)]  # type: ignore[valid-type]
     protocol: Literal["clean", "published"]
     corrected: bool
-    n: int
+    n: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class NoTraces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="none"):
@@ -183,7 +183,9 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
     try:
         msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        yield f"{where}: {error}{'; write floats as 1.0e-4' if '`float`' in str(error) else ''}"
+        actual = f", got {value!r}" if isinstance(value, int | float) and ", got " not in str(error) else ""
+        hint = "; write floats as 1.0e-4" if "`float`, got `str`" in str(error) else ""
+        yield f"{where}: {error}{actual}{hint}"
 
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:

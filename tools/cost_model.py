@@ -21,7 +21,7 @@ class Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `estimate`: what nobody knows before the first call."""
 
     characters: Annotated[float, Meta(gt=0.0)]  # of a prompt to one token
-    completion: dict[str, float]  # by role (solve, verify, condense): tokens that a call writes, reasoning included
+    completion: dict[str, Annotated[float, Meta(gt=0.0)]]  # by role (solve, verify, condense): tokens of a call, reasoning included
     undecided: Share  # of the answers, put to the verifier's model where it is asked of these alone
     correct: Share  # of the problems, whose trace is condensed
     again: Share  # of the levels, asked for once more

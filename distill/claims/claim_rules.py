@@ -3,12 +3,17 @@
 The primary figures are per-problem means over seeds on the problems that the arms compared have in common on that split.
 """
 
+from typing import Annotated
+
 import numpy as np
+from msgspec import Meta
 
 from distill.claims.rule_inputs import RuleInputs, RunRule, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
 from distill.claims.verdicts import Finding, NotRun, Rule, above, below
 from distill.stats import clusters, intervals, paired_tests, power, score_table
+
+Positive = Annotated[float, Meta(gt=0)]
 
 
 class Above(RunRule, tag="above", frozen=True):
@@ -83,7 +88,7 @@ class TeacherAbove(RunRule, tag="teacher_above", frozen=True):
 
     TEXT = "teacher above {arm} on {where} by more than {margin:g}: Newcombe's interval of the difference"
     arm: str
-    margin: float
+    margin: Annotated[float, Meta(ge=0, lt=1)]
 
     def measure(self, inputs: RuleInputs) -> Finding:
         rate, n = float(inputs.teacher["accuracy"]), int(inputs.teacher["problems"])
@@ -112,7 +117,7 @@ class SpreadSmall(RunRule, tag="spread_small", frozen=True):
     )
     arm: str
     comparator: str
-    ratio: float
+    ratio: Positive
 
     def measure(self, inputs: RuleInputs) -> Finding:
         arm, both = figures(inputs, self.arm, self), common(inputs, [self.arm, self.comparator], self.benchmark, self.split)
@@ -135,7 +140,7 @@ class LongRunOverfits(Rule, frozen=True, tag="long_run"):
     """The long run's validation loss has its minimum before the end and ends above it by a tolerance; one curve, so no test."""
 
     TEXT = "validation loss of the long run turns before the end and ends more than {rise:.0%} above its minimum"
-    rise: float
+    rise: Annotated[float, Meta(ge=0)]
 
     def measure(self, inputs: RuleInputs) -> Finding:
         best, last = float(inputs.overfit["best_loss"]), float(inputs.overfit["last_loss"])

@@ -6,10 +6,11 @@ A paired test depends on which answers of two arms go together, and that is not 
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from scipy import stats
 
 from distill.stats import intervals, power
@@ -18,8 +19,8 @@ from distill.stats import intervals, power
 class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Correct answers as reported."""
 
-    right: float  # not whole where only a mean over seeds is reported
-    of: int
+    right: Annotated[float, Meta(ge=0)]  # not whole where only a mean over seeds is reported
+    of: Annotated[int, Meta(ge=1)]
     printed: str  # the percentage as printed, "64.67"
     source: str
 

@@ -4,13 +4,19 @@ Each p is the largest that the counts allow: a claim is supported only if it hol
 """
 
 from itertools import combinations_with_replacement, pairwise
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from distill.claims import count_tests
 from distill.claims.count_tests import ReportedCounts
 from distill.claims.verdicts import Finding, Rule, above, below
 from distill.stats import intervals, power
+
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Least = Annotated[float, Meta(ge=0)]
 
 
 class Gain(Rule, frozen=True, tag="gain"):
@@ -107,10 +113,10 @@ class Spread(Rule, frozen=True, tag="spread"):
     TEXT = "sd over seeds below {ratio:g} of the gain: chi-square interval; and whether whole numbers of questions give mean and sd"
     mean: str  # in %, its digits as printed
     sd: str  # in points, its digits as printed
-    seeds: int
-    of: int  # questions asked of each seed
-    gain: float  # points
-    ratio: float
+    seeds: Count
+    of: Count  # questions asked of each seed
+    gain: Annotated[float, Meta(ge=0, le=100)]  # points
+    ratio: Positive
 
     def measure(self, reported: ReportedCounts) -> Finding:
         if self.gain <= 0:
@@ -149,8 +155,8 @@ class Curve(Rule, frozen=True, tag="curve"):
     """The reported validation losses have their minimum before the end and end above it by a tolerance; one curve, so no test."""
 
     TEXT = "validation loss turns before the end and ends more than {rise:.0%} above its minimum"
-    losses: dict[int, float]  # by iteration
-    rise: float
+    losses: dict[Annotated[int, Meta(ge=0)], Least]  # by iteration
+    rise: Least
 
     def measure(self, reported: ReportedCounts) -> Finding:
         if len(self.losses) < 2 or min(self.losses.values()) <= 0:
@@ -172,7 +178,7 @@ class Unseen(Rule, frozen=True, tag="unseen"):
     TEXT = "{arm} above {comparator} on the questions that were not trained on: all gains that the counts allow"
     arm: str
     comparator: str
-    seen: int  # of the questions asked
+    seen: Annotated[int, Meta(ge=0)]  # of the questions asked
 
     def measure(self, reported: ReportedCounts) -> Finding:
         arm, other = reported.take([self.arm, self.comparator])

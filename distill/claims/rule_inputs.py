@@ -1,6 +1,6 @@
 """What every claim's rule reads from a run: arms on the problems that they have in common, and the summary's lines."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -44,7 +44,7 @@ class RunRule(Rule, frozen=True):
     """A rule on a benchmark and a split of the run."""
 
     benchmark: str
-    split: str
+    split: Literal["all", "seen", "near", "heldout"]
 
     def where(self) -> str:
         return self.benchmark if self.split == "all" else f"{self.benchmark}, {self.split}"

@@ -1,8 +1,10 @@
 """The rules on arms in an order, and on sections: does accuracy fall, do words fall, which section loses most? All tests are two-sided."""
 
 from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from distill.claims.rule_inputs import RuleInputs, RunRule, common, percent
 from distill.claims.verdicts import Finding, NotRun
@@ -22,7 +24,7 @@ class Falls(RunRule, tag="falls", frozen=True):
         "accuracy falls on average over {listed} on the problems of {where} that all of them have: sign-flip test of the mean of the "
         "problems' least-squares slopes (change a step) against 0; it is a test of the trend, in which single steps may rise"
     )
-    arms: list[str]
+    arms: Annotated[list[str], Meta(min_length=2)]
 
     def measure(self, inputs: RuleInputs) -> Finding:
         all_arms = common(inputs, self.arms, self.benchmark, self.split)
@@ -96,7 +98,7 @@ class WordsFall(RunRule, tag="words_fall", frozen=True):
     """The mean number of words falls at every step over ordered arms; no test: texts of one arm are not a sample of anything."""
 
     TEXT = "mean words fall at each step over {listed} on {where}; ours: last as a share of the first"
-    arms: list[str]
+    arms: Annotated[list[str], Meta(min_length=2)]
 
     def measure(self, inputs: RuleInputs) -> Finding:
         found = common(inputs, self.arms, self.benchmark, self.split, "words")

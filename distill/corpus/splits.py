@@ -22,7 +22,7 @@ Size = Annotated[int, Meta(ge=0)]
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `split` of a study file."""
 
-    seed: int
+    seed: Size
     train: Size
     valid: Size
     heldout: Size
@@ -30,7 +30,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seen: Size
     asked_valid: Size
     near: Annotated[float, Meta(gt=0, le=1)]
-    years: list[int]
+    years: list[Size]
     exclude: list[str]
 
 

@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Meta
 from tqdm import tqdm
 
 from distill.core.errors import InputError
@@ -16,14 +17,17 @@ from distill.processes import worker_pool
 
 T = TypeVar("T")
 
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one file may cost."""
 
-    pages: int
-    page_seconds: float  # of processor time
-    file_seconds: float
-    memory_gb: float  # of one worker
+    pages: Count
+    page_seconds: Positive  # of processor time
+    file_seconds: Positive
+    memory_gb: Positive  # of one worker
 
 
 class Job(NamedTuple):

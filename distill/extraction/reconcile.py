@@ -20,18 +20,21 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 CLEAR = 0.9  # similarity from which a text is plainly that of an item, whatever its number
 BANDS = (0.6, 0.8, 0.9, 0.95, 1.0)
 
+Size = Annotated[int, Meta(ge=0)]
+Dpi = Annotated[int, Meta(ge=50, le=1200)]
+
 
 class Datafile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A transcription in YEAR.json files: the text of record."""
 
     folder: str
     sections: dict[str, str]
-    rounds: int
+    rounds: Size
     placeholder: str
     figure: str
-    second_dpi: int
+    second_dpi: Dpi
     near: Share
-    suspects: int
+    suspects: Size
 
 
 class Printed(NamedTuple):

@@ -24,8 +24,8 @@ class ModelJudge(Model, frozen=True, tag_field="kind", tag="chat"):
     max_chars: Annotated[int, Meta(ge=1)]  # an ungradable answer this long is not asked about; at most grade.max_chars
     agreement: Annotated[int, Meta(ge=0)]  # answers that the grader decided, asked about to compare
     probes: Annotated[int, Meta(ge=0)]  # planted answers of each kind
-    seed: int  # of both draws
-    confidence: float  # of the interval of the false-positive rate
+    seed: Annotated[int, Meta(ge=0)]  # of both draws
+    confidence: Annotated[float, Meta(gt=0, lt=1)]  # of the interval of the false-positive rate
 
 
 def load_prompt(params: ModelJudge) -> Prompt:

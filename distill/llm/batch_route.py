@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from tqdm import tqdm
 
 from distill.core.errors import InputError
@@ -27,14 +28,16 @@ from distill.llm.route import Dialogue, Dialogues, Route, T
 
 PERMANENT = ("status-400", "status-401", "status-403", "status-404", "status-413", "status-422")  # the same line would fail again
 
+Count = Annotated[int, Meta(ge=1)]
+
 
 class BatchLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The key `batch` of a role."""
 
-    lines: int  # calls in one batch at most
-    megabytes: int  # size of its file at most
-    poll: float  # seconds between questions about the batches in flight
-    rounds: int  # batches that one call is put into, until it is answered
+    lines: Count  # calls in one batch at most
+    megabytes: Count  # size of its file at most
+    poll: Annotated[float, Meta(ge=0)]  # seconds between questions about the batches in flight
+    rounds: Count  # batches that one call is put into, until it is answered
 
 
 class BatchRoute(Route):

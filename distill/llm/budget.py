@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from distill.llm.endpoint_config import Price
 
@@ -14,8 +15,8 @@ NANO = 10**9  # money is counted in whole nano-dollars, so that sums are exact
 class BudgetLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `budget`: what all calls of a store may cost, over all its runs."""
 
-    dollars: float | None  # null = no limit
-    tokens: int | None  # prompt and completion together; null = no limit
+    dollars: Annotated[float, Meta(ge=0)] | None  # null = no limit
+    tokens: Annotated[int, Meta(ge=0)] | None  # prompt and completion together; null = no limit
 
     def allows(self, cost: "Cost") -> bool:
         """Tell whether so much may be spent."""

@@ -2,18 +2,24 @@
 
 import os
 from datetime import date
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from distill.core.errors import InputError
+
+Least = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model's tokens cost."""
 
-    prompt: float  # dollars per million prompt tokens
-    completion: float  # dollars per million completion tokens, reasoning included
-    batch: float  # what the batch route costs of that: 0.5 = half
+    prompt: Least  # dollars per million prompt tokens
+    completion: Least  # dollars per million completion tokens, reasoning included
+    batch: Annotated[float, Meta(ge=0, le=1)]  # what the batch route costs of that: 0.5 = half
     dated: date  # when the price was read
 
 
@@ -23,14 +29,14 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: str  # with or without the final /v1
     key_variable: str  # environment variable that holds the key; "" = the server asks for none
     key_page: str  # where a key is made; "" where none is asked for
-    concurrency: int  # calls in flight at most
-    connect: float  # seconds to connect in
-    timeout: float  # seconds without a byte after which a call counts as hung
-    deadline: float  # seconds that one attempt may take in all
-    attempts: int  # of one call, those refused for their rate not counted
-    backoff: float  # seconds before the second attempt, doubled before each further one, each drawn from half of it to all of it
-    backoff_most: float  # seconds at most
-    outage_timeout: float  # seconds of nothing but failures after which the endpoint counts as down; a longer Retry-After is cut to that
+    concurrency: Count  # calls in flight at most
+    connect: Positive  # seconds to connect in
+    timeout: Positive  # seconds without a byte after which a call counts as hung
+    deadline: Positive  # seconds that one attempt may take in all
+    attempts: Count  # of one call, those refused for their rate not counted
+    backoff: Least  # seconds before the second attempt, doubled before each further one, each drawn from half of it to all of it
+    backoff_most: Least  # seconds at most
+    outage_timeout: Least  # seconds of nothing but failures after which the endpoint counts as down; a longer Retry-After is cut to that
     prices: dict[str, Price]  # by model
 
     def url(self) -> str:

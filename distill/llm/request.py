@@ -4,6 +4,7 @@ import hashlib
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from distill.records.example import Message
 
@@ -13,10 +14,10 @@ _WHOLE = ("stop", "eos")  # finish reasons of a text that ends where the model e
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a model samples: part of every request, and so of its key."""
 
-    temperature: float
-    top_p: float
-    max_tokens: int  # of the completion, reasoning included
-    seed: int | None  # of sample 0, sample i takes seed + i; null = the server's choice
+    temperature: Annotated[float, Meta(ge=0)]
+    top_p: Annotated[float, Meta(gt=0, le=1)]
+    max_tokens: Annotated[int, Meta(ge=1)]  # of the completion, reasoning included
+    seed: Annotated[int, Meta(ge=0)] | None  # of sample 0, sample i takes seed + i; null = the server's choice
     other: dict[str, Any]  # further fields of the API, sent unchanged: top_k, reasoning_effort, response_format, ...
 
 

@@ -18,6 +18,11 @@ from distill.sources.hub import snapshot
 KINDS = ("competition", "download", "hub", "file")
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
+Count = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the study file says of every benchmark."""
@@ -29,8 +34,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Competition(Source, frozen=True, tag_field="kind", tag="competition"):
     """Problems of the invented competition's families."""
 
-    n: int
-    seed: int
+    n: Count
+    seed: Seed
 
 
 class Published(Source, frozen=True):
@@ -38,8 +43,8 @@ class Published(Source, frozen=True):
 
     path: str
     sha256: Sha256
-    rows: int  # that it must have
-    first: int  # so many rows from its top; 0: all
+    rows: Count  # that it must have
+    first: Size  # so many rows from its top; 0: all
     columns: Columns
 
 
@@ -49,9 +54,9 @@ class Repository(Published, frozen=True, tag_field="kind", tag="download"):
     url: str
     repository: str
     commit: str
-    retries: int
-    timeout: float  # seconds without a byte
-    size: int
+    retries: Size
+    timeout: Positive  # seconds without a byte
+    size: Count
 
 
 class Hub(Published, frozen=True, tag_field="kind", tag="hub"):

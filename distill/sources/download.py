@@ -20,12 +20,14 @@ from distill.sources import manifest
 
 MIRROR = "JOB_MIRROR"
 
+Positive = Annotated[float, Meta(gt=0)]
+
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file as it must be."""
 
     path: str  # in the repository
-    size: int  # bytes
+    size: Annotated[int, Meta(ge=0)]  # bytes
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -36,7 +38,7 @@ class Download(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     repository: str
     commit: Annotated[str, Meta(pattern="^[0-9a-f]{40}$")]
     retries: Annotated[int, Meta(ge=0)]  # of a file, after a fault of the network or a wrong content
-    timeout: float  # seconds without a byte
+    timeout: Positive  # seconds without a byte
     files: list[File]
 
 

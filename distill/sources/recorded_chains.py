@@ -8,15 +8,18 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from distill.core.errors import InputError
 from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
 
 PARTS = ("train", "valid", "test")  # file names of a corpus, in the order in which they were cut from one list
+
+Seed = Annotated[int, Meta(ge=0)]
 
 
 class Chains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="chains"):
@@ -26,7 +29,7 @@ class Chains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     sections: dict[str, str]
     columns: dict[str, str]
     corpora: dict[str, str]
-    seeds: dict[str, int]
+    seeds: dict[str, Seed]
 
 
 class Row(NamedTuple):

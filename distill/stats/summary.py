@@ -5,10 +5,11 @@ An interval is of problems. Its label seeds the bootstrap, so that one arm's int
 
 import zlib
 from math import comb
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pandas as pd
+from msgspec import Meta
 
 from distill.core.cells import BASE
 from distill.stats import score_table
@@ -24,9 +25,9 @@ Row = dict[str, Any]
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of every interval; the resamples are the bootstrap's."""
 
-    confidence: float
-    resamples: int
-    seed: int
+    confidence: Annotated[float, Meta(gt=0, lt=1)]
+    resamples: Annotated[int, Meta(ge=100, le=10_000_000)]
+    seed: Annotated[int, Meta(ge=0)]
 
     def seeded(self, label: str) -> tuple[float, int, int]:
         """Return confidence, resamples and the seed of the interval with this label."""
@@ -149,7 +150,7 @@ def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:
         for seed, own in [*((str(seed), own) for seed, own in group.groupby("seed", sort=True)), ("mean", group)]:
             label = f"{arm}/{benchmark}/{split}" + ("" if seed == "mean" else f"/{seed}")
             keys = {"arm": arm, "seed": seed, "benchmark": benchmark, "split": split}
-            other = base(table, arm, benchmark, split) if seed == "mean" else table[:0]
+            other = base(table, str(arm), str(benchmark), str(split)) if seed == "mean" else table[:0]
             found.append(keys | _tidy(own, other, label, settings))
     return found
 
@@ -157,7 +158,7 @@ def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:
 def _groups(rows: pd.DataFrame, column: str, settings: Settings) -> pd.DataFrame:
     found = []
     for (arm, value), own in rows.groupby(["arm", column], sort=True):
-        other = base(rows[rows[column] == value], arm, COMPETITION, "heldout")
+        other = base(rows[rows[column] == value], str(arm), COMPETITION, "heldout")
         found.append({"arm": arm, column: value} | _tidy(own, other, f"{arm}/{value}", settings))
     return pd.DataFrame(found, columns=["arm", column, *TIDY])
 

@@ -34,8 +34,8 @@ class ModelVerifier(Model, frozen=True, tag_field="teacher", tag="chat"):
 
     asks: Literal["undecided", "all"]  # the answers put to the model; the symbolic verdict counts where there is one
     choose: Literal["first", "majority"]  # the teacher's trace of a problem: its first correct sample, or the most frequent answer's first
-    time_limit: float  # processor seconds of one symbolic comparison
-    memory_limit: int  # MiB of one symbolic comparison
+    time_limit: Annotated[float, Meta(gt=0)]  # processor seconds of one symbolic comparison
+    memory_limit: Annotated[int, Meta(ge=64)]  # MiB of one symbolic comparison
     workers: Annotated[int, Meta(ge=1)]  # processes for comparisons
 
 
