@@ -55,6 +55,7 @@ def collect(paths: Paths, limits: list[str]) -> Content:
         trainings=report_inputs.trainings(paths.training, names, seeds),
         teacher=report_inputs.read(paths.teacher_metrics, dict[str, Any]), levels=report_inputs.read(paths.levels_metrics, dict[str, Any]),
         extraction=report_inputs.read(paths.extract_metrics, dict[str, Any]), judge=report_inputs.read(paths.judge_metrics, dict[str, Any]),
+        audit=paths.audit_page,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from distill.core import study_file
 from distill.core.errors import InputError
@@ -13,8 +14,8 @@ from distill.records.assignment import Assignment
 from distill.records.extracted_item import ExtractedItem
 from distill.records.recorded_trace import RecordedTrace
 from stages import audit
+from tests import rendered, trees
 from tests import tiny_model as toy
-from tests import trees
 
 TABLE = "verdict,group,Count\nCORRECT,all,5\nINCORRECT,all,3\nCORRECT,one,2\n"
 COUNTS = {"train": 3, "valid": 1, "test": 1, "dropped": {"no verified work at every level": 2}, "flaws": {"a placeholder": 1}}
@@ -105,6 +106,21 @@ def test_the_page_shows_suspects_by_rank_and_no_text(bench: Bench) -> None:
     assert ["train", "competition-01 competition-02 competition-03"] in rows
     assert "secret words" not in page
     assert "Find the sum" not in page
+
+
+def test_foreign_text_opens_nothing(bench: Bench) -> None:
+    bad = rendered.HOSTILE
+    items = [
+        bench.read("competition-01", 0.7, "suspect_text", rank=1),
+        bench.read("competition-02", 0.5, "suspect_answer", "untranscribed"),
+    ]
+    bench.items[:2] = [replace(each, source=bad, key=bad, differs=[bad]) for each in items]
+    correction = {"item": "competition-02", "field": "statement", "from": bad, "to": bad, "page": 2, "reason": bad}
+    bench.corrections = [correction]
+    _, page = bench.run()
+    assert page.count("alert(1)") > 6
+    html, links = rendered.opened(page)
+    assert (html, links) == ([], set())
 
 
 def test_a_study_without_recorded_work_has_a_shorter_page(bench: Bench) -> None:

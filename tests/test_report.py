@@ -8,6 +8,8 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+import yaml
+from msgspec.structs import replace
 
 from distill.cli.layout import layout
 from distill.core import files
@@ -16,9 +18,10 @@ from distill.core.study_file import study
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 from distill.report import examples, plots
 from stages import claims, report, summarise
-from tests import synthetic
+from tests import rendered, synthetic
 from tests.pipeline import ROOT
 
 TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
@@ -60,6 +63,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files.write_text(paths.overfit_curve, synthetic.CURVE.replace("0.700000", "0.750000"))
         files.write_json(paths.extract_metrics, {"pages": 1234, "dropped_no_answer": 2})
         files.write_json(paths.levels_metrics, {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
+        files.write_text(paths.audit_page, "# Audit")
         files.write_json(paths.judge_metrics, {"judge": "none", "ungradable": 0})
         answers = [Completion("competition", problem.id, 0, TEXT, 20, "stop") for problem in files.read_records(paths.problems, Problem)]
         for cell in ("base", *(f"{arm}-{seed}" for arm in ARMS for seed in synthetic.SEEDS)):
@@ -102,9 +106,12 @@ def test_the_claims_are_those_of_the_metrics(reported: Path) -> None:
     ledger = files.read_json(reported / "metrics/tiny/claims.json")
     rows = {cells[0]: cells[1:] for cells in _rows(page(reported), "Claims")}
     gain = ledger["gain"]
-    assert rows["gain"][:4] == ["inconclusive", "0.0500", f"{gain['ours']:.4f}", f"{gain['effect']:.4f}"]
-    assert rows["gain"][4:] == [f"{gain['low']:.4f} to {gain['high']:.4f}", f"{gain['p']:.4f}", f"{gain['p_holm']:.4f}", str(gain["n"])]
-    assert rows["absent"] == ["not run", "0.0500", *[""] * 6]
+    effect = f"{gain['effect']:.4f} [{gain['low']:.4f}, {gain['high']:.4f}]"
+    verdict = ["inconclusive" if gain["effect"] >= 0 else "pattern fails", "0.0500", f"{gain['ours']:.4f}"]
+    assert rows["gain"] == [*verdict, effect, f"{gain['p_holm']:.4f}", str(gain["n"])]
+    assert f"- test: p = {gain['p']:.4f}, with Holm's correction = {gain['p_holm']:.4f}" in page(reported)
+    assert max(map(len, page(reported).split("## Claims")[1].split("\n\n")[1].splitlines())) <= 120
+    assert rows["absent"] == ["not run", "0.0500", *[""] * 4]
     rationale = files.read_json(reported / "report/tiny/rationales.json")["gain"]
     for line in (f"- found: {rationale['reason']}", f"- rule: {rationale['rule']}", "- note: a note"):
         assert line in page(reported)
@@ -144,8 +151,9 @@ def test_audits_limits_and_training_are_on_the_page(reported: Path) -> None:
 
 
 def test_every_link_of_the_page_leads_somewhere(reported: Path) -> None:
-    links = re.findall(r"\]\(([^)]+)\)", page(reported))
-    assert len(links) > 15
+    _, links = rendered.opened(page(reported))
+    assert len(links) > 20
+    assert "audit.md" in links
     assert [link for link in links if not (reported / "report" / "tiny" / link).exists()] == []
 
 
@@ -178,6 +186,39 @@ def test_example_answers_are_to_the_same_held_out_problems(reported: Path) -> No
     assert re.findall(r"^\*\*(.+?)\*\*: ", part, re.MULTILINE) == ["base", "r1, seed 1"] * 2  # r3 is in the study and did not run
     assert "90 words, final answer `1`" in part
     assert "... (cut here, " in part
+
+
+def test_foreign_text_opens_nothing(tree: Path) -> None:
+    """Every text of problems, answers, verdicts and the study file holds HTML, an image and a script's link."""
+    planted = "Zq " + rendered.HOSTILE
+    with chdir(tree):
+        paths = layout("tiny")
+        problems = files.read_records(paths.problems, Problem)
+        files.write_records(
+            paths.problems,
+            [replace(row, section=f"{row.section} {planted}", number=planted, statement=planted, gold=planted) for row in problems],
+        )
+        for cell in paths.completions.iterdir():
+            files.write_records(cell, [replace(row, text=planted) for row in files.read_records(cell, Completion)])
+        for path in (paths.verdicts, paths.resolved):
+            files.write_records(path, [replace(row, extracted=planted) for row in files.read_records(path, Verdict)])
+        rules = {"gain": ABOVE, "loss": {**ABOVE, "kind": "hurt_most", "section": f"two-person {planted}", "arms": ARMS}}
+        del rules["loss"]["arm"], rules["loss"]["comparator"]
+        said = {**CLAIM, "says": planted, "source": planted, "note": planted, "by_construction": planted}
+        changed = STUDY | {"report": STUDY["report"] | {"limits": [planted], "max_chars": 1500}}
+        changed["claims"] = STUDY["claims"] | {"ledger": {f"{name} {planted}": said | {"rule": rule} for name, rule in rules.items()}}
+        files.write_text(paths.study_file, yaml.safe_dump(changed))
+        study.cache_clear()
+        summarise.main(paths)
+        claims.main(paths)
+        report.main(paths)
+        pages = [paths.report.read_text(encoding="utf-8"), paths.claims_page.read_text(encoding="utf-8")]
+    for text in pages:
+        assert text.count("Zq") > 5
+        html, links = rendered.opened(text)
+        assert html == []
+        assert [link for link in links if link.startswith(("http", "javascript"))] == []
+    assert pages[0].count("Zq") > 20
 
 
 HOSTILE = {

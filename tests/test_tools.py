@@ -62,7 +62,10 @@ SUMMARY = {
 
 
 def test_the_result_table_has_a_row_an_arm() -> None:
-    lines = show_results.results(SUMMARY).splitlines()
+    """In the report's order, which is that of params.yaml, not of the summary's keys."""
+    more = SUMMARY | {"arms": {"answer": SUMMARY["arms"]["r1"]} | SUMMARY["arms"]}
+    assert [line.split()[0] for line in show_results.results(more, ["r1", "answer"]).splitlines()[2:5]] == ["base", "r1", "answer"]
+    lines = show_results.results(SUMMARY, ["r1"]).splitlines()
     assert [line.split() for line in lines[2:]] == [
         ["base", "45.0", "[69.1,", "77.0]", "73.1", "[69.1,", "77.0]", "20.2"],
         ["r1", "73.1", "[69.1,", "77.0]", "-", "40.0"],
@@ -72,11 +75,11 @@ def test_the_result_table_has_a_row_an_arm() -> None:
 
 def test_the_claims_table_has_a_row_a_claim() -> None:
     records = {
-        "gain": ClaimRecord("holds", 0.0476, 0.253, 0.253, None, None, 9, 0.0, 0.0, None, None, {}),
+        "gain": ClaimRecord("holds", 0.0476, 0.253, 0.253, None, None, 9, 0.0, 0.0261, None, None, {}),
         "teacher": ClaimRecord("fails", 0.2673, 0.1, 0.1, None, None, 9, None, None, None, None, {}),
     }
     lines = show_results.verdicts(msgspec.json.encode(records)).splitlines()
-    assert lines[2].split() == ["|", "gain", "|", "pattern", "holds", "|", "0.0476", "|", "0.2530", "|", "<", "0.0001", "|"]
+    assert lines[2].split() == ["|", "gain", "|", "pattern", "holds", "|", "0.0476", "|", "0.2530", "|", "0.0261", "|"]
     assert lines[3].split() == ["|", "teacher", "|", "pattern", "fails", "|", "0.2673", "|", "0.1000", "|", "|"]
 
 
@@ -84,7 +87,7 @@ def test_the_claims_table_has_a_row_a_claim() -> None:
 def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one committed run."""
     for path, text in {
-        "params.yaml": "students: [mini]\n",
+        "params.yaml": "students: [mini]\narms: [r1]\n",
         "dvc.lock": yaml.safe_dump(_lock(a="1", b="2")),
         "metrics/mini/summary.json": json.dumps(SUMMARY),
     }.items():

@@ -10,31 +10,32 @@ import yaml
 from tabulate import tabulate
 
 from distill.claims import claims_page
+from distill.core.cells import BASE
 from distill.records.claim_record import ClaimRecord
 
 
 def main(*words: str) -> None:
     """Print the outcome of every study that params.yaml runs; with the word `where`, just the reports' paths."""
-    studies = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["students"]
-    for name in studies:
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    for name in params["students"]:
         if not words:
-            _results(name)
+            _results(name, params["arms"])
         report = Path("report", name, "report.md")
         print(f"report: {report}" if report.exists() else f"report: {report} is not there yet; `make repro` writes it")
 
 
-def _results(name: str) -> None:
+def _results(name: str, arms: list[str]) -> None:
     summary, claims = Path("metrics", name, "summary.json"), Path("metrics", name, "claims.json")
     if summary.exists():
-        print(f"\n{name}: accuracy in % [interval], mean over seeds; figures: {summary}\n{results(_read(summary))}\n")
+        print(f"\n{name}: accuracy in % [interval], mean over seeds; figures: {summary}\n{results(_read(summary), arms)}\n")
     if claims.exists():
         print(f"{name}: claims; figures: {claims}\n{verdicts(claims.read_bytes())}\n")
 
 
-def results(summary: dict[str, Any]) -> str:
-    """Return the table of arms from a summary: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high} and arms.ARM.words."""
-    rows = []
-    for arm, values in summary["arms"].items():
+def results(summary: dict[str, Any], arms: list[str]) -> str:
+    """Return the table of arms, in the report's order: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high} and arms.ARM.words of a summary."""
+    rows, found = [], summary["arms"]
+    for arm, values in ((arm, found[arm]) for arm in (BASE, *arms) if arm in found):
         heldout, transfer = values.get("competition", {}).get("heldout"), values.get("transfer", {}).get("all")
         rows.append([arm, _interval(heldout), _interval(transfer), values.get("words", "")])
     table = tabulate(rows, headers=["arm", "competition, held out", "transfer", "words"], floatfmt=".1f")
@@ -50,7 +51,7 @@ def verdicts(claims: bytes) -> str:
     """Return the table of claims from the text of claims.json."""
     columns: claims_page.Columns = {
         "verdict": claims_page.verdict, "paper": lambda record: claims_page.figure(record.published),
-        "ours": lambda record: claims_page.figure(record.ours), "p": lambda record: claims_page.p_value(record.p),
+        "ours": lambda record: claims_page.figure(record.ours), "p (Holm)": lambda record: claims_page.p_value(record.p_holm),
     }  # fmt: skip
     return claims_page.table("claim", msgspec.json.decode(claims, type=dict[str, ClaimRecord]), columns)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
-from distill.core.markdown import grid
+from distill.core.markdown import escape, grid
 from distill.records.claim_record import ClaimRecord
 
 PATTERN = {"holds": "pattern holds", "fails": "pattern fails"}
@@ -18,8 +18,8 @@ def columns(confidence: float) -> Columns:
     """Return the columns of a claim's figures; accuracies and their differences are in 0..1."""
     return {
         "verdict": verdict, "paper": lambda record: figure(record.published), "ours": lambda record: figure(record.ours),
-        "effect": lambda record: figure(record.effect), f"{100 * confidence:g} % interval": interval,
-        "p": lambda record: p_value(record.p), "p (Holm)": lambda record: p_value(record.p_holm), "n": lambda record: record.n,
+        f"effect [{100 * confidence:g} % interval]": effect, "p (Holm)": lambda record: p_value(record.p_holm),
+        "n": lambda record: record.n,
     }  # fmt: skip
 
 
@@ -45,10 +45,11 @@ def section(
         claim = claims[name]
         parts = {
             "the paper says": f"{claim.says} ({claim.source})", "found": rationale.reason, "rule": rationale.rule,
+            "test": "" if shown else test(record),
             "power": power(record, settings.power), "by construction": claim.by_construction if isinstance(claim, RunClaim) else "",
             "note": claim.note,
         }  # fmt: skip
-        lines += [f"- **{name}**: {verdict(record)}", *(f"  - {part}: {text}" for part, text in parts.items() if text)]
+        lines += [f"- **{escape(name)}**: {verdict(record)}", *(f"  - {part}: {escape(text)}" for part, text in parts.items() if text)]
     return "\n\n".join([table("claim", records, shown or columns(settings.confidence)), tested, "\n".join(lines)])
 
 
@@ -62,6 +63,12 @@ def figure(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
+def effect(record: ClaimRecord) -> str:
+    """Write the effect and its interval."""
+    ends = "" if record.low is None else f" [{figure(record.low)}, {figure(record.high)}]"
+    return figure(record.effect) + ends
+
+
 def interval(record: ClaimRecord) -> str:
     """Write the interval of the effect."""
     return "" if record.low is None else f"{figure(record.low)} to {figure(record.high)}"
@@ -70,6 +77,17 @@ def interval(record: ClaimRecord) -> str:
 def p_value(p: float | None) -> str:
     """Write a p."""
     return "" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def test(record: ClaimRecord) -> str:
+    """Write p before and after Holm's correction; "" where there is no test."""
+    return "" if record.p is None else f"p {equal(record.p)}, with Holm's correction {equal(record.p_holm)}"
+
+
+def equal(p: float | None) -> str:
+    """Write a p as a sentence has it."""
+    written = p_value(p)
+    return written if written.startswith("<") else f"= {written}"
 
 
 def power(record: ClaimRecord, chance: float) -> str:

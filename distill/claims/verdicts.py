@@ -110,12 +110,12 @@ def conclude(finding: Finding, p_holm: float | None, settings: VerdictSettings, 
         if p_holm is not None:
             needed = power_figures(finding, settings).deciding
             reason += f"; not significant (Holm p = {p_holm:.3g}), " + (
-                f"an effect of this size would be decided by about {needed} {finding.unit} (here {finding.n})"
+                f"an effect of this size would be decided by about {needed:,} {finding.unit} (here {finding.n})"
                 if needed
                 else "and an effect of this size is not decided by any number of problems"
             )
         elif finding.needed is not None:
-            reason += f"; at this spread about {finding.needed} {finding.unit} would decide (here {finding.n})"
+            reason += f"; at this spread about {finding.needed:,} {finding.unit} would decide (here {finding.n})"
         if settings.vocabulary == "pattern" and finding.sign < 0:  # a pattern with the wrong sign is absent, whatever its p
             return words["opposite"], "the effect has the wrong sign: " + reason
     if not isinstance(claim, RunClaim):
@@ -128,7 +128,7 @@ def conclude(finding: Finding, p_holm: float | None, settings: VerdictSettings, 
         if size == "open" and state == "shown":
             away = abs((finding.ours or 0.0) - claim.published) - claim.tolerance
             needed = deciding_n(away, finding.deviation or 0.0, settings.alpha, settings.power)
-            more = f"; about {needed} {finding.unit} would decide (here {finding.n})" if needed and finding.ours == finding.effect else ""
+            more = f"; about {needed:,} {finding.unit} would decide (here {finding.n})" if needed and finding.ours == finding.effect else ""
             return words["undecided"], f"{reason}; the direction holds, and {further}, but not with all of its interval{more}"
     return "by construction" if state == "shown" and claim.by_construction else words[state], reason
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from distill.core.markdown import escape
 from distill.records.assignment import Assignment
 from distill.records.correction import Correction
 from distill.records.extracted_item import ExtractedItem
@@ -34,7 +35,7 @@ def page(
     study: str, found: Row, items: Sequence[ExtractedItem], assignments: Sequence[Assignment], corrections: Sequence[Correction]
 ) -> str:
     """Return the page in Markdown."""
-    parts = [f"# Audit of study `{study}`", "Written by `dvc repro audit`; every figure is counted from the study's own files."]
+    parts = [f"# Audit of study `{escape(study)}`", "Written by `dvc repro audit`; every figure is counted from the study's own files."]
     parts += ["## Problems", _grid(["figure", "count"], [[label, found["problems"][key]] for key, label in PROBLEMS.items()])]
     parts += [_splits(found["problems"]), *_clusters(assignments)]
     parts += ["## Pages against the text of record", *_reading(found["reading"])]
@@ -149,5 +150,5 @@ def _figure(value: object) -> object:
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    cells = [["" if cell is None else " ".join(str(cell).split()).replace("|", "\\|") for cell in row] for row in rows]
-    return tabulate(cells, head, tablefmt="pipe", disable_numparse=True)
+    cells = [["" if cell is None else escape(str(cell)).replace("|", "\\|") for cell in row] for row in [head, *rows]]
+    return tabulate(cells[1:], cells[0], tablefmt="pipe", disable_numparse=True)

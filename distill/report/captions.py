@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import msgspec
 
 from distill.core.cells import BASE, Cell
-from distill.core.markdown import escape
 from distill.records.level import LEVELS
 from distill.report.report_inputs import COMPETITION, LongRun, Training
 
@@ -117,7 +116,7 @@ def benchmarks(rows: list[Accuracy]) -> str:
     lines = []
     for name, gains in sorted(found.items(), key=lambda item: (item[0] != COMPETITION, item[0])):
         best, higher = max(gains, key=lambda arm: gains[arm]), sum(value > 0 for value in gains.values())
-        lines.append(f"{escape(name)}, {higher} of {len(gains)} arms are above the base, most {best} ({points(gains[best])} points)")
+        lines.append(f"{name}, {higher} of {len(gains)} arms are above the base, most {best} ({points(gains[best])} points)")
     return f"{ON_COMMON}: {'; '.join(lines)}." if lines else ""
 
 
@@ -147,7 +146,7 @@ def overfit(run: LongRun) -> str:
 def sections(rows: list[Section], arms: list[str]) -> str:
     """Say by section how far the full chain is from the base."""
     arm = _head(arms)
-    gains = [f"{escape(row.section)} {points(float(row.gain))}" for row in rows if row.arm == arm and row.gain]
+    gains = [f"{row.section} {points(float(row.gain))}" for row in rows if row.arm == arm and row.gain]
     return f"{ON_COMMON}, {arm} minus base, in points: {', '.join(gains)}." if gains else ""
 
 

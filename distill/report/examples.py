@@ -9,6 +9,7 @@ from typing import NamedTuple
 from distill.core import files
 from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
+from distill.core.markdown import escape
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
@@ -58,7 +59,7 @@ def page(chosen: list[Problem], found: dict[str, list[Answer]], limit: int) -> s
     blocks = []
     for problem in chosen:
         where = f"{problem.section} {problem.year}, number {problem.number}".strip()
-        blocks.append(f"### {problem.id}\n\n{where}; key: {code(problem.gold)}\n\n{fence(problem.statement, limit)}")
+        blocks.append(f"### {escape(problem.id)}\n\n{escape(where)}; key: {code(problem.gold)}\n\n{fence(problem.statement, limit)}")
         for answer in found[problem.id]:
             who = answer.arm if answer.arm == BASE else f"{answer.arm}, seed {answer.seed}"
             length = answer.verdict.words

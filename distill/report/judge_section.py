@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distill.core.markdown import grid
+from distill.core.markdown import escape, grid
+from distill.report.examples import code
 
 PLANTED = {
     "gold": "the gold answer (right)", "wrong": "a near miss", "swapped": "another problem's gold answer", "blank": "nothing, or no value",
@@ -15,9 +16,9 @@ def section(found: Mapping[str, Any], link: str) -> str:
     """Return the section; "" for a study that asks no model. `link` leads to the metric."""
     if found["judge"] == "none":
         return ""
-    decided = ", ".join(f"{name}: {count}" for name, count in found["decided"].items())
+    decided = ", ".join(f"{escape(name)}: {count}" for name, count in found["decided"].items())
     parts = [
-        f"The grader could not decide {found['ungradable']} answers; for {found['settled']} of these the verdict of `{found['judge']}` "
+        f"The grader could not decide {found['ungradable']} answers; for {found['settled']} of these the verdict of {code(found['judge'])} "
         f"counts above. It was asked about {found['asked']} of them, equal ones once ({decided}); {found['left_out']} were blank or too "
         "long to ask about. It read the problem, the gold answer and the final answer, not the reasoning. "
         f"Figures: [llm_judge.json]({link}).",

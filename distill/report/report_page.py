@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tabulate import tabulate
+
 from distill.core.cells import Cell
-from distill.core.markdown import grid
+from distill.core.markdown import escape
 from distill.core.study_file import Arm
 from distill.report import judge_section, tables
 from distill.report.plots import Plot
@@ -45,6 +47,7 @@ class Content(NamedTuple):
     levels: dict[str, Any]
     extraction: dict[str, Any]
     judge: dict[str, Any]
+    audit: Path  # the audit's own page
 
 
 class Source(NamedTuple):
@@ -66,14 +69,14 @@ def write(content: Content, drawn: list[Plot], examples: str, sources: list[Sour
         "Arms and training": "\n\n".join(
             [tables.arms(content.arms, content.trainings), "Problems asked of each student:", tables.asked(content.summary)]
         ),
-        "Teacher and extraction": audits(content),
+        "Teacher and extraction": audits(content, page),
         "Example answers": f"{EXAMPLES}\n\n{examples}" if examples else NO_EXAMPLES,
         "LLM judge": judge_section.section(content.judge, link(judge, page)),
-        "Limitations": "\n".join(f"- {limit}" for limit in content.limits),
+        "Limitations": "\n".join(f"- {escape(limit)}" for limit in content.limits),
         "Source files": origins(sources, page),
     }
     sections = [f"## {title}\n\n{text}" for title, text in parts.items() if text]
-    return "\n\n".join([f"# Report of {content.study}", opening(content), *sections]) + "\n"
+    return "\n\n".join([f"# Report of {escape(content.study)}", opening(content), *sections]) + "\n"
 
 
 def opening(content: Content) -> str:
@@ -83,18 +86,19 @@ def opening(content: Content) -> str:
     lines = [f"Study `{content.study}`: the base student and {count}."]
     if isinstance(right := content.teacher.get("accuracy"), float):
         lines.append(f"The teacher solves {100 * right:.1f} % of the problems.")
-    return " ".join([*lines, "This page is generated: every number is read from the files listed at its end."])
+    return escape(" ".join([*lines, "This page is generated: every number is read from the files listed at its end."]))
 
 
 def picture(plot: Plot, svg: Path, page: Path) -> str:
     """Return one plot with its caption and a link to its table."""
     image = link(svg / f"{plot.name}.svg", page)
-    return f"### {plot.heading}\n\n![{plot.heading}]({image})\n\n{plot.caption} ([{plot.source.name}]({link(plot.source, page)}))"
+    return f"### {plot.heading}\n\n![{plot.heading}]({image})\n\n{escape(plot.caption)} ([{plot.source.name}]({link(plot.source, page)}))"
 
 
-def audits(content: Content) -> str:
-    """Return the audit tables of the teacher, of its levels and of the extraction."""
+def audits(content: Content, page: Path) -> str:
+    """Return the tables of the teacher, of its levels and of the extraction, and a link to the audit."""
     return "\n\n".join([
+        f"Duplicates, leaks, placeholders and suspect texts are counted in the [audit]({link(content.audit, page)}).",
         "The teacher, over all extracted problems:", tables.audit(content.teacher),
         "Its reasoning at each level (number of texts, and mean words of a text):", tables.levels(content.levels),
         "Extraction from the PDFs:", tables.audit(content.extraction),
@@ -108,7 +112,7 @@ def origins(sources: list[Source], page: Path) -> str:
         name = path.as_posix()
         shown = f"[{name}]({link(path, page)})" if in_git else f"`dvc pull {name}`"
         rows.append([what, shown, f"`dvc repro {stage}`" if stage else "written by hand"])
-    return grid(["on this page", "file", "made by"], rows, left=3)
+    return tabulate(rows, ["on this page", "file", "made by"], tablefmt="pipe", disable_numparse=True)  # links, which `grid` would escape
 
 
 def link(path: Path, page: Path) -> str:

@@ -93,5 +93,5 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 def _number(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 1 else f"{value:.1f}"
+        return f"{value:.4f}" if abs(value) <= 1 else f"{value:.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
