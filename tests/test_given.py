@@ -43,6 +43,10 @@ def test_problems_come_as_they_are_given(tmp_path: Path) -> None:
     assert read_json(trees.below(tmp_path).extract_metrics) == {"dropped_no_answer": 1, "problems": 2}
 
 
+def test_blank_lines_and_a_byte_order_mark_are_passed_over(tmp_path: Path) -> None:
+    assert [each.id for each in run(tmp_path, ["\ufeff" + LINES[0] + "\r", "", "  ", LINES[1], ""])] == ["a.1", "b-2"]
+
+
 BROKEN = {  # name: (lines, changes of the section, the message)
     "another hash": (LINES, {"sha256": "0" * 64}, r"mine.jsonl: its sha256 is [0-9a-f]{64}, fetch.sha256 is 0{64}; write that one there"),
     "no file": (LINES, {"path": "no.jsonl"}, r"^no.jsonl: no such file, which fetch.path names; write one problem a line"),
@@ -50,6 +54,10 @@ BROKEN = {  # name: (lines, changes of the section, the message)
     "no id": (['{"statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: not a Given record: .*`id`"),
     "a blank statement": (['{"id": "a", "statement": " ", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.statement`"),
     "a key misspelt": (['{"id": "a", "statement": "a", "gold": "b", "yaer": 1}'], {}, r"mine.jsonl:1: .*unknown field `yaer`"),
+    "an id that is a folder": (['{"id": "..", "statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.id`"),
+    "an id with a line end": (['{"id": "a1\\n", "statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.id`"),
+    "a bad line below blank ones": (["", LINES[0], "  ", "{"], {}, r"mine.jsonl:4: not a Given record"),
+    "a line nested without end": (["[" * 100_000], {}, r"mine.jsonl:1: not a Given record"),
     "no answer at all": ([LINES[2]], {}, r"no problem with an answer"),
 }
 

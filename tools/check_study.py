@@ -256,7 +256,10 @@ def _problems(source: Any) -> int | None:
     if isinstance(source, fetch.Competition):
         return (source.last_year - source.first_year + 1) * sum(source.problems.values())
     if isinstance(source, local_problems.Source) and Path(source.path).is_file():
-        return sum(bool(line.strip()) for line in Path(source.path).read_bytes().splitlines())
+        try:
+            return local_problems.complete(Path(source.path))
+        except InputError:  # stage `extract` names the line
+            return None
     return None
 
 

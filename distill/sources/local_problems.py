@@ -1,6 +1,7 @@
 """Problems that somebody has as a file: no page to fetch, none to read."""
 
 import shutil
+from codecs import BOM_UTF8
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,6 @@ import msgspec
 from msgspec import Meta
 
 from distill.core.errors import InputError
-from distill.core.files import read_records
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.sources import manifest
@@ -33,7 +33,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One problem as it is given."""
 
-    id: Annotated[str, Meta(pattern=r"^[\w.-]+$")]
+    id: Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z")]  # also a file's name
     statement: Text
     gold: str  # "" where no answer is known: such a problem is dropped
     section: str = ""
@@ -55,9 +55,27 @@ def copy(params: Source, folder: Path, _: Path) -> list[manifest.Entry]:
     return [found]
 
 
+def _rows(path: Path) -> list[Given]:
+    """Read the lines of somebody's editor: a byte-order mark and blank lines are passed over, a bad line is named."""
+    rows, decoder = [], msgspec.json.Decoder(Given)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `dvc repro fetch`, or fix extract.file")
+    for number, line in enumerate(path.read_bytes().removeprefix(BOM_UTF8).splitlines(), 1):
+        try:
+            rows += [decoder.decode(line)] if line.strip() else []
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InputError(f"{path}:{number}: not a Given record: {error}; each line needs id, statement and gold") from None
+    return rows
+
+
+def complete(path: Path) -> int:
+    """Return how many problems with an answer the file holds."""
+    return sum(bool(row.gold.strip()) for row in _rows(path))
+
+
 def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]]:
     """Return problems and extracted items by id, and counts of what was kept and dropped; an InputError where an id occurs twice."""
-    rows = read_records(path, Given)
+    rows = _rows(path)
     if twice := [name for name, count in Counter(row.id for row in rows).items() if count > 1]:
         raise InputError(f"{path}: id {twice[0]} occurs {sum(row.id == twice[0] for row in rows)} times; give each problem one of its own")
     kept = sorted((row for row in rows if row.gold.strip()), key=lambda row: row.id)
