@@ -16,7 +16,7 @@ from msgspec import Meta
 from distill.core import study_file
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
-from tools import check_study, new_study
+from tools import check_study, new_study, study
 
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
 
@@ -230,6 +230,25 @@ def test_a_new_study_is_the_template(tree: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(InputError, match="exists already"):
         new_study.main("mine")
     assert (tree / "studies" / "mine.yaml").read_text() == "edited"
+
+
+def test_problems_without_an_answer_do_not_count_for_the_split(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f'{{"id": "p{number}", "statement": "a", "gold": "{"" if number % 2 else 7}"}}' for number in range(20)]
+    (tree / "mine.jsonl").write_text("\n\n".join(lines))
+    _edit("new", tree / "studies" / "x.yaml", fetch__path="mine.jsonl", split__train=8, split__valid=2, split__heldout_least=2)
+    with pytest.raises(SystemExit):
+        check_study.main("x")
+    assert "split: train 8, valid 2 and 2 held out are 12 problems; fetch brings 10" in capsys.readouterr().err
+
+
+def test_a_study_with_paid_calls_is_split_before_them(tree: Path) -> None:
+    assert study.commands("run", "new") == [["repro", "split@new"], ["repro"]]
+    assert study.commands("run", "template") == [["repro"]]
+    assert study.commands("pull", "new") == [["pull"]]
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    reads = {str(dep) for name in ("split", "extract", "fetch") for dep in stages[name]["deps"]}
+    asked = {next(iter(out)) if isinstance(out, dict) else out for name in ("solve", "verify", "condense") for out in stages[name]["outs"]}
+    assert reads.isdisjoint(asked)  # so `dvc repro split` calls no model
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "-x", "x;y"])

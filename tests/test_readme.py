@@ -27,6 +27,11 @@ def test_the_figures_of_the_first_paragraph_are_those_of_the_metrics() -> None:
     assert f"on the {gain['n']} problems held out for both, the gain is {effect} points (95 % interval {low} to {high})" in paragraph
 
 
+def test_a_fall_is_not_overstated() -> None:
+    steps = json.loads((METRICS / "claims.json").read_bytes())["accuracy_falls"]["secondary"]
+    assert f"A fall is tested as a trend: {steps['rising_steps']} of its {len(steps['steps'])} steps rise." in TEXT
+
+
 def test_the_results_lie_between_the_markers() -> None:
     text = f"a\n{readme.START}\nold\n{readme.END}\nb\n"
     assert readme.filled(text, "new") == f"a\n{readme.START}\nnew\n{readme.END}\nb\n"

@@ -58,9 +58,18 @@ def block(root: Path) -> str:
         tables.results(summary, confidence),
         claims_page.table("the paper says", said, columns),
         "Accuracies in %, means over seeds; the figures of claims are in 0..1. "
-        f"All of it, with plots, rules and limits: [report](report/{STUDY.stem}/report.md).",
+        + "".join(map(_trend, records.values()))
+        + f"All of it, with plots, rules and limits: [report](report/{STUDY.stem}/report.md).",
     ]
     return "\n\n".join(parts)
+
+
+def _trend(record: ClaimRecord) -> str:
+    """Say of a fall that its test is one of the trend, and how many of its steps rise."""
+    steps = record.secondary
+    return (
+        f"A fall is tested as a trend: {steps['rising_steps']} of its {len(steps['steps'])} steps rise. " if "rising_steps" in steps else ""
+    )
 
 
 if __name__ == "__main__":

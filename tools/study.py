@@ -7,6 +7,8 @@ import sys
 from contextlib import nullcontext
 
 from distill.cli import command
+from distill.cli.layout import layout
+from distill.core import study_file
 from distill.core.errors import InputError
 from tools import activation, run_lock
 
@@ -26,8 +28,15 @@ def main(action: str = "", name: str = "") -> None:
     with run_lock.exclusive(f"make {target}{f' S={name}' if name else ''}") as lock:
         activation.restore()
         with activation.activated(name) if name else nullcontext():
-            code = run_lock.run_dvc([ACTIONS[action]], lock)
+            code = next((failed for words in commands(action, name) if (failed := run_lock.run_dvc(words, lock))), 0)
     sys.exit(code)
+
+
+def commands(action: str, name: str) -> list[list[str]]:
+    """Return DVC's arguments, one list a run; a study with an LLM teacher is split first, so that no call is paid for problems too few."""
+    solve = study_file.study(layout(name).study_file).get("solve") if action == "run" else None
+    first = [["repro", f"split@{name}"]] if isinstance(solve, dict) and solve.get("teacher") == "chat" else []
+    return [*first, [ACTIONS[action]]]
 
 
 if __name__ == "__main__":
