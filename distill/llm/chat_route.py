@@ -36,8 +36,7 @@ class ChatRoute(Route):
         self._client: Client | None = None  # made for the first call that is sent: a replay needs no key
         self._limiter = ConcurrencyLimiter(self.endpoint, Random())  # not seeded: two processes at one limit should not step together
         self._calls: dict[str, asyncio.Task[Answer]] = {}  # not answered yet, by key
-        self._waiting = set[asyncio.Task[Answer]]()  # of these, for their turn
-        self._flying = set[asyncio.Task[Answer]]()  # and in flight
+        self._flying = set[asyncio.Task[Answer]]()  # of these, in flight; the others wait for their turn
         self._settled = asyncio.Event()
         self._error: BaseException | None = None
         self._stopped, self._interrupts, self._answered = False, 0, 0
@@ -46,24 +45,23 @@ class ChatRoute(Route):
         rest, window = dialogues(), deque[asyncio.Task[T]]()
         if threading.current_thread() is threading.main_thread():
             self._loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        with self._progress:
-            try:
-                while True:
-                    for dialogue in islice(rest, _WINDOW * self.endpoint.concurrency - len(window)):
-                        window.append(self._loop.create_task(self._hold(dialogue)))
-                    if not window:
-                        break
-                    first = window.popleft()
-                    self._loop.run_until_complete(asyncio.wait({first}))
-                    if self._error:
-                        raise self._error
-                    if self._interrupts:
-                        raise KeyboardInterrupt
-                    self._progress.update()
-                    yield first.result()
-            finally:
-                self._end()
-                self._progress.close(self._in_vain)
+        try:
+            while True:
+                for dialogue in islice(rest, _WINDOW * self.endpoint.concurrency - len(window)):
+                    window.append(self._loop.create_task(self._hold(dialogue)))
+                if not window:
+                    break
+                first = window.popleft()
+                self._loop.run_until_complete(asyncio.wait({first}))
+                if self._error:
+                    raise self._error
+                if self._interrupts:
+                    raise KeyboardInterrupt
+                self._progress.update()
+                yield first.result()
+        finally:
+            self._end()
+            self._progress.close(self._in_vain)
 
     async def _hold(self, dialogue: Dialogue[T]) -> T:
         """Run one dialogue to its end."""
@@ -98,13 +96,11 @@ class ChatRoute(Route):
                     f" these are collected, or cancel them at {self.endpoint.base_url} and run so once"
                 )
             task = self._calls[name] = self._loop.create_task(self._send(self._client, name, request, sample))
-            self._waiting.add(task)
             task.add_done_callback(partial(self._done, name))
         return self._calls[name]
 
     def _done(self, name: str, task: asyncio.Task[Answer]) -> None:
         del self._calls[name]
-        self._waiting.discard(task)
         if not task.cancelled():
             task.exception()  # seen: its dialogues raise it
 
@@ -124,7 +120,6 @@ class ChatRoute(Route):
             entered = await self._limiter.enter()
             try:
                 attempt = await self._reserve(name, most)
-                self._waiting.discard(task)
                 self._flying.add(task)
                 began = perf_counter()
                 response = await client.call(request, sample)
@@ -150,7 +145,6 @@ class ChatRoute(Route):
                 self._settled = asyncio.Event()
             if self._stopped:
                 raise asyncio.CancelledError
-            self._waiting.add(task)
             await asyncio.sleep(delay)
 
     async def _reserve(self, name: str, most: Cost) -> int:
@@ -182,8 +176,9 @@ class ChatRoute(Route):
     def _stop(self) -> None:
         """Send nothing more; calls in flight go on to the end of their attempt, unless the user wants out."""
         self._stopped = True
-        for task in [*self._waiting, *(self._flying if self._interrupts > 1 else ())]:
-            task.cancel()
+        for task in self._calls.values():
+            if task not in self._flying or self._interrupts > 1:
+                task.cancel()
 
     def _end(self) -> None:
         """Let the calls in flight be stored, and close the loop."""

@@ -55,12 +55,6 @@ class Progress:
         self._answers, self._failed = 0, Reasons()
         self._bar = tqdm(total=total, desc=label, unit="problem", file=sys.stderr, mininterval=0.5)
 
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
     def count(self, answers: Iterable[Answer]) -> None:
         """Count answers, those of no use by their reason."""
         for answer in answers:

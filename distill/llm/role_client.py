@@ -39,6 +39,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the role's request with these turns."""
         return Request(self.model, messages, self.sampling)
 
+    def check_samples(self, what: str, count: int) -> None:
+        """Raise an InputError where so many samples of a request would all be equal."""
+        if count > 1 and not self.sampling.temperature:
+            raise InputError(f"{what}: {count} samples at temperature 0 are one answer; raise one or lower the other")
+
 
 class Transcript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Responses that somebody paid for before, to be read into the store."""
