@@ -52,12 +52,12 @@ class _Row(msgspec.Struct):
 class BatchApi:
     """The batch side of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         """Take the key from the environment; an InputError where it is not set."""
         timeout = httpx.Timeout(endpoint.timeout, connect=endpoint.connect)
         self._key = endpoint.secret()
         self._client = Together(api_key=self._key, base_url=endpoint.url(), max_retries=0, timeout=timeout)
-        self._endpoint, self._sleep = endpoint, sleep
+        self._endpoint = endpoint
 
     def upload(self, lines: Iterable[bytes]) -> str:
         """Upload lines as one file and return its id; the same bytes sent again are the same file there."""
@@ -135,4 +135,4 @@ class BatchApi:
             number += 1
             if number >= self._endpoint.attempts and time.monotonic() - began >= self._endpoint.outage_timeout:
                 raise InputError(f"{self._endpoint.base_url} is down: cannot {what}, {number} times: {said}; {again}")
-            self._sleep(min(self._endpoint.backoff_most, self._endpoint.backoff * 2.0 ** min(number - 1, 60)))
+            time.sleep(min(self._endpoint.backoff_most, self._endpoint.backoff * 2.0 ** min(number - 1, 60)))

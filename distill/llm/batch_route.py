@@ -45,10 +45,10 @@ class BatchRoute(Route):
 
     def __init__(
         self, role: str, endpoint: Endpoint, store: CallStore, limit: BudgetLimit, limits: BatchLimits,
-        before: Callable[[], object] = lambda: None, sleep: Callable[[float], None] = time.sleep,
+        before: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         super().__init__(role, endpoint, store, limit, before)
-        self._limits, self._sleep = limits, sleep
+        self._limits = limits
         self._failures = Reasons()  # lines that came back without an answer, by reason
         self._refused = Counter[str]()  # batches of a model in a row that failed as a whole
 
@@ -86,7 +86,7 @@ class BatchRoute(Route):
     def _round(self) -> None:
         """Send what is queued and wait until all of it is answered or given up."""
         before, count = self.store.ledger(), self._queue.waiting() + self._queue.in_flight()
-        api = BatchApi(self.endpoint, self._sleep)
+        api = BatchApi(self.endpoint)
         with tqdm(total=count, desc=f"{self.role}, batches", unit="call", file=sys.stderr, mininterval=0.5) as bar:
             try:
                 while self._send(api) or self._queue.batches():
@@ -121,7 +121,7 @@ class BatchRoute(Route):
     def _poll(self, api: BatchApi, bar: Any) -> None:
         """Ask about each open batch once, and collect those that have ended."""
         open_batches = self._queue.batches()
-        self._sleep(self._limits.poll)
+        time.sleep(self._limits.poll)
         for batch in open_batches:
             if ended := api.ended(batch.job):
                 self._collect(api, batch, ended, bar)
