@@ -27,8 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = Path(toy.study(root))
     paths = msgspec.structs.replace(layout("toy", "r1", 1), study_file=study, student=student, corpus=root / "corpus", adapter=adapter)
     train.main(paths, "r1", 1)
-        msgspec.structs.replace(layout("toy", "r1", 1), study_file=study, student=student, corpus=root / "corpus", adapter=adapter), "r1", 1
-    )
     return root
 
 

@@ -68,7 +68,9 @@ def _trend(record: ClaimRecord) -> str:
     """Say of a fall that its test is one of the trend, and how many of its steps rise."""
     steps = record.secondary
     return (
-        f"A fall is tested as a trend: {steps['rising_steps']} of its {len(steps['steps'])} steps rise. " if "rising_steps" in steps else ""
+        f"A fall is tested as a trend; steps that rise: {steps['rising_steps']} of {len(steps['steps'])}. "
+        if "rising_steps" in steps
+        else ""
     )
 
 
