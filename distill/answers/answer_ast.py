@@ -65,14 +65,16 @@ def _parse(text: str) -> Node:
     if measured := compound(text):
         first, last = (Node("value", value=rational(amount), unit=unit) for amount, unit in measured)
         return first._replace(items=(last,))
-    if text[-1:].isalpha() and " and " in text and "/" in (mixed := spelt(text) or ""):
+    if " and " in text and "/" in (mixed := spelt(text) or ""):
         return Node("value", value=parse(mixed))  # two and three quarters
     parts = _split(text, ",")
-    if text[:1] in ("(", "{", "⦃") and _closing(text) == len(text):
+    if text[:1] in ("(", "{", "⦃", "[") and _closing(text) == len(text):
         inner = _split(text[1:-1], ",")
-        if text[0] != "(":
+        if text[0] in "{⦃":
             return _listed(inner, "set")
-        if len(inner) > 1:
+        if text[0] == "[" and len(inner) > 2:
+            return _listed(inner)
+        if text[0] == "(" and len(inner) > 1:
             return Node("tuple", _items(inner))
     if _THOUSANDS.search(text) and not re.search(r"[\[{⦃]|\([^()]*,", text):
         parts = _split(_THOUSANDS.sub(lambda m: re.sub("[, ]", "", m.group()), text), ",")
@@ -173,7 +175,7 @@ def _letters(value: Value) -> set[str]:
 
 def _matrix(text: str) -> Node:
     """Return a matrix by rows, multiplied by the factor before it."""
-    factor, _, body = text.partition("⟦")
+    factor, _, body = re.sub(r"^[A-Za-z]\s*=\s*(?=.*⟦)", "", text).partition("⟦")
     rows = [row.split("⸴") for row in body.removesuffix("⟧").split("⸵")]
     if len({len(row) for row in rows}) != 1 or "⟦" in body:
         raise Undecided(text[:80])

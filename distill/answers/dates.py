@@ -16,7 +16,7 @@ def same_date(left: str, right: str) -> tuple[bool | None] | None:
     """Compare dates: None in the tuple where one leaves the year out, None for any other texts."""
     first, second = _date(left), _date(right)
     if not first or not second:
-        return None
+        return (False,) if _ISO.fullmatch(left) or _ISO.fullmatch(right) else None  # 2021-03-05 is not 2013
     if first[:2] != second[:2]:
         return (False,)
     return (first == second if len(first) == len(second) else None,)

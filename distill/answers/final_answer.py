@@ -19,7 +19,8 @@ _SYMBOLS = {
     "\\cup": "∪", "\\bigcup": "∪", "\\mathbb{R}": "ℝ", "\\mathbb R": "ℝ", "\\R": "ℝ", "\\mid": "|", "\\vert": "|",
     "\\lvert": "|", "\\rvert": "|",
     "\\langle": "(", "\\rangle": ")", "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
-    "\\displaystyle": "", "\\cents": "¢", "\\nicefrac": "\\frac", "\\sfrac": "\\frac", "\\cfrac": "\\frac",
+    "\\displaystyle": "", "\\cents": "¢", "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
+    "\\nicefrac": "\\frac", "\\sfrac": "\\frac", "\\cfrac": "\\frac",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     "^{\\prime}": "'", "^\\prime": "'", "′": "'", "’": "'", "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
     **{f"\\{name}": name for name in FUNCTIONS.split("|")},
@@ -45,6 +46,7 @@ _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"(?<=\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(?<=\d)\s*\\frac\s*(\d)\s*(\d)"), r" \1\3/\2\4"),  # a mixed number
     (re.compile(r"\\frac" + _PART + _PART), r"((\1\2)/(\3\4))"),
     (re.compile(r"\\binom\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}"), r"binom(\1,\2)"),
+    (re.compile(r"\{\s*(\d+)\s*\\choose\s*(\d+)\s*\}"), r"binom(\1,\2)"),
     (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]" + _PART), r"((\2\3)^(1/(\1)))"),
     (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]\s*(\d+|\([^()]*\))"), r"((\2)^(1/(\1)))"),
     (re.compile(r"\\sqrt" + _PART), r"√(\1\2)"),
@@ -108,13 +110,13 @@ def notation(answer: str) -> str:
     text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: f"^({m.group().translate(_SUPERSCRIPTS)})", text)  # before NFKC makes x² into x2
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)  # and 2½ into 21/2
     text = unicodedata.normalize("NFKC", text.replace("ℝ", "\\mathbb{R}"))
-    text = _ANGLES.sub(r"(\1\2)", text)
     text = _GOES_ON.sub(_repeating, text) if "..." in text or "dots" in text else text
     if text.count("$") % 2 and text.count("$") < 40:  # an unpaired $ is money
         text = re.sub(r"(?<![\\$])\$(?=\s*[\d.])", r"\\$", text, count=1)
     if "\\begin" in text:
         text = re.sub(r"[(\[]\s*(⟦[^⟧]*⟧)\s*[)\]]", r"\1", _MATRIX.sub(_cells, re.sub(r"\\(?:left|right)(?![a-z])", "", text)))
     text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], text)
+    text = _ANGLES.sub(r"(\1\2)", text)
     if "\\" in text or "{" in text:
         text = _ungrouped(text)
     text = re.sub(r"(?<![A-Za-z])sqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))

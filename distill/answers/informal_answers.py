@@ -3,9 +3,8 @@
 import re
 
 from distill.answers.answer_ast import Node
-from distill.answers.compound_units import compound
 
-_MIXED = re.compile(r"(-?\d+) and (?:(\d+)/(\d+)|\(\((\d+)\)/\((\d+)\)\))")
+_MIXED = re.compile(r"(-?[1-9]\d*) and (?:([1-9]\d*)/(\d+)|\(\(([1-9]\d*)\)/\((\d+)\)\))")  # 0 and 1/2 are two numbers
 _POLITE = re.compile(
     r"(yes|no),? (?:it|they|he|she|this|that|there|we|you|i) (?:is|are|was|were|do|does|did|can|could|will|would|has|have)"
     r"(n't| ?not)?[.!]?",
@@ -29,8 +28,8 @@ def formal(known: str, given: str, gold: Node | None) -> str:
     if kind == "value" and (match := _MIXED.fullmatch(given)):
         top, bottom = match[2] or match[4], match[3] or match[5]
         return f"{match[1]} {top}/{bottom}" if int(top) < int(bottom) else given
-    if kind == "value" and (match := _SECONDS.fullmatch(given)) and (measured := compound(known)):
-        return "{} hours {} minutes {} seconds".format(*match.groups()) if measured[0][1].dimensions == (("time", 1),) else given
+    if kind == "value" and gold and gold.unit and gold.unit.dimensions == (("time", 1),) and (match := _SECONDS.fullmatch(given)):
+        return "{} hours {} minutes {} seconds".format(*match.groups())
     if kind == "empty":
         return known if given.casefold() in _NOTHING else given
     if kind == "interval" and given == "R" and gold and gold.note == "()" and known in ("(-∞,∞)", "ℝ", "all real numbers"):

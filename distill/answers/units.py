@@ -46,6 +46,7 @@ _SMALL, _TENS = _NUMBERS.split()[:20], _NUMBERS.split()[20:]
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {"half": 2, "halves": 2, "third": 3, "fourth": 4, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}
 _PARTS |= {"ninth": 9, "twelfth": 12, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
+_FRACTION = re.compile(r"[1-9]\d{0,8}/[1-9]\d{0,8}")
 _SCALED = re.compile(r"((?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,9})?) (thousand|million|billion|trillion)")
 WORDS = {word: n for n, word in enumerate(_SMALL)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
 
@@ -112,9 +113,9 @@ def spelt(text: str) -> str | None:
 
 
 def _mixed(text: str) -> str | None:
-    """Return a whole number and a part of one, in words: two and three quarters is 11/4."""
+    """Return a whole number and a part of one, in words: two and three quarters is 11/4, and one of both may be in digits."""
     whole, _, part = text.rpartition(" and ")
-    number, fraction = spelt(whole), spelt(part)
+    number, fraction = (spelt(whole), part) if _FRACTION.fullmatch(part) else (whole if whole.isdecimal() else spelt(whole), spelt(part))
     if number is None or not number.isdecimal() or not fraction or "/" not in fraction or Fraction(fraction) >= 1:
         return None
     return str(int(number) + Fraction(fraction))
