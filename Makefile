@@ -53,7 +53,7 @@ estimate: setup ## what a study's models will cost, before the first call: make 
 	@$(BIN)/python -m tools.estimate "$$S"
 
 report: setup ## bring the report up to date and say where it lies
-	@$(BIN)/python -m tools.run_lock repro report && $(BIN)/python -m tools.show_results where
+	@$(BIN)/python -m tools.repro report
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder

@@ -188,7 +188,7 @@ class TestWhatReruns:
         dvc_sandbox.edit(tree / "studies" / "mini.yaml", "scan_skew: 0.4", "scan_skew: 0.3")
         ran = dvc_sandbox.repro(tree, stubs=True)
         assert ran[0] == "fetch@mini"
-        assert _stages(ran) == set(STAGES) - {"reported_counts", "pretraining", "student", "benchmarks"}
+        assert _stages(ran) == set(STAGES) - {"reported_counts", "pretraining", "student"}
 
 
 def _comment(path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from distill.cli import command
 from distill.core.errors import InputError
+from tools import params
 
 RUNNING = Path(".work", "running")  # PROCESS WHAT, of the last run
 DVC_LOCKS = Path(".dvc", "tmp", "rwlock")  # DVC's own record of which process reads and writes what
@@ -78,8 +79,10 @@ def _lives(process: int) -> bool:
 def run_dvc(words: Sequence[str], lock: int, each_line: Callable[[str], None] | None = None) -> int:
     """Run `dvc WORDS` in a process group of its own, which gets the signals that end this process; return its exit code.
 
+    params.yaml is checked first: DVC puts its names into shell commands.
     `each_line` is called with every line of its standard output, which is then a pipe.
     """
+    params.read()
     folder = os.path.dirname(sys.executable)
     path = os.environ["PATH"].split(os.pathsep)
     environment = os.environ | {"PATH": os.pathsep.join(path if folder in path else [folder, *path])}
