@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools import lock
 from tools import remote as objects
 
 FILE_LIMIT = 2_000_000  # bytes of one file outside remote/
@@ -37,6 +38,8 @@ def faults(paths: list[str], root: Path = Path()) -> list[str]:
 
 def main() -> None:
     """Check every file that git tracks or would add."""
+    if not lock.has_git():
+        sys.exit("check_repo: it checks what git holds: install git, and run it in a clone")
     listed = subprocess.run(["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], capture_output=True, text=True, check=True)
     if found := faults(sorted(set(filter(None, listed.stdout.split("\0"))))):
         sys.exit("\n".join(found))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distill.cli.layout import layout
 from distill.core.errors import InputError
-from tools import lock, remote
+from tools import lock, remote, run_lock
 
 LOG = Path(".work", "pull.log")
 
@@ -23,7 +23,12 @@ def pull_student(study: str) -> bool:
     if found := remote.faults([output]):
         raise InputError(found[0])
     print(f"pulling {path}, the one output that is not computed (`make verify` computes it too)", flush=True)
-    done = subprocess.run([sys.executable, "-m", "dvc", "fetch" if path.exists() else "pull", "-q", output], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "fetch" if path.exists() else "pull", "-q", output],
+        capture_output=True,
+        text=True,
+        env=run_lock.dvc_environment(),
+    )
     if done.returncode:
         LOG.parent.mkdir(exist_ok=True)
         LOG.write_text(done.stderr, encoding="utf-8")

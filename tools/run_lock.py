@@ -21,6 +21,7 @@ from distill.core.errors import InputError
 from tools import params
 
 RUNNING = Path(".work", "running")  # PROCESS WHAT, of the last run
+NO_GIT = Path(".work", "no_git")  # a DVC configuration for a tree that is no git repository
 DVC_LOCKS = Path(".dvc", "tmp", "rwlock")  # DVC's own record of which process reads and writes what
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,9 +84,7 @@ def run_dvc(words: Sequence[str], lock: int, each_line: Callable[[str], None] | 
     `each_line` is called with every line of its standard output, which is then a pipe.
     """
     params.read()
-    folder = os.path.dirname(sys.executable)
-    path = os.environ["PATH"].split(os.pathsep)
-    environment = os.environ | {"PATH": os.pathsep.join(path if folder in path else [folder, *path])}
+    environment = dvc_environment()
     piped: dict[str, Any] = {"stdout": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"} if each_line else {}
     with forwarding() as group:
         process = subprocess.Popen([sys.executable, "-m", "dvc", *words], env=environment, pass_fds=[lock], process_group=0, **piped)
@@ -97,6 +96,18 @@ def run_dvc(words: Sequence[str], lock: int, each_line: Callable[[str], None] | 
                 for line in lines:
                     each_line(line)
         return process.wait()
+
+
+def dvc_environment() -> dict[str, str]:
+    """Return the environment for DVC: this Python first on the PATH, and no git asked for where there is no repository."""
+    folder = os.path.dirname(sys.executable)
+    path = os.environ["PATH"].split(os.pathsep)
+    environment = os.environ | {"PATH": os.pathsep.join(path if folder in path else [folder, *path])}
+    if Path(".git").exists():
+        return environment
+    NO_GIT.mkdir(parents=True, exist_ok=True)
+    (NO_GIT / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    return environment | {"DVC_SYSTEM_CONFIG_DIR": str(NO_GIT.resolve())}
 
 
 @contextmanager
