@@ -43,13 +43,14 @@ def guarded(name: str, call: Callable[[], object]) -> None:
 
 def arguments(main: Callable[..., None], name: str, words: Sequence[str] | None = None) -> list[Any]:
     """Return the arguments of `main`: its paths, then the arm and the seed where its signature has them."""
+    words = sys.argv[1:] if words is None else words
     coordinates = list(inspect.signature(main).parameters.values())[1:]
     about, _, rest = (inspect.getmodule(main).__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{name}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=about + rest,
-        epilog=declared(name),
+        epilog=declared(name) if {"-h", "--help"} & set(words) else "",
     )
     parser.add_argument("study", help="a file of studies/, without its ending")
     for each in coordinates:
