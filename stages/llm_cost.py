@@ -1,5 +1,9 @@
-"""What the calls to a corpus's models cost: calls, failures, tokens and dollars by role, read from the transcripts alone."""
+"""What the calls to a corpus's models cost: calls, failures, tokens and dollars by role, read from the transcripts alone.
 
+What this machine paid besides, for calls that gave no response, is only shown.
+"""
+
+import sys
 from typing import Any
 
 import msgspec
@@ -7,6 +11,7 @@ import msgspec
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.usage_report import Usage, read_usage, together
 
@@ -35,6 +40,9 @@ def main(paths: Paths) -> None:
         if price:
             found[name] = usage
     files.write_json(paths.cost_metrics, {**msgspec.to_builtins(found), "together": together(found.values())})
+    if (store := paths.work / "calls.sqlite").exists():  # not a result: it depends on the faults that this machine met
+        with CallStore(store) as opened:
+            print(f"llm_cost: with all that came in vain, the call store counts {opened.ledger()}", file=sys.stderr)
     command.closing("llm_cost", sum(usage.calls for usage in found.values()), len(found))
 
 

@@ -23,6 +23,7 @@ from tests.chatbatches import Batches
 from tests.chatscript import REFUSALS, Answer, Body, Script, answerer, body_key, completion, cut, events, fault, usage
 
 ROOT = Path(__file__).parents[1]
+ERROR_CODES = {"error-429": {"code": 429}}  # a status in the error object of a response with status 200
 REASONS = {200: "OK", 201: "Created", 302: "Found", 409: "Conflict", 429: "Too Many Requests", 500: "Internal Server Error"}
 
 
@@ -146,8 +147,8 @@ class _Chat:
             _reset(writer)
         elif kind == "type":
             await _send(writer, 200, b"<html><body>Service temporarily unavailable</body></html>", {"content-type": "text/html"})
-        elif kind == "error" and not body.get("stream"):
-            await _send(writer, 200, {"error": {"message": "scripted error", "type": "server_error"}})
+        elif kind == "error-429" or (kind == "error" and not body.get("stream")):
+            await _send(writer, 200, {"error": {"message": "scripted error", "type": "server_error"} | ERROR_CODES.get(kind, {})})
         else:
             answer = self.answer(body)
             await (self.stream if body.get("stream") else self.whole)(writer, body, answer, kind)

@@ -83,7 +83,7 @@ def test_answers_come_to_the_keys_of_the_chat_route_at_half_the_price(tmp_path: 
         assert all(isinstance(store.get(key(request, sample)), Response) for _, request, sample in them)
         assert {row[0] for row in store.rows("SELECT route FROM calls")} == {"batch"}
         paid = sum(cost(PRICE, each.prompt_tokens, each.completion_tokens, batch=True).nano for each in done)
-        assert store.spent().nano == paid == sum(row[0] for row in store.rows("SELECT nano FROM calls"))
+        assert store.ledger().total.nano == paid == sum(row[0] for row in store.rows("SELECT nano FROM calls"))
 
 
 SCRIPTS = {
@@ -146,7 +146,7 @@ def test_batches_that_always_fail_end_in_one_line_that_says_why(tmp_path: Path) 
     ):
         asked(tmp_path / "store", server.url, calls(4))
     with CallStore(tmp_path / "store") as store:
-        assert store.spent().nano == 0
+        assert store.ledger().total.nano == 0
 
 
 REFUSED = {
@@ -216,7 +216,7 @@ def test_a_kill_between_any_two_transactions_loses_and_repeats_nothing(tmp_path:
             paid = sum(row[0] for row in store.rows("SELECT nano FROM calls"))
             dangling = [nano for reason, nano in lost if reason == "open"]
             assert len(dangling) <= 1, f"killed at transaction {moment}"  # reserved, and not yet put into a batch
-            assert store.spent().nano == paid + sum(nano for _, nano in lost)
+            assert store.ledger().total.nano == paid + sum(nano for _, nano in lost)
     assert moment > 20
 
 
@@ -248,10 +248,10 @@ def test_the_budget_is_reserved_before_anything_goes_up_and_never_passed(tmp_pat
             assert asked(tmp_path / "store", server.url, them, cap) == texts(them)
         done = sum(lines(server).values())
     with CallStore(tmp_path / "store") as store:
-        assert store.spent().nano <= cap.dollars * 1e9
+        assert store.ledger().total.nano <= cap.dollars * 1e9
         assert (done == 20) == (share >= 0.4)
         if done < 20:  # not even one more fits
-            assert store.spent().nano + max_cost(PRICE, body(*them[0][1:]), batch=True).nano > cap.dollars * 1e9
+            assert store.ledger().total.nano + max_cost(PRICE, body(*them[0][1:]), batch=True).nano > cap.dollars * 1e9
 
 
 def test_what_was_answered_before_the_budget_ended_is_stored(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_without_a_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(InputError, match=r"A_KEY is not set.*the key page"):
             list(batch(calls(3), keyed, store))
         assert not server.events()
-        assert store.spent().nano == 0
+        assert store.ledger().total.nano == 0
 
 
 def test_the_key_stands_in_no_file_and_no_message(
@@ -295,4 +295,4 @@ def test_failures_of_the_batch_route_are_failures(tmp_path: Path) -> None:
     script = msgspec.structs.replace(ECHO, lines=1.0, most=99, line_faults=("500",))
     with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "store") as store:
         ((name, answer),) = batch(calls(1), endpoint(server.url), store)
-    assert (name, answer) == ("text 0#0", Failure("status-500", "500 scripted 500"))
+    assert (name, answer) == ("text 0#0", Failure("status-500", "500: scripted 500"))

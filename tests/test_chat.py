@@ -120,7 +120,7 @@ def test_transcripts_replay_with_no_key_and_no_call(server: Server, root: Path, 
     assert outs() == before
     assert not server.asked(mark)
     with CallStore(".work/new/calls.sqlite") as store:
-        assert store.spent().nano == 0
+        assert store.ledger().total.nano == 0
 
 
 def test_faults_on_the_way_change_nothing(server: Server, root: Path, tmp_path: Path) -> None:
@@ -394,7 +394,9 @@ def test_calls_without_an_answer_stop_the_stage_unless_allowed(root: Path, tmp_p
     problems = list(files.iterate_records(PATHS.problems, teachers.Problem))
     plan = [(problems[3].statement, ["400"] * 99)]
     with serving(Script(answers="tests.teachers:answer", plan=plan), tmp_path / "log") as server:
-        with pytest.raises(InputError, match=r"solve: 1 calls have no response \(refused: 1\), allowed are 0; run it again"):
+        with pytest.raises(
+            InputError, match=r'solve: 1 calls have no response \(refused: 1 "400: scripted 400"\), allowed are 0; run it again'
+        ):
             solve.main(teachers.study(root, server.url))
         mark = server.size()
         solve.main(teachers.study(root, server.url, solve={"max_failed_calls": 1}))

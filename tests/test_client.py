@@ -9,7 +9,7 @@ from threading import Thread
 import msgspec
 import pytest
 
-from distill.llm.client import Client, RequestError, _seconds
+from distill.llm.client import Client, RequestError, _seconds, brief, words
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.request import Response
 from distill.records.example import Message
@@ -17,7 +17,7 @@ from tests.chatscript import FAULTS, REFUSALS, Script
 from tests.chatserver import Server, serving
 from tests.llm_client_helpers import endpoint, problem
 
-ALL = sorted({*FAULTS, *REFUSALS})
+ALL = sorted({*FAULTS, *REFUSALS, "error-429"})
 KEY = "sk-hidden-0123456789"
 
 
@@ -76,6 +76,7 @@ def test_a_base_url_may_end_in_v1(server: Server) -> None:
         ("empty", "empty", "again", True),
         ("blank", "empty", "again", True),
         ("error", "stream-error", "again", True),
+        ("error-429", "status-429", "rate", False),
     ],
 )
 def test_a_fault_is_named(server: Server, fault: str, reason: str, kind: str, paid: bool) -> None:
@@ -87,6 +88,20 @@ def test_a_fault_is_named(server: Server, fault: str, reason: str, kind: str, pa
     assert error.after == (3.0 if fault == "429-after" else 0.0)
     assert bool(error.partial) == (fault in ("reset-mid", "cut", "truncated", "error"))
     assert (error.usage != (None, None)) == (reason == "empty")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param({"error": {"message": "too long"}}, "too long", id="OpenAI"),
+        pytest.param({"detail": [{"msg": "too long"}]}, "[{'msg': 'too long'}]", id="FastAPI"),
+        pytest.param({"message": f"\x1b[31mno {KEY}\r\n!"}, "[31mno *** !", id="key and control characters"),
+        pytest.param("<html>" * 99, ("<html>" * 99)[:300], id="a page"),
+        pytest.param(None, "nothing said", id="nothing"),
+    ],
+)
+def test_what_a_server_says_is_one_short_line_without_the_key(body: object, said: str) -> None:
+    assert brief(words(body), KEY) == said
 
 
 def test_a_text_cut_at_max_tokens_is_a_response(server: Server) -> None:

@@ -40,7 +40,7 @@ def costs(paths: Paths) -> dict[str, dict[str, float]]:
     return found
 
 
-def test_the_cost_is_what_the_server_billed_and_the_same_by_batches(root: Path) -> None:
+def test_the_cost_is_what_the_server_billed_and_the_same_by_batches(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limits = {"lines": 50, "megabytes": 1, "poll": 0.0, "rounds": 6}
     teachers.problems(30)
     with serving(Script(answers="tests.teachers:answer", rate=0.2, faults=("500", "429")), root / "log") as server:
@@ -54,6 +54,8 @@ def test_the_cost_is_what_the_server_billed_and_the_same_by_batches(root: Path) 
     dollars = sum(each.prompt_tokens * 3.0 + each.completion_tokens * 7.0 for each in answered) / 1e6
     assert told["together"]["dollars"] == pytest.approx(dollars, abs=1e-6)
     assert sum(told[role]["calls"] for role in ("solve", "verify", "condense")) == told["together"]["calls"]
+    billed = f"{dollars:.4f} billed, $0.0000 reserved"
+    assert f"llm_cost: with all that came in vain, the call store counts ${billed}" in capsys.readouterr().err
     made = {path: path.read_bytes() for path in (PATHS.traces, PATHS.verified, PATHS.levels)}
 
     corpus(study)  # replayed: nobody is there to ask

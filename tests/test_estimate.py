@@ -70,6 +70,7 @@ def test_nothing_stored_is_counted_at_what_the_study_assumes(root: Path, capsys:
     assert float(rows["solve"]["batch $ 9"]) == pytest.approx(dollars / 2, abs=0.01)
     assert float(rows["solve"]["at most $ 7"]) > dollars
     assert rows["condense"]["hours at most 11"] == "120.0"  # five levels, each from the one above
+    assert "so far: $0.0000 billed, $0.0000 reserved, 0 tokens in all; limit: " in printed
     assert "(2026-11-01)" in printed
     assert "assumed" in printed
 

@@ -23,6 +23,7 @@ from distill.llm.request import Failure, Response
 from tests.chatscript import FAULTS, Script
 from tests.chatserver import ROOT, Server, serving
 from tests.llm_client_helpers import FREE, Named, chat, corpus, endpoint, problem
+from tools.calls import release
 
 KEY = "sk-hidden-0123456789"
 FAULTY = Script(latency=0.01, rate=0.4, reasoning="think", hang=1.0)
@@ -109,11 +110,66 @@ def test_the_cap_is_never_passed_and_well_used(tmp_path: Path, seed: int) -> Non
     assert 0.9 * cap <= spent <= cap
 
 
+def test_the_bill_is_told_apart_from_what_is_reserved(tmp_path: Path) -> None:
+    """Kills and faults of all kinds: what the server billed for stored answers is billed here, whatever the others may cost is reserved."""
+    path, draw = tmp_path / "calls.sqlite", Random(5)
+    with serving(Script(latency=0.05, rate=0.3, reasoning="think", hang=1.0), tmp_path / "log") as server:
+        for _ in range(2):
+            mark = server.size()
+            with asking(server, tmp_path, 60, timeout=0.2) as running:
+                wait(lambda mark=mark: server.size() > mark)  # type: ignore[misc]
+                time.sleep(draw.uniform(0.2, 0.4))
+                running.kill()
+        with CallStore(path) as store:
+            first = store.ledger()
+            list(corpus(endpoint(server.url, timeout=0.2), store, FREE, 60))
+            used = [row[0] for row in store.rows("SELECT prompt_tokens + completion_tokens FROM calls")]
+            empty = sum(row[0] for row in store.rows("SELECT tokens FROM attempts WHERE reason = 'empty'"))
+            kinds = {row[0] for row in store.rows("SELECT reason FROM attempts WHERE reserved")}
+            assert store.ledger().billed.tokens == sum(used) + empty
+            assert store.ledger().reserved.nano >= first.reserved.nano > 0
+            assert kinds <= {"open", "reset", "timeout", "malformed", "content-type", "stream-error"}  # no 429, no refusal
+
+
+@pytest.mark.parametrize("fault", ["429", "400", "500", "error-429"])
+def test_what_is_answered_by_a_refusal_reserves_nothing(tmp_path: Path, fault: str) -> None:
+    with serving(Script(rate=1.0, faults=[fault], most=2), tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        list(chat(calls(range(20)), endpoint(server.url), store, FREE))
+        assert (store.ledger().billed.nano > 0, store.ledger().reserved.nano) == (fault != "400", 0)
+
+
+def test_a_budget_held_by_reservations_says_so_and_they_can_be_released(tmp_path: Path) -> None:
+    cap, script = BudgetLimit(0.03, None), Script(rate=1.0, faults=["reset-mid"], most=1)
+    says = (
+        r"used up: \$0\.0\d+ billed, \$0\.02\d+ reserved .* or release old reservations \(`python -m tools.calls release /.*sqlite`\), and"
+    )
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        with pytest.raises(InputError, match=says):
+            list(chat(calls(range(40)), endpoint(server.url), store, cap))
+        assert store.ledger().total.nano <= 0.03e9
+        release(store, "0")
+        assert store.ledger().reserved.nano == 0
+        list(chat(calls(range(20)), endpoint(server.url), store, cap))
+        assert store.ledger().total.nano <= 0.03e9
+
+
+def test_the_closing_line_has_the_servers_words_and_both_sums(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = Script(plan=[("Compute 13 ", ["400"]), ("Compute 14 ", ["reset-mid"])], answers="echo")
+    with serving(script, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
+        list(chat(calls(range(5)), endpoint(server.url), store, FREE))
+        now = str(store.ledger())
+        billed = now.partition(",")[0]
+    assert (
+        f'1 failed (refused: 1 "400: scripted 400"); 2 attempts in vain (refused: 1, reset: 1); {billed} now; {now} in all'
+        in capfd.readouterr().err
+    )
+
+
 def test_a_used_up_budget_is_one_line(tmp_path: Path) -> None:
     with serving(PLAIN, tmp_path / "log") as server, CallStore(tmp_path / "calls.sqlite") as store:
         with pytest.raises(InputError, match=r"^the budget is used up: .* the limit is None dollars and 1500 tokens; .* raise it .*$"):
             list(chat(calls(range(90)), endpoint(server.url), store, BudgetLimit(None, 1500)))
-        assert store.spent().tokens <= 1500
+        assert store.ledger().total.tokens <= 1500
 
 
 def test_an_endpoint_that_is_down_stops_the_run(tmp_path: Path) -> None:
@@ -121,7 +177,7 @@ def test_an_endpoint_that_is_down_stops_the_run(tmp_path: Path) -> None:
         place = endpoint("http://127.0.0.1:9", outage_timeout=0.3, attempts=99)
         with pytest.raises(InputError, match=r"^http://127\.0\.0\.1:9 is down: nothing but failures for \d+ s, no connection the last .*$"):
             list(chat(calls(range(50)), place, store, FREE))
-        assert store.spent().nano == 0
+        assert store.ledger().total.nano == 0
 
 
 def test_a_short_outage_is_waited_for(tmp_path: Path) -> None:
@@ -231,7 +287,7 @@ def test_no_key_is_one_line_before_anything_is_sent(tmp_path: Path, monkeypatch:
         place = endpoint(server.url, key_variable="SOME_KEY", key_page="https://keys.example.org")
         with pytest.raises(InputError, match=r"^SOME_KEY is not set, .* make a key at https://keys\.example\.org .* nothing was spent$"):
             list(chat(calls(range(5)), place, store, FREE))
-        assert (server.size(), store.spent().tokens) == (0, 0)
+        assert (server.size(), store.ledger().total.tokens) == (0, 0)
 
 
 def test_a_model_without_a_price_is_not_asked(tmp_path: Path) -> None:

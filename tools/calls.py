@@ -1,19 +1,23 @@
 """A study's call store, by hand: `python -m tools.calls COMMAND .work/STUDY/calls.sqlite [ARGUMENTS]`.
 
-list                  what is stored and what it cost, by model; attempts in vain, by reason
+list                  what is stored, by model; attempts in vain, by reason; what is billed and what is reserved
 export FILE           write all calls as transcripts (.jsonl or .jsonl.gz)
 import FILE...        read transcripts: calls that are stored already stay as they are, new ones cost nothing
 verify                check every call against its key and its response, and the ledger against its rows
-prune attempts        forget attempts in vain and their texts as far as they came; what they cost stays counted
-prune open            take back what calls were reserved that were in flight when their process was killed: look at the bill first
+release [HOURS]       take back what is reserved for attempts that began more than so many hours ago (24), and whose usage no server
+                      reported: killed, reset, timed out; those in batches are kept. Compare the provider's bill first: what it has beyond
+                      the billed dollars is then in no sum, so lower the budget by it
+prune attempts        forget the texts of attempts in vain as far as they came; what they cost stays counted
 prune finish REASON   remove the responses that ended so (length, ...), to ask them again; what they cost stays counted
 prune but FILE...     remove all calls that are in none of these transcripts; what they cost stays counted
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 
 from tabulate import tabulate
 
@@ -21,17 +25,18 @@ from distill.cli import command
 from distill.core import files
 from distill.core.errors import InputError
 from distill.llm import transcripts
-from distill.llm.budget import NANO
+from distill.llm.batch_queue import in_flight_keys
 from distill.llm.call_store import CallStore
 from distill.llm.request import Empty, Malformed, parse
 
+COMMANDS = ("list", "export", "import", "verify", "release", "prune")
 SHOWN = 20  # faults listed before the rest is only counted
 
 
 def main(action: str = "", store: str = "", *words: str) -> None:
     """Run one command on a store, which must exist unless it is imported into."""
-    if action not in ("list", "export", "import", "verify", "prune"):
-        raise InputError(f"no command '{action}'; commands: list, export, import, verify, prune")
+    if action not in COMMANDS:
+        raise InputError(f"no command '{action}'; commands: {', '.join(COMMANDS)}")
     if action != "import" and not Path(store).exists():
         raise InputError(f"{store}: no such call store; a study's is .work/STUDY/calls.sqlite")
     with CallStore(store) as opened:
@@ -43,6 +48,8 @@ def main(action: str = "", store: str = "", *words: str) -> None:
             print("\n".join(f"{word}: {transcripts.import_calls(Path(word), opened)} new calls" for word in words))
         elif action == "verify":
             verify(opened)
+        elif action == "release":
+            print(release(opened, *words))
         else:
             print(prune(opened, *words))
 
@@ -55,18 +62,32 @@ def _one(words: tuple[str, ...]) -> str:
 
 def listed(store: CallStore) -> str:
     """Return the tables of calls and of attempts."""
+    money = "sum(nano * (1 - reserved)) / 1e9, sum(nano * reserved) / 1e9"
     calls = store.rows(
-        "SELECT model, finish, route, count(*), sum(prompt_tokens), sum(completion_tokens), sum(nano) / 1e9, avg(latency), max(attempts)"
+        f"SELECT model, finish, route, count(*), sum(prompt_tokens), sum(completion_tokens), {money}, avg(latency), max(attempts)"
         " FROM calls GROUP BY model, finish, route ORDER BY model, finish, route"
     )
-    heads = ["model", "finish", "route", "calls", "prompt tokens", "completion tokens", "dollars", "seconds each", "attempts at most"]
-    attempts = store.rows("SELECT reason, count(*), sum(length(partial)), sum(nano) / 1e9 FROM attempts GROUP BY reason ORDER BY reason")
-    spent = store.spent()
+    heads = [
+        "model",
+        "finish",
+        "route",
+        "calls",
+        "prompt tokens",
+        "completion tokens",
+        "$ billed",
+        "$ reserved",
+        "s each",
+        "attempts at most",
+    ]
+    attempts = store.rows(f"SELECT reason, count(*), sum(length(partial)), {money} FROM attempts GROUP BY reason ORDER BY reason")
+    ledger = store.ledger()
     return "\n\n".join(
         (
             tabulate([list(row) for row in calls], headers=heads, floatfmt=".4f"),
-            tabulate([list(row) for row in attempts], headers=["in vain", "attempts", "characters", "dollars at most"], floatfmt=".4f"),
-            f"counted against the budget: {spent.nano / NANO:.4f} dollars, {spent.tokens} tokens",
+            tabulate(
+                [list(row) for row in attempts], headers=["in vain", "attempts", "characters", "$ billed", "$ reserved"], floatfmt=".4f"
+            ),
+            f"counted against the budget: {ledger}, {ledger.total.tokens} tokens in all",
         )
     )
 
@@ -101,29 +122,34 @@ def wrong(store: CallStore) -> Iterator[str]:
         noted = (row["model"], row["finish"], row["prompt_tokens"], row["completion_tokens"])
         if noted != (said.model, said.finish, said.prompt_tokens, said.completion_tokens):
             yield f"{row['key']}: noted is {noted}, its response says otherwise"
-    sums = next(
-        store.rows("SELECT sum(tokens), sum(nano) FROM (SELECT tokens, nano FROM calls UNION ALL SELECT tokens, nano FROM attempts)")
-    )
-    if (sums[0] or 0) > store.spent().tokens or (sums[1] or 0) > store.spent().nano:
-        yield f"the ledger: {store.spent().tokens} tokens and {store.spent().nano} nano-dollars, its rows add up to {tuple(sums)}"
+    both = "(SELECT tokens, nano, reserved FROM calls UNION ALL SELECT tokens, nano, reserved FROM attempts)"
+    for reserved, ledger in ((0, store.ledger().billed), (1, store.ledger().reserved)):
+        query = f"SELECT coalesce(sum(tokens), 0), coalesce(sum(nano), 0) FROM {both} WHERE reserved = ?"
+        tokens, nano = next(store.rows(query, reserved))
+        if tokens > ledger.tokens or nano > ledger.nano:
+            kind = "reserved" if reserved else "billed"
+            yield f"the ledger: {ledger.tokens} tokens and {ledger.nano} nano-dollars {kind}, its rows add up to {tokens} and {nano}"
+
+
+def release(store: CallStore, hours: str = "24") -> str:
+    """Take old reservations back; return how many, and what is counted now."""
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", hours):
+        raise InputError(f"release: expected a number of hours, got '{hours}'; 24 where none is given")
+    count = store.release_old(time() - 3600 * float(hours), in_flight_keys(store))
+    return f"{count} reservations taken back; counted against the budget: {store.ledger()}"
 
 
 def prune(store: CallStore, what: str = "", *words: str) -> str:
     """Remove rows; return what was removed."""
     if what == "attempts" and not words:
-        return f"{store.change('DELETE FROM attempts WHERE reason <> ?', 'open')} attempts forgotten"
-    if what == "open" and not words:
-        numbers = [row["id"] for row in store.rows("SELECT id FROM attempts WHERE reason = 'open'")]
-        for number in numbers:
-            store.release(number)
-        return f"{len(numbers)} reservations taken back"
+        return f"{store.change('UPDATE attempts SET partial = ? WHERE partial <> ?', '', '')} texts forgotten"
     if what == "finish" and words:
         return f"{store.change('DELETE FROM calls WHERE finish = ?', _one(words))} calls removed"
     if what == "but" and words:
         kept = {call.key for word in words for call in files.iterate_records(Path(word), transcripts.StoredCall)}
         keys = [row["key"] for row in store.rows("SELECT key FROM calls") if row["key"] not in kept]
         return f"{sum(store.change('DELETE FROM calls WHERE key = ?', key) for key in keys)} calls removed, {len(kept)} kept"
-    raise InputError(f"prune what? '{' '.join((what, *words))}' is none of: attempts | open | finish REASON | but FILE...")
+    raise InputError(f"prune what? '{' '.join((what, *words))}' is none of: attempts | finish REASON | but FILE...")
 
 
 if __name__ == "__main__":

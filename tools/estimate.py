@@ -107,10 +107,10 @@ def lines(costs: list[RoleCost], assumed: Assumptions, client: RoleClient) -> It
         basis = f"mean of {cost.known()} stored answers" if cost.known() else "assumed"
         prices = f"{price.prompt} dollars in and {price.completion} out a million tokens ({price.dated}), batch x {price.batch}"
         yield f"{cost.role}: {cost.written(assumed):,.0f} tokens out a call ({basis}); {cost.model}: {prices}"
-    spent, limit = client.store.spent(), client.limit
+    ledger, limit = client.store.ledger(), client.limit
     dollars = "none" if limit.dollars is None else f"{limit.dollars:,.2f} dollars"
     tokens = "none" if limit.tokens is None else f"{limit.tokens:,} tokens"
-    yield f"spent so far: {spent.dollars:,.2f} dollars, {spent.tokens:,} tokens; limit: {dollars}, {tokens}"
+    yield f"so far: {ledger}, {ledger.total.tokens:,} tokens in all; limit: {dollars}, {tokens}"
     yield (
         "At most: prompts at one token a byte, answers at max_tokens, every retry of a level; what is lost to a bad network comes on top, "
         "within the limit."

@@ -12,7 +12,7 @@ import msgspec
 from together import APIConnectionError, APIStatusError, Together
 
 from distill.core.errors import InputError
-from distill.llm.client import AGAIN, STOP
+from distill.llm.client import AGAIN, STOP, brief, words
 from distill.llm.endpoint_config import Endpoint
 
 T = TypeVar("T")
@@ -52,12 +52,12 @@ class _Row(msgspec.Struct):
 class BatchApi:
     """The batch side of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         """Take the key from the environment; an InputError where it is not set."""
         timeout = httpx.Timeout(endpoint.timeout, connect=endpoint.connect)
         self._key = endpoint.secret()
         self._client = Together(api_key=self._key, base_url=endpoint.url(), max_retries=0, timeout=timeout)
-        self._endpoint, self._sleep = endpoint, sleep
+        self._endpoint = endpoint
 
     def upload(self, lines: Iterable[bytes]) -> str:
         """Upload lines as one file and return its id; the same bytes sent again are the same file there."""
@@ -87,7 +87,7 @@ class BatchApi:
         if found.status not in ENDS:
             return None
         files = tuple(name for name in (found.output_file_id, found.error_file_id) if name)
-        return Ended(str(found.status), files, self._brief(found.error or ""))
+        return Ended(str(found.status), files, brief(found.error or "", self._key))
 
     def lines(self, ended: Ended) -> Iterator[BatchLine | None]:
         """Yield the lines of a job's files; None for one that cannot be read."""
@@ -113,11 +113,9 @@ class BatchApi:
         error = row.error if isinstance(row.error, dict) else {"message": str(row.error or "no response and no error")}
         code = str(error.get("code") or (reply.status_code if reply else "") or "")
         said = str(error.get("message") or (bytes(reply.body).decode("utf-8", "replace") if reply else ""))
-        return BatchLine(row.custom_id, b"", f"status-{code}" if code.isdigit() else "line-error", self._brief(f"{code} {said}"))
-
-    def _brief(self, text: str) -> str:
-        """Return what a server said as one short line, the key taken out should it be repeated there."""
-        return " ".join((text.replace(self._key, "***") if len(self._key) > 7 else text).split())[:300]
+        return BatchLine(
+            row.custom_id, b"", f"status-{code}" if code.isdigit() else "line-error", brief(f"{code}: {said}" if code else said, self._key)
+        )
 
     def _retried(self, what: str, call: Callable[[], T]) -> T:
         """Call until it succeeds, as often and as long as the endpoint's section says; an InputError where that is in vain."""
@@ -126,15 +124,15 @@ class BatchApi:
             try:
                 return call()
             except APIStatusError as error:
-                said = self._brief(f"{error.status_code}: {error.message}")
+                said = brief(f"{error.status_code}: {words(error.body)}", self._key)
                 if error.status_code < 500 and error.status_code not in (*AGAIN, 429):
                     why = f"{STOP[error.status_code]} ({said})" if error.status_code in STOP else said
                     raise InputError(f"{self._endpoint.base_url}: cannot {what}: {why}; {again}") from None
             except (APIConnectionError, httpx.HTTPError) as error:
-                said = self._brief(str(error.__cause__ or error) or type(error).__name__)
+                said = brief(str(error.__cause__ or error) or type(error).__name__, self._key)
             except (ValueError, AttributeError, AssertionError):  # the client takes any page for a response, and stumbles over it
                 said = "the response is none of this API"
             number += 1
             if number >= self._endpoint.attempts and time.monotonic() - began >= self._endpoint.outage_timeout:
                 raise InputError(f"{self._endpoint.base_url} is down: cannot {what}, {number} times: {said}; {again}")
-            self._sleep(min(self._endpoint.backoff_most, self._endpoint.backoff * 2.0 ** min(number - 1, 60)))
+            time.sleep(min(self._endpoint.backoff_most, self._endpoint.backoff * 2.0 ** min(number - 1, 60)))

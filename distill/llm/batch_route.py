@@ -21,7 +21,7 @@ from distill.llm.batch_queue import Batch, BatchQueue, Line
 from distill.llm.budget import BudgetLimit, paid
 from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
-from distill.llm.progress import listed
+from distill.llm.progress import Reasons
 from distill.llm.request import Answer, Empty, Malformed, Request, key, parse
 from distill.llm.route import Dialogue, Dialogues, Route, T
 
@@ -45,11 +45,11 @@ class BatchRoute(Route):
 
     def __init__(
         self, role: str, endpoint: Endpoint, store: CallStore, limit: BudgetLimit, limits: BatchLimits,
-        before: Callable[[], object] = lambda: None, sleep: Callable[[float], None] = time.sleep,
+        before: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         super().__init__(role, endpoint, store, limit, before)
-        self._limits, self._sleep = limits, sleep
-        self._failures = Counter[str]()  # lines that came back without an answer, by reason
+        self._limits = limits
+        self._failures = Reasons()  # lines that came back without an answer, by reason
         self._refused = Counter[str]()  # batches of a model in a row that failed as a whole
 
     def run(self, dialogues: Dialogues[T], total: int | None = None) -> Iterator[T]:
@@ -85,18 +85,20 @@ class BatchRoute(Route):
 
     def _round(self) -> None:
         """Send what is queued and wait until all of it is answered or given up."""
-        before, count = self.store.spent(), self._queue.waiting() + self._queue.in_flight()
-        api = BatchApi(self.endpoint, self._sleep)
+        before, count = self.store.ledger(), self._queue.waiting() + self._queue.in_flight()
+        api = BatchApi(self.endpoint)
         with tqdm(total=count, desc=f"{self.role}, batches", unit="call", file=sys.stderr, mininterval=0.5) as bar:
             try:
                 while self._send(api) or self._queue.batches():
                     self._poll(api, bar)
             finally:
-                bar.set_postfix_str(f"${self.store.spent().dollars:.2f}", refresh=False)
                 bar.close()
-                new = self.store.spent().dollars - before.dollars
-                lost = f"{self._failures.total()} lines failed{listed(self._failures)}"
-                print(f"{self.role}: {count} lines for batches, {bar.n} done with, {lost}; ${new:.4f} spent or reserved", file=sys.stderr)
+                now = (ledger := self.store.ledger()).billed - before.billed
+                lost = f"{self._failures.total()} lines failed{self._failures}"
+                print(
+                    f"{self.role}: {count} lines for batches, {bar.n} done with, {lost}; ${now.dollars:.4f} billed now; {ledger} in all",
+                    file=sys.stderr,
+                )
 
     def _send(self, api: BatchApi) -> bool:
         """Compose batches as far as the budget reaches, upload and create those that are not there yet; tell whether any was created."""
@@ -113,16 +115,13 @@ class BatchRoute(Route):
                 self._queue.note(batch.id, job=api.create(batch.file, self._queue.jobs()))
                 created = True
         if (waiting := self._queue.waiting()) and not self._queue.batches():
-            raise InputError(
-                f"the budget is used up: {self.store.spent().dollars:.4f} dollars spent or reserved, {waiting} calls wait, the limit is "
-                f"{self.limit.dollars} dollars and {self.limit.tokens} tokens; answers are stored: raise it under budget: and run again"
-            )
+            raise self.used_up(f"{waiting} calls wait")
         return created
 
     def _poll(self, api: BatchApi, bar: Any) -> None:
         """Ask about each open batch once, and collect those that have ended."""
         open_batches = self._queue.batches()
-        self._sleep(self._limits.poll)
+        time.sleep(self._limits.poll)
         for batch in open_batches:
             if ended := api.ended(batch.job):
                 self._collect(api, batch, ended, bar)
@@ -162,7 +161,7 @@ class BatchRoute(Route):
 
     def _fail(self, line: Line, reason: str, detail: str, paid: bool) -> int:
         """Settle a line without an answer; return 1 where it is not to be sent again."""
-        self._failures[reason] += 1
+        self._failures.add(reason, detail)
         if line.attempt is not None:
             self.store.lose(line.attempt, reason, "") if paid else self.store.release(line.attempt)
         final = reason in PERMANENT or line.rounds + 1 >= self._limits.rounds

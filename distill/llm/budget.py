@@ -40,6 +40,21 @@ class Cost(msgspec.Struct, frozen=True):
         return self.nano / NANO
 
 
+class Ledger(msgspec.Struct, frozen=True):
+    """What all calls of a store cost so far; the limit holds for the total."""
+
+    billed: Cost  # by the usage that the server reported
+    reserved: Cost  # the maximum of what is in flight, or ended without a reported usage, until it is released
+
+    @property
+    def total(self) -> Cost:
+        """Return both together."""
+        return self.billed + self.reserved
+
+    def __str__(self) -> str:
+        return f"${self.billed.dollars:.4f} billed, ${self.reserved.dollars:.4f} reserved"
+
+
 def prompt_bound(body: Mapping[str, Any]) -> int:
     """Return an upper bound of the prompt tokens of a request's body: one per UTF-8 byte (a token of a byte-level vocabulary holds at least
     one), and 64 per turn and for the template's own."""

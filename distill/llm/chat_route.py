@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -20,7 +20,7 @@ from distill.llm.batch_queue import in_flight_keys
 from distill.llm.budget import Cost, max_cost, paid
 from distill.llm.client import Client, RequestError
 from distill.llm.concurrency_limiter import ConcurrencyLimiter
-from distill.llm.progress import Progress
+from distill.llm.progress import Progress, Reasons
 from distill.llm.request import Answer, Failure, Request, body, canonical, key
 from distill.llm.route import Dialogue, Dialogues, Route, T
 
@@ -36,34 +36,32 @@ class ChatRoute(Route):
         self._client: Client | None = None  # made for the first call that is sent: a replay needs no key
         self._limiter = ConcurrencyLimiter(self.endpoint, Random())  # not seeded: two processes at one limit should not step together
         self._calls: dict[str, asyncio.Task[Answer]] = {}  # not answered yet, by key
-        self._waiting = set[asyncio.Task[Answer]]()  # of these, for their turn
-        self._flying: dict[asyncio.Task[Answer], Cost] = {}  # and in flight, with their reservation
+        self._flying = set[asyncio.Task[Answer]]()  # of these, in flight; the others wait for their turn
         self._settled = asyncio.Event()
         self._error: BaseException | None = None
         self._stopped, self._interrupts, self._answered = False, 0, 0
-        self._in_vain = Counter[str]()  # attempts without a whole response, by reason
+        self._in_vain = Reasons()  # attempts without a whole response, by reason
         self._progress = Progress(total, self.role, self.store)
         rest, window = dialogues(), deque[asyncio.Task[T]]()
         if threading.current_thread() is threading.main_thread():
             self._loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        with self._progress:
-            try:
-                while True:
-                    for dialogue in islice(rest, _WINDOW * self.endpoint.concurrency - len(window)):
-                        window.append(self._loop.create_task(self._hold(dialogue)))
-                    if not window:
-                        break
-                    first = window.popleft()
-                    self._loop.run_until_complete(asyncio.wait({first}))
-                    if self._error:
-                        raise self._error
-                    if self._interrupts:
-                        raise KeyboardInterrupt
-                    self._progress.update(self._reserved())
-                    yield first.result()
-            finally:
-                self._end()
-                self._progress.close(self._reserved(), self._in_vain)
+        try:
+            while True:
+                for dialogue in islice(rest, _WINDOW * self.endpoint.concurrency - len(window)):
+                    window.append(self._loop.create_task(self._hold(dialogue)))
+                if not window:
+                    break
+                first = window.popleft()
+                self._loop.run_until_complete(asyncio.wait({first}))
+                if self._error:
+                    raise self._error
+                if self._interrupts:
+                    raise KeyboardInterrupt
+                self._progress.update()
+                yield first.result()
+        finally:
+            self._end()
+            self._progress.close(self._in_vain)
 
     async def _hold(self, dialogue: Dialogue[T]) -> T:
         """Run one dialogue to its end."""
@@ -98,13 +96,11 @@ class ChatRoute(Route):
                     f" these are collected, or cancel them at {self.endpoint.base_url} and run so once"
                 )
             task = self._calls[name] = self._loop.create_task(self._send(self._client, name, request, sample))
-            self._waiting.add(task)
             task.add_done_callback(partial(self._done, name))
         return self._calls[name]
 
     def _done(self, name: str, task: asyncio.Task[Answer]) -> None:
         del self._calls[name]
-        self._waiting.discard(task)
         if not task.cancelled():
             task.exception()  # seen: its dialogues raise it
 
@@ -124,8 +120,7 @@ class ChatRoute(Route):
             entered = await self._limiter.enter()
             try:
                 attempt = await self._reserve(name, most)
-                self._waiting.discard(task)
-                self._flying[task] = most
+                self._flying.add(task)
                 began = perf_counter()
                 response = await client.call(request, sample)
                 cost = paid(price, (response.prompt_tokens, response.completion_tokens))
@@ -144,29 +139,25 @@ class ChatRoute(Route):
                     return self.failed[name]
                 delay = max(self._limiter.delay(tries - 1), error.after) if error.kind == "again" else 0.0
             finally:
-                self._flying.pop(task, None)
+                self._flying.discard(task)
                 self._limiter.leave()
                 self._settled.set()  # wakes the calls that wait for the budget
                 self._settled = asyncio.Event()
             if self._stopped:
                 raise asyncio.CancelledError
-            self._waiting.add(task)
             await asyncio.sleep(delay)
 
     async def _reserve(self, name: str, most: Cost) -> int:
         """Wait until the budget allows the most that a call can cost; an InputError where no call is in flight that could make room."""
         while (attempt := self.store.reserve(name, most, self.limit)) is None:
             if not self._flying:
-                raise InputError(
-                    f"the budget is used up: {_money(self.store.spent())} spent, the next call may cost {_money(most)}, the limit is "
-                    f"{self.limit.dollars} dollars and {self.limit.tokens} tokens; answers are stored: raise it under budget: and run again"
-                )
+                raise self.used_up(f"the next call may cost ${most.dollars:.4f} ({most.tokens} tokens)")
             await self._settled.wait()
         return attempt
 
     def _settle(self, error: RequestError, cost: Cost | None, attempt: int, entered: float) -> None:
         """Note a failed attempt in the store and at the limiter; an InputError where no further call can succeed."""
-        self._in_vain[error.reason] += 1
+        self._in_vain.add(error.reason)
         if error.paid:
             self.store.lose(attempt, error.reason, error.partial, cost)
         else:
@@ -182,20 +173,18 @@ class ChatRoute(Route):
             last = f"{error.reason} the last ({error.detail})"
             raise InputError(f"{self.endpoint.base_url} is down: nothing but failures for {silence:.0f} s, {last}; {end}")
 
-    def _reserved(self) -> Cost:
-        return sum(self._flying.values(), Cost(0, 0))
-
     def _stop(self) -> None:
         """Send nothing more; calls in flight go on to the end of their attempt, unless the user wants out."""
         self._stopped = True
-        for task in [*self._waiting, *(self._flying if self._interrupts > 1 else ())]:
-            task.cancel()
+        for task in self._calls.values():
+            if task not in self._flying or self._interrupts > 1:
+                task.cancel()
 
     def _end(self) -> None:
         """Let the calls in flight be stored, and close the loop."""
         self._stop()
         if self._flying:
-            self._loop.run_until_complete(asyncio.wait(set(self._flying)))
+            self._loop.run_until_complete(asyncio.wait(self._flying))
         for task in (tasks := asyncio.all_tasks(self._loop)):
             task.cancel()
         self._loop.run_until_complete(asyncio.wait(tasks) if tasks else asyncio.sleep(0))
@@ -211,7 +200,3 @@ class ChatRoute(Route):
             text = f"{len(self._flying)} calls in flight are waited for and stored; Ctrl-C again gives them up"
             print(f"\n{self.role}: stopping; {text}", file=sys.stderr, flush=True)
         self._stop()
-
-
-def _money(cost: Cost) -> str:
-    return f"{cost.dollars:.4f} dollars and {cost.tokens} tokens"

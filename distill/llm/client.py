@@ -1,6 +1,7 @@
 """One attempt of one call through the `together` client, streamed; what went wrong is named, and what it may have cost."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -64,15 +65,11 @@ class Client:
         stream = _Stream()
         try:
             async with asyncio.timeout(self._endpoint.deadline):
-                return parse(self._hide(await self._read(request, sample, stream)))
+                return parse(hide(await self._read(request, sample, stream), self._key))
         except (RequestError, Empty, Malformed, TimeoutError, httpx.HTTPError) as error:
             named = _named(error, stream.text())
-            named.detail, named.partial = " ".join(self._hide(named.detail).split())[:300], self._hide(named.partial)
+            named.detail, named.partial = brief(named.detail, self._key), hide(named.partial, self._key)
             raise named from None
-
-    def _hide(self, text: str) -> str:
-        """Take the key out of a text that a server sent, should one repeat it."""
-        return text.replace(self._key, "***") if len(self._key) > 7 else text
 
     async def _read(self, request: Request, sample: int, stream: "_Stream") -> str:
         """Return the JSON of a response, put together where it came as a stream."""
@@ -84,13 +81,16 @@ class Client:
             async with client.chat.completions.with_streaming_response.create(**named, stream=True, extra_body=extra) as answer:
                 kind = answer.headers.get("content-type", "").partition(";")[0].strip()
                 if kind == "application/json":
-                    return (await answer.read()).decode("utf-8", "replace")
+                    whole = (await answer.read()).decode("utf-8", "replace")
+                    if error := _error(whole):
+                        raise _told(error, "")
+                    return whole
                 if kind != "text/event-stream":
                     raise RequestError("content-type", f"a response of type '{kind}', not a stream of events", paid=True)
                 async for event in _events(answer.iter_bytes()):
                     stream.add(event)
         except APIStatusError as error:
-            raise _status(error) from None
+            raise _status(error.status_code, words(error.body), _seconds(error.response.headers.get("retry-after", ""))) from None
         except APIConnectionError as error:  # its cause says whether anything was sent
             raise error.__cause__ if isinstance(error.__cause__, httpx.HTTPError) else RequestError("no connection", str(error)) from None
         except httpx.HTTPError:
@@ -126,7 +126,7 @@ class _Stream:
         try:
             chunk = msgspec.json.decode(event, type=dict[str, Any])
             if error := chunk.get("error"):
-                raise RequestError("stream-error", str(error), paid=True, partial=self.text())
+                raise _told(error, self.text())
             self._top |= {name: value for name, value in chunk.items() if value is not None and name != "choices"}
             for choice in chunk.get("choices") or ():
                 for name, value in (choice.get("delta") or {}).items():
@@ -177,16 +177,54 @@ def _named(error: Exception, partial: str) -> RequestError:
     return RequestError("reset" if sent else "no connection", str(error) or type(error).__name__, paid=sent, partial=partial)
 
 
-def _status(error: APIStatusError) -> RequestError:
+def _error(whole: str) -> object:
+    """Return the error object of a body that has one in place of choices."""
+    try:
+        body = msgspec.json.decode(whole, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):  # named when it is parsed
+        return None
+    return None if body.get("choices") else body.get("error")
+
+
+def _told(error: object, partial: str) -> RequestError:
+    """Name an error object that came under status 200: without a text before it, one with a code 4xx is as good as that status."""
+    code = str(error.get("code")) if isinstance(error, dict) else ""
+    if re.fullmatch("4[0-9][0-9]", code) and not partial:
+        return _status(int(code), words(error))
+    return RequestError("stream-error", words(error), paid=True, partial=partial)
+
+
+def _status(status: int, said: str, after: float = 0.0) -> RequestError:
     """Name what a status other than 2xx means."""
-    status, said = error.status_code, f"{error.status_code}: {error.message}"
+    said = f"{status}: {said}"
     if status == 429:
-        return RequestError("status-429", said, kind="rate", after=_seconds(error.response.headers.get("retry-after", "")))
+        return RequestError("status-429", said, kind="rate", after=after)
     if status >= 500 or status in AGAIN:
-        return RequestError(f"status-{status}", said, after=_seconds(error.response.headers.get("retry-after", "")))
+        return RequestError(f"status-{status}", said, after=after)
     if status in STOP:
         return RequestError(f"status-{status}", f"{STOP[status]} ({said})", kind="stop")
     return RequestError("refused", said, kind="refused")
+
+
+def words(body: object) -> str:
+    """Return what a server says in the body of an error: its message, or all of it where that is not found.
+
+    >>> words({"error": {"message": "too long"}}), words({"detail": "too long"}), words("too long"), words(None)
+    ('too long', 'too long', 'too long', 'nothing said')
+    """
+    while isinstance(body, dict) and (inner := next(filter(None, map(body.get, ("error", "message", "detail"))), None)):
+        body = inner
+    return str(body or "nothing said")
+
+
+def hide(text: str, key: str) -> str:
+    """Take the key out of a text that a server sent, should one repeat it."""
+    return text.replace(key, "***") if len(key) > 7 else text
+
+
+def brief(text: str, key: str) -> str:
+    """Return what a server said as one short line of printable characters, without the key."""
+    return " ".join("".join(each if each.isprintable() else " " for each in hide(text, key)).split())[:300]
 
 
 def _seconds(value: str) -> float:

@@ -21,11 +21,6 @@ class ConcurrencyLimiter:
         self._failures = self._pauses = 0  # since the last answer
         self._since = 0.0  # first of those failures
 
-    @property
-    def limit(self) -> int:
-        """Return how many calls may be in flight now."""
-        return int(self._limit)
-
     async def enter(self) -> float:
         """Wait for a place; return the time of entry."""
         loop = asyncio.get_running_loop()

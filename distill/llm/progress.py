@@ -1,14 +1,49 @@
-"""What the chat route shows on stderr: rate, time left, dollars spent and projected; at its end what failed and why."""
+"""What the chat route shows on stderr: rate, time left, dollars billed, projected and reserved; at its end what failed and why."""
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tqdm import tqdm
 
-from distill.llm.budget import NANO, Cost
+from distill.llm.budget import NANO
 from distill.llm.call_store import CallStore
 from distill.llm.request import Answer, Failure
+
+SHOWN = 160  # characters of a server's words on a failure
+
+
+class Reasons:
+    """Failures counted by reason, each with the words that came with its first."""
+
+    def __init__(self, failures: Iterable[Failure] = ()) -> None:
+        self._counts, self._words = Counter[str](), dict[str, str]()
+        for failure in failures:
+            self.add(failure.reason, failure.detail)
+
+    def add(self, reason: str, words: str = "") -> None:
+        """Count one."""
+        self._counts[reason] += 1
+        self._words.setdefault(reason, words[:SHOWN])
+
+    def total(self) -> int:
+        """Return how many there are."""
+        return self._counts.total()
+
+    def __str__(self) -> str:
+        """Return them in brackets; "" where there is none."""
+        return listed(self._counts, self._words)
+
+
+def listed(counts: Mapping[str, int], words: Mapping[str, str] | None = None) -> str:
+    """Return counts in brackets, with the words that belong to them; "" where there is none.
+
+    >>> listed({"reset": 1, "refused": 2}, {"refused": "400: no such field"})
+    ' (refused: 2 "400: no such field", reset: 1)'
+    """
+    said = {reason: f' "{text}"' for reason, text in (words or {}).items() if text}
+    rows = [f"{reason}: {count}{said.get(reason, '')}" for reason, count in sorted(counts.items())]
+    return f" ({', '.join(rows)})" if rows else ""
 
 
 class Progress:
@@ -16,46 +51,33 @@ class Progress:
 
     def __init__(self, total: int | None, label: str, store: CallStore) -> None:
         self._total, self._label, self._store = total, label, store
-        self._before = store.spent()
-        self._answers, self._failed = 0, Counter[str]()
+        self._before = store.ledger()
+        self._answers, self._failed = 0, Reasons()
         self._bar = tqdm(total=total, desc=label, unit="problem", file=sys.stderr, mininterval=0.5)
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
     def count(self, answers: Iterable[Answer]) -> None:
         """Count answers, those of no use by their reason."""
         for answer in answers:
             self._answers += 1
-            if reason := answer.reason if isinstance(answer, Failure) else answer.unusable:
-                self._failed[reason] += 1
+            if isinstance(answer, Failure):
+                self._failed.add(answer.reason, answer.detail)
+            elif answer.unusable:
+                self._failed.add(answer.unusable)
 
-    def update(self, reserved: Cost) -> None:
-        """Count one problem; `reserved` is what the calls in flight may cost."""
-        self._money(reserved)
+    def update(self) -> None:
+        """Count one problem; show what is billed, what all problems will come to at this rate, and what is reserved."""
+        ledger, done = self._store.ledger(), self._bar.n + 1
+        billed = ledger.billed.nano
+        ahead = (billed - self._before.billed.nano) * max(0, (self._total or 0) - done) // done
+        text = f"${billed / NANO:.2f} of about ${(billed + ahead) / NANO:.2f} billed, ${ledger.reserved.dollars:.2f} reserved"
+        self._bar.set_postfix_str(f"{text}, {self._failed.total()} failed", refresh=False)
         self._bar.update()
 
-    def _money(self, reserved: Cost) -> None:
-        """Show what is spent, without the reservations of the calls in flight, and what all problems will cost at this rate."""
-        spent, done = self._store.spent().nano - reserved.nano, self._bar.n
-        ahead = (spent - self._before.nano) * max(0, (self._total or 0) - done) // max(1, done)
-        text = f"${spent / NANO:.2f} of about ${(spent + ahead) / NANO:.2f}, {self._failed.total()} failed"
-        self._bar.set_postfix_str(text, refresh=False)
-
-    def close(self, reserved: Cost, in_vain: Counter[str]) -> None:
+    def close(self, in_vain: Reasons) -> None:
         """End the bar and print the closing line."""
-        self._money(reserved)
         self._bar.close()
-        spent = self._store.spent()
-        failed = f"{self._failed.total()} failed{listed(self._failed)}"
-        attempts = f"{in_vain.total()} attempts in vain{listed(in_vain)}"
-        money = f"${spent.dollars - self._before.dollars:.4f} spent now, ${spent.dollars:.4f} in all"
+        ledger = self._store.ledger()
+        failed = f"{self._failed.total()} failed{self._failed}"
+        attempts = f"{in_vain.total()} attempts in vain{in_vain}"
+        money = f"${(ledger.billed - self._before.billed).dollars:.4f} billed now; {ledger} in all"
         print(f"{self._label}: {self._answers} answered, of these {failed}; {attempts}; {money}", file=sys.stderr)
-
-
-def listed(counts: Counter[str]) -> str:
-    """Return counts in brackets: " (reset: 2, timeout: 1)", or "" where there is none."""
-    return f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(counts.items()))})" if counts else ""

@@ -1,7 +1,6 @@
 """A role's access to its model: its section of the study file, the study's call store, and the transcripts of what it used."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from distill.llm.budget import BudgetLimit
 from distill.llm.call_store import CallStore
 from distill.llm.chat_route import ChatRoute
 from distill.llm.endpoint_config import Endpoint
-from distill.llm.progress import listed
+from distill.llm.progress import Reasons
 from distill.llm.request import Request, Sampling
 from distill.llm.route import Dialogues, Route, T
 from distill.records.example import Message
@@ -39,6 +38,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def request(self, messages: tuple[Message, ...]) -> Request:
         """Return the role's request with these turns."""
         return Request(self.model, messages, self.sampling)
+
+    def check_samples(self, what: str, count: int) -> None:
+        """Raise an InputError where so many samples of a request would all be equal."""
+        if count > 1 and not self.sampling.temperature:
+            raise InputError(f"{what}: {count} samples at temperature 0 are one answer; raise one or lower the other")
 
 
 class Transcript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,10 +69,10 @@ class RoleClient:
     def run(self, dialogues: Dialogues[T]) -> Iterator[T]:
         """Yield the result of each dialogue, in order; at the end an InputError where too many calls have no response."""
         yield from self._route.run(dialogues, sum(1 for _ in dialogues()))
-        failed = Counter(failure.reason for failure in self._route.failed.values())
+        failed = Reasons(self._route.failed.values())
         if failed.total() > self.model.max_failed_calls:
             raise InputError(
-                f"{self.role}: {failed.total()} calls have no response{listed(failed)}, allowed are {self.model.max_failed_calls}; run it"
+                f"{self.role}: {failed.total()} calls have no response{failed}, allowed are {self.model.max_failed_calls}; run it"
                 f" again, it sends only these, or raise {self.role}.max_failed_calls"
             )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
+from distill.core.errors import InputError
 from distill.llm.budget import BudgetLimit
 from distill.llm.call_store import CallStore
 from distill.llm.endpoint_config import Endpoint
@@ -47,3 +48,12 @@ class Route:
             self._before()
             self._sending = True
         self.endpoint.price(model)
+
+    def used_up(self, waiting: str) -> InputError:
+        """Return the error of a budget that allows nothing more; `waiting` says what it does not."""
+        ledger, limit = self.store.ledger(), self.limit
+        held = f" or release old reservations (`python -m tools.calls release {self.store.path}`)" if ledger.reserved.tokens else ""
+        return InputError(
+            f"the budget is used up: {ledger} ({ledger.total.tokens} tokens in all), {waiting}, the limit is {limit.dollars} dollars and "
+            f"{limit.tokens} tokens; answers are stored: raise it under budget:{held}, and run again"
+        )

@@ -66,10 +66,7 @@ def load_prompt(params: ModelDistiller) -> Prompt:
     if ("gold" in loaded.names()) != params.told_gold:
         says = "tells the gold answer" if not params.told_gold else "does not tell the gold answer"
         raise InputError(f"{params.prompt}: {says}, and condense.told_gold is {str(params.told_gold).lower()}; change one of the two")
-    if params.attempts > 1 and not params.sampling.temperature:
-        raise InputError(
-            f"condense: {params.attempts} attempts at temperature 0 give one answer {params.attempts} times; raise one or lower the other"
-        )
+    params.check_samples("condense.attempts", params.attempts)
     return loaded
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from distill.answers.final_answer import final_answer
-from distill.core.errors import InputError
 from distill.llm import prompts
 from distill.llm.prompts import Prompt
 from distill.llm.request import Answer, Failure, Request
@@ -25,8 +24,7 @@ class ModelSolver(Model, frozen=True, tag_field="teacher", tag="chat"):
 
 def load_prompt(params: ModelSolver) -> Prompt:
     """Return the solver's prompt; an InputError where its samples would all be equal."""
-    if params.samples > 1 and not params.sampling.temperature:
-        raise InputError(f"solve: {params.samples} samples at temperature 0 are one answer; raise one or lower the other")
+    params.check_samples("solve", params.samples)
     return prompts.load(params.prompt, "solve", {"problem"})
 
 
