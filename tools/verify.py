@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distill.cli import command
 from distill.core.errors import InputError
-from tools import lock, run_lock
+from tools import lock, params, run_lock
 
 SCRATCH = Path(".work", "verify")
 LOCK = Path(".work", "verify.running")
@@ -32,6 +32,7 @@ def verify() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.parent.mkdir(exist_ok=True)
     subprocess.run(["git", "clone", "--quiet", ".", str(SCRATCH)], check=True)
+    params.read(SCRATCH)
     environment = os.environ | {"PATH": f"{Path('.venv', 'bin').resolve()}{os.pathsep}{os.environ['PATH']}"}
     run = subprocess.run([sys.executable, "-m", "dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
     if run.returncode:
