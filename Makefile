@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull status study new-study check estimate report test lint lock
+.PHONY: help setup repro verify pull status study new-study check estimate report plots tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -10,8 +10,9 @@ export PYTHONUNBUFFERED := 1
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 # names reach Python as text: neither make nor the shell expands what is in them
 override S := $(value S)
+override REV := $(if $(filter command,$(origin REV)),$(value REV))
 override NAME := $(if $(filter command,$(origin NAME)),$(value NAME))
-export S NAME
+export S NAME REV
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -53,7 +54,13 @@ estimate: setup ## what a study's models will cost, before the first call: make 
 	@$(BIN)/python -m tools.estimate "$$S"
 
 report: setup ## bring the report up to date and say where it lies
-	@$(BIN)/python -m tools.run_lock repro report && $(BIN)/python -m tools.show_results where
+	@$(BIN)/python -m tools.repro report
+
+plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: beside those of a revision
+	@$(BIN)/python -m tools.plots "$$REV"
+
+tidy: setup ## remove the files of arms and seeds that no longer run; lists what it removes
+	@$(BIN)/python -m tools.tidy
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder

@@ -1,12 +1,14 @@
 """The claims: each of the paper's claims, tested by its committed rule on the figures of this run.
 
-claims.json: CLAIM and the fields of distill/records/claim_record.py; p is null where there is no test. Holm's correction runs over all
-claims with a p. rationales.json: CLAIM.{rule, reason}, in words. Verdicts of a scale model (vocabulary `pattern`): holds, fails,
-inconclusive, by construction (the pattern is there because of how the study was built), not run. Of real students (`reproduction`):
-reproduced, contradicted, inconclusive, by construction, not run; there a figure beyond its tolerance contradicts the claim with all of
-its interval, and leaves it open with a part.
+headline.json: accuracies, gains and the number of each verdict, for a first look. claims.json: CLAIM and the fields of
+distill/records/claim_record.py; p is null where there is no test. Holm's correction runs over all claims with a p. rationales.json:
+CLAIM.{rule, reason}, in words. Verdicts of a scale model (vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern
+is there because of how the study was built), not run. Of real students (`reproduction`): reproduced, contradicted, inconclusive, by
+construction, not run; there a figure beyond its tolerance contradicts the claim with all of its interval, and leaves it open with a part.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,11 +16,11 @@ import msgspec
 from msgspec import Meta
 
 from distill.claims import claims_page, verdicts
-from distill.claims.claim import ClaimSettings, RunClaim
-from distill.claims.claim_rules import AnyRule
+from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
+from distill.claims.claim_rules import Above, AnyRule
 from distill.claims.rule_inputs import RuleInputs
 from distill.cli import command
-from distill.cli.layout import Paths
+from distill.cli.layout import BASE, Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.stats import score_table
@@ -50,10 +52,26 @@ def main(paths: Paths) -> None:
     )  # fmt: skip
     rules = {name: claim.rule for name, claim in params.ledger.items()}
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
+    files.write_json(paths.headline, headline(inputs.summary, inputs.teacher, params.ledger, results))
     files.write_json(paths.claims, {name: msgspec.structs.asdict(result.record) for name, result in results.items()})
     files.write_json(paths.rationales, {name: msgspec.structs.asdict(result.rationale) for name, result in results.items()})
     files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{claims_page.section(params.ledger, results, params)}\n")
     command.closing("claims", len(params.ledger), len(results))
+
+
+def headline(
+    summary: Mapping[str, Any], teacher: Mapping[str, Any], ledger: Mapping[str, Claim], results: Mapping[str, ClaimResult]
+) -> dict[str, Any]:
+    """Return held-out accuracy on the competition by arm, the gains over the base that a claim tests, and the number of each verdict."""
+    cells = {arm: values.get("competition", {}).get("heldout") for arm, values in summary["arms"].items()}
+    found: dict[str, Any] = {"accuracy": {arm: cell["accuracy"] for arm, cell in cells.items() if cell}, "gain": {}}
+    for name, claim in ledger.items():
+        rule = claim.rule
+        if isinstance(rule, Above) and (rule.comparator, rule.benchmark) == (BASE, "competition"):
+            record = results[name].record
+            found["gain"][rule.arm] = {"effect": record.effect, "low": record.low, "high": record.high}
+    verdicts = Counter(result.record.verdict for result in results.values())
+    return found | {"teacher": teacher["accuracy"], "claims": {verdict: verdicts[verdict] for verdict in sorted(verdicts)}}
 
 
 def _keys(path: Path, *names: str) -> dict[str, Any]:

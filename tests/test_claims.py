@@ -98,6 +98,20 @@ def test_a_fall_says_what_is_tested(tmp_path: Path) -> None:
     assert "test of the trend, in which single steps may rise" in rule
 
 
+def test_the_headline_is_short_and_agrees_with_the_details(tmp_path: Path) -> None:
+    ledger, _ = run(tmp_path)
+    metrics = tmp_path / "metrics" / "tiny"
+    found, summary = files.read_json(metrics / "headline.json"), files.read_json(metrics / "summary.json")
+    arms = summary["arms"]
+    assert found["accuracy"] == {arm: arms[arm]["competition"]["heldout"]["accuracy"] for arm in arms}
+    gain = ledger["distilled_above_base"]
+    assert found["gain"] == {"r1": {key: gain[key] for key in ("effect", "low", "high")}}
+    assert sum(found["claims"].values()) == len(ledger)
+    assert found["teacher"] == summary["teacher"]["accuracy"]
+    assert list(found) == ["accuracy", "gain", "teacher", "claims"]
+    assert synthetic.texts(found) == []
+
+
 def test_no_effect_is_inconclusive_and_says_how_many_problems_would_decide(tmp_path: Path) -> None:
     def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
         return (number * 7 + (3 * len(arm) if number % 11 == 0 else 0) + (arm == "r1" and number == 50)) % 10 < 5
@@ -237,7 +251,13 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("x", "y"):
         (tmp_path / name).mkdir()
         run(tmp_path / name)
-        made = ("metrics/tiny/claims.json", "report/tiny/rationales.json", "metrics/tiny/claims.md", "metrics/tiny/summary.json")
+        made = (
+            "metrics/tiny/headline.json",
+            "metrics/tiny/claims.json",
+            "report/tiny/rationales.json",
+            "metrics/tiny/claims.md",
+            "metrics/tiny/summary.json",
+        )
         found.append([(tmp_path / name / file).read_bytes() for file in made])
     assert found[0] == found[1]
 

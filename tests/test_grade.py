@@ -15,6 +15,7 @@ from distill.answers.answer_format import read_form
 from distill.answers.ast_equality import equal
 from distill.answers.equality import decide
 from distill.answers.final_answer import final_answer, plain
+from distill.answers.grade_pairs import grade as grade_rows
 from distill.answers.verify_pool import compare
 from distill.cli.layout import layout
 from distill.core import files, study_file
@@ -32,6 +33,10 @@ FINAL = {
     "last box wins": (r"\boxed{1} no, \boxed{2}", "stop", "2"),
     "nested braces": (r"\boxed{\frac{1}{2}}", "stop", r"\frac{1}{2}"),
     "box in a box": (r"\boxed{\boxed{3}}", "stop", "3"),
+    "the last box in a box": (r"\boxed{\boxed{1} or \boxed{\boxed{2}} \boxed{ }}", "stop", "2"),
+    "a box before the box in a box": (r"\boxed{9}\boxed{so {\boxed{3}}}", "stop", "3"),
+    "boxes as deep as is read": ("\\boxed{" * 21 + "3" + "}" * 21, "stop", "3"),
+    "boxes too deep": ("\\boxed{" * 22 + "3" + "}" * 22, "stop", ""),
     "unbalanced box falls back to the balanced one": (r"\boxed{5} then \boxed{6", "stop", "5"),
     "set braces inside": (r"\boxed{\{1, 2\}}", "stop", r"\{1, 2\}"),
     "blank box is none": (r"\boxed{ } Answer: 7", "stop", "7"),
@@ -51,6 +56,22 @@ FINAL = {
 @pytest.mark.parametrize(("text", "finish", "expected"), FINAL.values(), ids=FINAL.keys())
 def test_final_answer(text: str, finish: str, expected: str) -> None:
     assert final_answer(text, "Answer:", finish) == expected
+
+
+NESTED = [r"\boxed{", "(", "{", r"\frac{1}{1+", r"\sqrt{", r"\text{", r"\{", "[", "1/(", "sin(", r"\left(", "|", "2^{"]
+
+
+@pytest.mark.parametrize("opening", NESTED)
+@pytest.mark.parametrize("depth", [1_000, 20_000])
+def test_a_deep_nest_is_no_answer_or_undecided(opening: str, depth: int) -> None:
+    closing = {"(": ")", "{": "}", "[": "]", "|": "|"}[opening[-1]] if opening[-1] in "({[|" else "}"
+    closing = r"\right)" if opening == r"\left(" else r"\}" if opening == r"\{" else closing
+    start = time.process_time()
+    answer = final_answer(r"\boxed{" + opening * depth + "7" + closing * depth + "}", "Answer:", "stop")
+    outcome = grade_rows([{"id": 1, "gold": "7", "answer": answer}])[0]["outcome"]
+    assert (outcome, decide("7", answer[:2000])) == ("no_answer" if opening == r"\boxed{" else "ungradable", None)
+    assert decide("7", answer) is None
+    assert time.process_time() - start < 10
 
 
 def test_a_megabyte_of_open_boxes_is_read_at_once() -> None:
@@ -201,6 +222,7 @@ BAD_LINES = {
     "both": ('{"id": "q", "gold": "1", "answer": "1", "completion": "1"}', r"in.jsonl:2: q: expected either .* got both"),
     "no text": ('{"id": "q", "gold": 1, "answer": "1"}', r'in.jsonl:2: q: "gold" is int, expected text in quotes'),
     "blank gold": ('{"id": "q", "gold": " ", "answer": "1"}', r'in.jsonl:2: q: "gold" is missing or blank'),
+    "a deep nest": ("[" * 100_000 + "]" * 100_000, "in.jsonl:2: not JSON: "),
     "finish": ('{"id": "q", "gold": "1", "answer": "1", "finish": "eos"}', r'in.jsonl:2: q: "finish" is "eos"'),
 }
 

@@ -165,7 +165,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "one arm": ({"rule": {"kind": "fall", "arms": ["a"]}}, "names 1 counts"),
     "one section": ({"rule": {"kind": "loss", "section": "s", "sections": {"s": ["a", "b"]}}}, "at least two needed, one of them s"),
     "all seen": ({"rule": {"kind": "unseen", "arm": "a", "comparator": "b", "seen": 10}}, "allowed are fewer than all"),
-    "a loss of nothing": ({"rule": {"kind": "curve", "rise": 0.1, "losses": {1: 0.5, 2: 0.0}}}, "all above 0"),
+    "a loss of nothing": ({"rule": {"kind": "curve", "rise": 0.1, "losses": [[1, 0.5], [2, 0.0]]}}, "all above 0"),
     "no gain": (
         {"rule": {"kind": "spread", "mean": "1", "sd": "0", "seeds": 5, "of": 10, "gain": 0.0, "ratio": 0.5}},
         "none that a spread",

@@ -88,7 +88,7 @@ def clone(committed: Path, tmp_path: Path) -> Path:
 def test_a_fresh_clone_computes_all_but_the_student_and_what_git_holds(clone: Path) -> None:
     done = do(clone, "tools.repro")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("repro: pulling models/a/student, the one output that is not computed")
+    assert done.stdout.startswith("pulling models/a/student, the one output that is not computed")
     assert done.stdout.splitlines()[-4:] == [
         "computed in this run: 2 outputs of 2 stages",
         "not computed: 1 output of 1 stage: pulled from the remote (student)",
@@ -110,6 +110,25 @@ def test_a_fresh_clone_computes_all_but_the_student_and_what_git_holds(clone: Pa
 
 
 @pytest.mark.dvc
+def test_after_the_loss_of_the_cache_the_student_is_pulled_again(clone: Path) -> None:
+    do(clone, "tools.repro")
+    shutil.rmtree(clone / ".dvc" / "cache")
+    done = do(clone, "tools.repro")
+    assert done.stdout.startswith("pulling models/a/student, the one output that is not computed"), done.stderr
+    assert "Running stage 'student@a'" not in done.stdout
+    assert "not computed: 1 output of 1 stage: pulled from the remote (student)" in done.stdout.splitlines()
+
+
+@pytest.mark.dvc
+@pytest.mark.parametrize("words", [("tools.repro", "report"), ("tools.study", "run", "a")], ids=["make report", "make study"])
+def test_every_target_that_runs_stages_pulls_the_student(words: tuple[str, ...], clone: Path) -> None:
+    done = do(clone, *words)
+    assert done.returncode == 0, done.stderr
+    assert "pulling models/a/student" in done.stdout
+    assert "Running stage 'student@a'" not in done.stdout
+
+
+@pytest.mark.dvc
 def test_the_log_is_kept(clone: Path) -> None:
     do(clone, "tools.repro", "--force")
     assert (clone / ".work" / "repro.log").read_text().count("Running stage") == 4
@@ -121,7 +140,7 @@ def test_without_a_remote_the_student_is_computed_and_a_difference_is_counted(cl
     (clone / "studies" / "a.yaml").write_text((clone / "studies" / "a.yaml").read_text().replace("of-a", "changed"))
     done = do(clone, "tools.repro")
     assert done.returncode == 0, done.stderr
-    assert "repro: it could not be pulled (.work/pull.log)" in done.stdout
+    assert "it could not be pulled (.work/pull.log)" in done.stdout
     lines = done.stdout.splitlines()
     assert "computed in this run: 5 outputs of 5 stages" in lines
     assert "different: 2 of 5 outputs (5 of them computed in this run) differ from HEAD's dvc.lock" in lines

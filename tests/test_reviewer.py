@@ -37,7 +37,7 @@ def test_nothing_re_runs_after_a_pull(clone: Path) -> None:
 
 
 def test_metrics_are_shown_and_nothing_differs_from_head(clone: Path) -> None:
-    assert "summary.json" in call(clone, "dvc", "metrics", "show")
+    assert "headline.json" in call(clone, "dvc", "metrics", "show")
     assert [call(clone, "dvc", what, "diff") for what in ("metrics", "params")] == ["", ""]
 
 

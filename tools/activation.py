@@ -22,9 +22,9 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import replacing
-from tools import run_lock
+from tools import params, run_lock
+from tools.params import PARAMS
 
-PARAMS = Path("params.yaml")
 ACTIVE = Path(".work", "params.yaml.active")  # PROCESS STUDY, then the original
 HEAD = "# For a run of study {study} alone: `make study` puts the original back at its end, the next make target after a kill.\n"
 
@@ -45,7 +45,10 @@ def settings(name: str) -> dict[str, list[str] | list[int]]:
         study_file.arm(path, arm)
     if not run.arms or not run.seeds:
         raise InputError(f"{path}: section 'run': arms and seeds must not be empty")
-    return {"corpora": [name], "students": [name] if run.students else [], "arms": run.arms, "seeds": run.seeds}
+    values: dict[str, list[str] | list[int]]
+    values = {"corpora": [name], "students": [name] if run.students else [], "arms": run.arms, "seeds": run.seeds}
+    params.check({"papers": []} | values, f"{path}: section 'run'")
+    return values
 
 
 @contextmanager

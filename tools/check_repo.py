@@ -1,11 +1,15 @@
-"""What may not be committed: a large file outside the embedded remote, a large remote, the name of a package registry."""
+"""What may not be committed: a large file outside the embedded remote, a large or damaged remote, the name of a package registry."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from tools import lock
+from tools import remote as objects
+
 FILE_LIMIT = 2_000_000  # bytes of one file outside remote/
+OBJECT = re.compile(r"remote/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
 REMOTE_LIMIT = 30_000_000  # bytes of remote/ together
 # Requirements are pinned by hash: where a user's pip or uv fetches them is the user's own setting.
 REGISTRY = re.compile(rb"\b(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com|io)\b|--(?:extra-)?index-url")
@@ -21,6 +25,8 @@ def faults(paths: list[str], root: Path = Path()) -> list[str]:
         size = file.stat().st_size
         if path.startswith("remote/"):
             remote += size
+            if OBJECT.fullmatch(path) and (content := objects.damaged(file)):
+                found.append(f"{path}: damaged, the MD5 of its content is {content}; put it back: git checkout HEAD -- {path}")
         elif size > FILE_LIMIT:
             found.append(f"{path}: {size:,} bytes, allowed are {FILE_LIMIT:,}; make it an output that DVC keeps")
         elif match := REGISTRY.search(file.read_bytes()):
@@ -32,6 +38,8 @@ def faults(paths: list[str], root: Path = Path()) -> list[str]:
 
 def main() -> None:
     """Check every file that git tracks or would add."""
+    if not lock.has_git():
+        sys.exit("check_repo: it checks what git holds: install git, and run it in a clone")
     listed = subprocess.run(["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], capture_output=True, text=True, check=True)
     if found := faults(sorted(set(filter(None, listed.stdout.split("\0"))))):
         sys.exit("\n".join(found))

@@ -40,6 +40,7 @@ from stages import (
 )
 from tools.activation import Run
 from tools.cost_model import Assumptions
+from tools.params import names
 
 COMPETITION = "competition"  # the benchmark that is the study's own problems
 ROLES = ("solve", "verify", "condense", "llm_judge")
@@ -190,8 +191,14 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (_names(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
     return [fault for check in checks for fault in check]
+
+
+def _names(good: Mapping[str, Any]) -> Iterator[str]:
+    """What becomes a path or a word of a shell command."""
+    for section in ("arms", "benchmarks"):
+        yield from names(section, good.get(section, {}))
 
 
 def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:

@@ -26,7 +26,8 @@ def equality(studies: Sequence[str], stages: Collection[str] | None = None, comp
     """
     text = lock.committed("dvc.lock")
     if not text:
-        return ["compared: nothing, HEAD has no dvc.lock"]
+        why = "HEAD has no dvc.lock" if lock.has_git() else "git is not installed, or this folder is no clone: there is no HEAD"
+        return [f"compared: nothing, {why}"]
     ours, theirs = (lock.only(each, stages) for each in (lock.read(Path("dvc.lock")), lock.parse(text)))
     outputs, differences = lock.outputs(ours), lock.compare(ours, theirs)
     fresh = sum(stage in computed for _, stage in outputs.values())

@@ -1,5 +1,6 @@
 """What dvc.lock says of two runs: which outputs differ, and whether the stage that made them saw the same inputs."""
 
+import shutil
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
@@ -66,7 +67,14 @@ def parse(text: str) -> dict[str, Any]:
     return lock
 
 
+def has_git(root: Path = Path()) -> bool:
+    """Return whether a tree is a git repository and git is installed: an unpacked archive is none."""
+    return (root / ".git").exists() and shutil.which("git") is not None
+
+
 def committed(path: str, root: Path = Path()) -> str:
     """Return the text of a file in HEAD; "" where it is not there."""
+    if not has_git(root):
+        return ""
     shown = subprocess.run(["git", "show", f"HEAD:{path}"], cwd=root, capture_output=True, text=True, encoding="utf-8")
     return shown.stdout if shown.returncode == 0 else ""

@@ -1,7 +1,6 @@
 """`make repro`: pull the base student, compute what is not up to date, show the results, and say what was computed and what was not."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from distill.cli import command
-from distill.cli.layout import layout
-from tools import activation, compare_head, lock, run_lock, show_results
+from tools import activation, compare_head, lock, params, run_lock, show_results
+from tools.pull_student import pull_student
 
 LOG = Path(".work", "repro.log")
-PULL_LOG = Path(".work", "pull.log")
 # The run-cache is off: an output that is not here is computed, never looked up.
 REPRO = ("repro", "--no-run-cache")
 RAN = re.compile(r"Running stage '(.+)':$")
@@ -46,12 +44,15 @@ def _once(names: list[str]) -> list[str]:
 
 
 def main(*words: str) -> None:
-    """Reproduce what params.yaml names; `--force` computes also what is up to date, except for a pulled student."""
+    """Reproduce what params.yaml names; `--force` computes also what is up to date, except for a pulled student; `report`: up to it."""
     with run_lock.exclusive("make repro") as held:
         activation.restore()
-        studies = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["students"]
-        pulled = [f"student@{name}" for name in studies if _pull_student(name)]
+        studies = params.read().students
+        pulled = [f"student@{name}" for name in studies if pull_student(name)]
         lines: list[str] = []
+        if "report" in words:
+            _dvc(("repro", "report"), held, lines)
+            return show_results.main("where")
         _dvc(REPRO, held, lines)
         if "--force" in words:
             _force(held, lines)
@@ -61,21 +62,6 @@ def main(*words: str) -> None:
         stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
         print("\n".join(account(run, pulled, stages, lock.read(Path("dvc.lock")))))
         print("\n".join(compare_head.equality(studies, {name for names in run for name in names}, run.ran)))
-
-
-def _pull_student(study: str) -> bool:
-    """Pull a base student that is not here and that dvc.lock knows; return whether it was pulled."""
-    path = layout(study).student
-    if path.exists() or path.as_posix() not in lock.outputs(lock.read(Path("dvc.lock"))):
-        return False
-    print(f"repro: pulling {path}, the one output that is not computed (`make verify` computes it too)", flush=True)
-    done = subprocess.run([sys.executable, "-m", "dvc", "pull", "-q", str(path)], capture_output=True, text=True)
-    if done.returncode:
-        PULL_LOG.write_text(done.stderr, encoding="utf-8")
-        print(
-            f"repro: it could not be pulled ({PULL_LOG}), so that stage `student` makes it; mini takes 20 minutes on two cores", flush=True
-        )
-    return not done.returncode
 
 
 def _force(held: int, lines: list[str]) -> None:

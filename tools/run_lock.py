@@ -18,8 +18,10 @@ from typing import Any, NoReturn
 
 from distill.cli import command
 from distill.core.errors import InputError
+from tools import params
 
 RUNNING = Path(".work", "running")  # PROCESS WHAT, of the last run
+NO_GIT = Path(".work", "no_git")  # a DVC configuration for a tree that is no git repository
 DVC_LOCKS = Path(".dvc", "tmp", "rwlock")  # DVC's own record of which process reads and writes what
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -78,11 +80,11 @@ def _lives(process: int) -> bool:
 def run_dvc(words: Sequence[str], lock: int, each_line: Callable[[str], None] | None = None) -> int:
     """Run `dvc WORDS` in a process group of its own, which gets the signals that end this process; return its exit code.
 
+    params.yaml is checked first: DVC puts its names into shell commands.
     `each_line` is called with every line of its standard output, which is then a pipe.
     """
-    folder = os.path.dirname(sys.executable)
-    path = os.environ["PATH"].split(os.pathsep)
-    environment = os.environ | {"PATH": os.pathsep.join(path if folder in path else [folder, *path])}
+    params.read()
+    environment = dvc_environment()
     piped: dict[str, Any] = {"stdout": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"} if each_line else {}
     with forwarding() as group:
         process = subprocess.Popen([sys.executable, "-m", "dvc", *words], env=environment, pass_fds=[lock], process_group=0, **piped)
@@ -94,6 +96,18 @@ def run_dvc(words: Sequence[str], lock: int, each_line: Callable[[str], None] | 
                 for line in lines:
                     each_line(line)
         return process.wait()
+
+
+def dvc_environment() -> dict[str, str]:
+    """Return the environment for DVC: this Python first on the PATH, and no git asked for where there is no repository."""
+    folder = os.path.dirname(sys.executable)
+    path = os.environ["PATH"].split(os.pathsep)
+    environment = os.environ | {"PATH": os.pathsep.join(path if folder in path else [folder, *path])}
+    if Path(".git").exists():
+        return environment
+    NO_GIT.mkdir(parents=True, exist_ok=True)
+    (NO_GIT / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    return environment | {"DVC_SYSTEM_CONFIG_DIR": str(NO_GIT.resolve())}
 
 
 @contextmanager

@@ -3,6 +3,10 @@
 # PYTHON=/path/to/python takes another interpreter. The choice between cpu and cuda is kept until it is made again.
 set -eu
 
+if ! mkdir -p .work 2>/dev/null || ! [ -w . ] || ! [ -w .work ]; then
+    echo "setup: $(pwd): this folder cannot be written; copy it to one of yours, or change its permissions" >&2
+    exit 1
+fi
 stamp=.venv/stamp
 lock=requirements-dev.txt
 case ${1:-} in
@@ -10,7 +14,7 @@ cuda) lock=requirements-cuda.txt ;;
 '') if grep -qs '^requirements-cuda.txt ' "$stamp"; then lock=requirements-cuda.txt; fi ;;
 esac
 key="$lock $(cksum <"$lock")"
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ] && [ -x .venv/bin/python ]; then exit 0; fi
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ] && .venv/bin/python -c "" 2>/dev/null; then exit 0; fi
 
 python=
 for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3 python}; do
@@ -28,7 +32,6 @@ uv=
 if uv --version >/dev/null 2>&1; then uv=uv; fi
 
 echo "setup: making .venv with $("$python" --version) from $lock (a few minutes where nothing is cached)" >&2
-mkdir -p .work
 rm -rf .venv
 if ! "$python" -m venv .venv >.work/setup.log 2>&1; then
     if [ -z "$uv" ] || ! uv venv -q --seed --python "$python" .venv >>.work/setup.log 2>&1; then

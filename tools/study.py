@@ -5,15 +5,18 @@ Files and dvc.lock entries of other studies stay as they are. Without NAME, `pul
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 from distill.cli import command
 from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
-from tools import activation, run_lock
+from tools import activation, params, remote, run_lock
+from tools.pull_student import pull_student
 
 ACTIONS = {"run": "repro", "pull": "pull", "status": "status"}
 TARGETS = {"run": "study", "pull": "pull", "status": "status"}  # of the Makefile
+SHOWN = 20  # faults of the remote listed before the rest is only counted
 
 
 def main(action: str = "", name: str = "") -> None:
@@ -28,8 +31,39 @@ def main(action: str = "", name: str = "") -> None:
     with run_lock.exclusive(f"make {target}{f' S={name}' if name else ''}") as lock:
         activation.restore()
         with activation.activated(name) if name else nullcontext():
+            active = params.read()
+            outputs = remote.outputs_of(active.studies)
+            if action == "pull":
+                refuse(remote.faults(outputs), "nothing was pulled")
+            if action == "run":
+                for each in active.students:
+                    pull_student(each)
             code = next((failed for words in commands(action, name) if (failed := run_lock.run_dvc(words, lock))), 0)
+            if action == "pull" and code:
+                refuse(remote.faults(outputs, absent=True), "the other outputs were pulled")
+    if action == "run" and not code:
+        print("".join(f"{line}\n" for line in places(name)), end="")
     sys.exit(code)
+
+
+def refuse(faults: list[str], rest: str) -> None:
+    """End in one line for each of the faults; return where there is none."""
+    if faults:
+        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+        total = [f"{len(faults)} objects of the remote are not as they were pushed; {rest}"] if len(faults) > 1 else []
+        raise InputError("\n".join([*faults[:SHOWN], *more, *total]))
+
+
+def places(name: str) -> list[str]:
+    """Return where the results of a study lie, those that are there."""
+    paths = layout(name)
+    shown = {
+        "corpora, one folder an arm (train.jsonl, valid.jsonl)": paths.corpora,
+        "audit of the corpora": paths.audit_page,
+        "adapters": paths.adapters,
+        "report": paths.report,
+    }
+    return [f"{what}: {path}" for what, path in shown.items() if Path(path).exists()]
 
 
 def commands(action: str, name: str) -> list[list[str]]:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from distill.cli import command
-from tools import lock, run_lock
+from distill.core.errors import InputError
+from tools import lock, params, run_lock
 
 SCRATCH = Path(".work", "verify")
 LOCK = Path(".work", "verify.running")
@@ -21,6 +22,8 @@ def main() -> None:
 
 def verify() -> None:
     """Exit 0 when every output's hash equals HEAD's; otherwise list the differences, keep the copy and exit 1."""
+    if not lock.has_git():
+        raise InputError("it recomputes what git holds: install git, and run it in a clone; an unpacked archive has only `make repro`")
     text = lock.committed("dvc.lock")
     if not text:
         sys.exit("verify: HEAD has no dvc.lock, so there is nothing to verify; run `make repro` and commit it first")
@@ -29,6 +32,7 @@ def verify() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.parent.mkdir(exist_ok=True)
     subprocess.run(["git", "clone", "--quiet", ".", str(SCRATCH)], check=True)
+    params.read(SCRATCH)
     environment = os.environ | {"PATH": f"{Path('.venv', 'bin').resolve()}{os.pathsep}{os.environ['PATH']}"}
     run = subprocess.run([sys.executable, "-m", "dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
     if run.returncode:

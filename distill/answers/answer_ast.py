@@ -10,6 +10,7 @@ from distill.answers.compound_units import compound
 from distill.answers.exact_algebra import Undecided, Value, as_rational, multiply, rational
 from distill.answers.expression_parser import parse, prose
 from distill.answers.final_answer import FUNCTIONS
+from distill.answers.interval_notation import standard
 from distill.answers.trig_values import radians
 from distill.answers.units import Unit, spelt, split_unit
 
@@ -23,7 +24,7 @@ _NAMED = re.compile(
 _GENERIC = re.compile(r"(.*[\d)π])\s*((?:[a-zA-Z]{3,20}\s*){1,3})")
 _COUNTS = re.compile(
     rf"\b(?:hundred|thousand|[mb]illion|trillion|dozen|pairs?|times|more|less|fewer|least|most|and|or|not|to|base|mod|squared|cubed|factorial|over"
-    rf"|plus|minus|choose|half|thirds?|fourths?|tenths?|point|root|pi|than|each|{FUNCTIONS})\b"
+    rf"|plus|minus|choose|half|halves|thirds?|fourths?|quarters?|(?:fif|six|seven|eigh|nin|ten|eleven|twelf|hundred|thousand|million|billion)ths?|point|root|pi|than|each|{FUNCTIONS})\b"
 )
 _WAGE = re.compile(r"^(-?)\$\s*([\d.,]+)(?:\s*(?:per|/)\s*|\s+an?\s+)(?=[a-z])")
 _RELATION = re.compile(r"[<>≤≥]")
@@ -53,6 +54,7 @@ def parse_answer(text: str) -> Node | None:
 def _parse(text: str) -> Node:
     if text.casefold() in _EMPTY:
         return Node("empty")
+    text = standard(text)
     if (text[:1] == "⟦" and _closing(text) == len(text)) or text.endswith("⟧"):
         return _matrix(text)
     bracketed = text[:1] in ("(", "[") and text[-1:] in (")", "]") and ("∞" in text or text[0] + text[-1] != "()")
@@ -63,12 +65,16 @@ def _parse(text: str) -> Node:
     if measured := compound(text):
         first, last = (Node("value", value=rational(amount), unit=unit) for amount, unit in measured)
         return first._replace(items=(last,))
+    if " and " in text and "/" in (mixed := spelt(text) or ""):
+        return Node("value", value=parse(mixed))  # two and three quarters
     parts = _split(text, ",")
-    if text[:1] in ("(", "{", "⦃") and _closing(text) == len(text):
+    if text[:1] in ("(", "{", "⦃", "[") and _closing(text) == len(text):
         inner = _split(text[1:-1], ",")
-        if text[0] != "(":
+        if text[0] in "{⦃":
             return _listed(inner, "set")
-        if len(inner) > 1:
+        if text[0] == "[" and len(inner) > 2:
+            return _listed(inner)
+        if text[0] == "(" and len(inner) > 1:
             return Node("tuple", _items(inner))
     if _THOUSANDS.search(text) and not re.search(r"[\[{⦃]|\([^()]*,", text):
         parts = _split(_THOUSANDS.sub(lambda m: re.sub("[, ]", "", m.group()), text), ",")
@@ -89,9 +95,14 @@ def _listed(parts: list[str], kind: str = "list") -> Node:
     parts = [part.replace("±", sign) for part in parts for sign in ("+-" if part.count("±") == 1 else "?") if part.strip()]
     items = _items(parts)
     names = [item.name for item in items]
+    indexed = all(re.fullmatch(r"[A-Za-z]_\d+", name) for name in names) and len({name[0] for name in names}) == 1
+    if indexed and len(set(names)) == len(names) > 1:  # x_1 = 3, x_2 = 5 are the values of x
+        return Node(kind, tuple(item._replace(name="") for item in sorted(items, key=lambda item: item.name)))
     if kind == "list" and all(names) and len(set(names)) == len(names) > 1:
         return Node("tuple", tuple(item._replace(name="") for item in sorted(items, key=lambda item: item.name)))
     items = tuple(item._replace(name="") for item in items)
+    if kind == "list" and not any(names) and len({part.strip() for part in parts}) == 1 < len(parts):
+        return Node(kind, items)  # 42, 42 is not 42
     kept = [item for n, item in enumerate(items) if item not in items[:n]]
     return kept[0] if len(kept) == 1 else Node(kind, tuple(kept))
 
@@ -164,7 +175,7 @@ def _letters(value: Value) -> set[str]:
 
 def _matrix(text: str) -> Node:
     """Return a matrix by rows, multiplied by the factor before it."""
-    factor, _, body = text.partition("⟦")
+    factor, _, body = re.sub(r"^[A-Za-z]\s*=\s*(?=.*⟦)", "", text).partition("⟦")
     rows = [row.split("⸴") for row in body.removesuffix("⟧").split("⸵")]
     if len({len(row) for row in rows}) != 1 or "⟦" in body:
         raise Undecided(text[:80])

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from distill.answers.answer_ast import Node, lowest
+from distill.answers.answer_ast import Node, lowest, number
 from distill.answers.exact_algebra import Value, multiply, rational, same
 from distill.answers.trig_values import FUNCTIONS
 
@@ -34,7 +34,9 @@ def equal(gold: Node, answer: Node) -> bool | None:
         return _ordered(gold, answer) if gold.kind == "union" or gold.note == answer.note else False
     if set(kinds) == {"interval", "tuple"}:  # (2, 7) is both
         interval = gold if gold.kind == "interval" else answer
-        return _ordered(gold, answer) if interval.note == "()" else False
+        low, high = (number(end) for end in interval.items)
+        backwards = low is not None and high is not None and low >= high  # x > 5 and x < 2
+        return _ordered(gold, answer) if interval.note == "()" and not backwards else False
     return False if gold.kind != answer.kind else gold.kind == "empty"
 
 

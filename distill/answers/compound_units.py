@@ -3,10 +3,11 @@
 import re
 from fractions import Fraction
 
-from distill.answers.units import NAME, SIZES, Unit
+from distill.answers.units import NAME, SIZES, Unit, measure
 
 _ONE = rf"(\d+(?:\.\d+)?)\s*({NAME}|['\"]|'')(?:e?s)?\.?"
 _COMPOUND = re.compile(rf"(-?){_ONE}[\s,]*(?:and\s+)?{_ONE}(?:[\s,]*(?:and\s+)?{_ONE})?", re.IGNORECASE)
+_HOURS = re.compile(r"^(-?\d+) ?h ?(\d+) ?m ?(?=$|\d+ ?s$)")  # 2h30m: here m is no metre
 _MARKS = {"'": "minute", '"': "second", "''": "second"}
 _LENGTHS = {"'": "ft", '"': "in", "''": "in"}
 _ARC = {"minute": Fraction(1, 60), "min": Fraction(1, 60), "second": Fraction(1, 3600), "sec": Fraction(1, 3600)}
@@ -21,6 +22,7 @@ def compound(text: str) -> tuple[tuple[Fraction, Unit], tuple[Fraction, Unit]] |
     >>> [str(amount) for amount, _ in compound("2 hours 30 minutes")]
     ['5/2', '150']
     """
+    text = _HOURS.sub(r"\1h \2min ", text).strip()
     match = _COMPOUND.fullmatch(text) if text[:1].isdigit() or text[:1] == "-" else None
     if not match:
         return None
@@ -31,7 +33,7 @@ def compound(text: str) -> tuple[tuple[Fraction, Unit], tuple[Fraction, Unit]] |
     parts = zip((Fraction(n) for n in match.group(2, 4, 6) if n), (size for _, size in sizes), strict=True)
     total = sum((number * size for number, size in parts), Fraction(0)) * (-1 if match[1] else 1)
     (dimension, first), (_, last) = sizes[0], sizes[-1]
-    return (total / first, Unit(((dimension, 1),), first)), (total / last, Unit(((dimension, 1),), last))
+    return (total / first, measure({dimension: 1}, first)), (total / last, measure({dimension: 1}, last))
 
 
 def _sizes(names: list[str]) -> list[tuple[str, Fraction]]:

@@ -7,9 +7,11 @@ from distill.answers.answer_ast import Node, parse_answer
 from distill.answers.answer_key import meets, read_key
 from distill.answers.ast_equality import equal, every
 from distill.answers.compound_units import same_time
+from distill.answers.dates import same_date
 from distill.answers.exact_algebra import Undecided
 from distill.answers.expression_parser import prose
 from distill.answers.final_answer import notation
+from distill.answers.informal_answers import formal
 from distill.answers.units import based, spelt, split_unit
 
 MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
@@ -78,7 +80,7 @@ def _options(text: str, separator: str) -> list[str]:
 def _synonyms(options: set[str]) -> bool:
     """Return whether the options of a key are one answer in several notations."""
     first, *others = sorted(options)
-    return all(_compare(first, other) for other in others)
+    return all(_compare(first, other) or _compare(other, first) for other in others)
 
 
 def _compare(known: str, given: str) -> bool | None:
@@ -93,13 +95,18 @@ def _compare(known: str, given: str) -> bool | None:
     left, right = based(known), based(given)
     if left or right:
         return _same_base(known, given, left, right)
+    if dates := same_date(known, given):
+        return dates[0]
     for one, other in ((known, given), (given, known)):  # 7 (seven), 52 (base 8): an aside of words
         if aside := _ASIDE.fullmatch(one):
             if (numerals := spelt(aside[2])) is not None:
                 return every([_compare(aside[1], other), _compare(numerals, other)])
             if _compare(aside[1], other):
                 return True
-    gold, answer = _parsed(known), parse_answer(given)
+    gold = _parsed(known)
+    if (said := formal(known, given, gold)) != given:
+        return _compare(known, said)
+    answer = parse_answer(given)
     if gold and answer:
         try:
             return equal(gold, answer)
@@ -121,9 +128,14 @@ def _choice(known: str, given: str) -> bool | None:
 
 
 def _same_base(known: str, given: str, left: tuple[str, int] | None, right: tuple[str, int] | None) -> bool:
-    """Compare numbers of which one names its base: digits must agree, and bases where both name one; base 10 goes without saying."""
+    """Compare numbers of which one names its base: digits must agree, and bases where both name one.
+
+    Where only the key names one, the answer need not; where only the answer does, it is another than the key's, unless a letter is a digit.
+    """
     if left and right:
         return left == right
+    if right and right[1] != 10 and right[0].isdecimal():
+        return False
     digits, other = (left or right or ("", 0))[0], given if left else known
     return other.replace(" ", "").replace(",", "").upper() == digits
 

@@ -14,7 +14,7 @@ from distill.answers.trig_values import known
 
 MAX_DIGITS, MAX_TOKENS, MAX_FACTORIAL = 60, 160, 150  # beyond these: undecided
 _TOKEN = re.compile(
-    r"\s*(?:(?P<mixed>\d+\s+\d+/\d+(?![\d.]))|(?P<scientific>\d+\.\d+[eE][+-]?\d{1,3}(?!\d)|\d+[eE][+-]\d\d(?!\d))"
+    r"\s*(?:(?P<mixed>\d+\s+\d+/\d+(?![\d.]))|(?P<scientific>\d+(?:\.\d+)?[eE][+-]?\d{1,3}(?![\d.]))"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:⟨\d+⟩)?)|binom\((?P<of>\d{1,4}),(?P<choose>\d{1,4})\)"
     rf"|(?P<function>{FUNCTIONS})(?![a-zA-Z])|(?P<letter>[A-Za-zα-ωΓ-Ω∞](?:_[A-Za-z\d])?)|(?P<sign>[-+*/^()√!_]))"
 )

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+MAX_BOXES = 20  # a box in a box, and so on: a deeper nest is no answer
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
@@ -15,8 +16,11 @@ _SYMBOLS = {
     "\\lbrace": "⦃", "\\rbrace": "⦄", "\\(": "", "\\)": "", "\\[": "", "\\]": "", "\\dfrac": "\\frac", "\\tfrac": "\\frac",
     "\\le": "≤", "\\leq": "≤", "\\leqslant": "≤", "\\ge": "≥", "\\geq": "≥", "\\geqslant": "≥",
     "\\lt": "<", "\\gt": ">", "\\infty": "∞",
-    "\\cup": "∪", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
-    "\\displaystyle": "", "\\cents": "¢",
+    "\\cup": "∪", "\\bigcup": "∪", "\\mathbb{R}": "ℝ", "\\mathbb R": "ℝ", "\\R": "ℝ", "\\mid": "|", "\\vert": "|",
+    "\\lvert": "|", "\\rvert": "|",
+    "\\langle": "(", "\\rangle": ")", "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
+    "\\displaystyle": "", "\\cents": "¢", "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
+    "\\nicefrac": "\\frac", "\\sfrac": "\\frac", "\\cfrac": "\\frac",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     "^{\\prime}": "'", "^\\prime": "'", "′": "'", "’": "'", "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
     **{f"\\{name}": name for name in FUNCTIONS.split("|")},
@@ -25,7 +29,15 @@ _SYMBOLS = {
 # Longest first, so that `^{\circ}` and `\dfrac` are seen before their parts; a command ends where its letters end.
 _SYMBOL = re.compile("|".join(re.escape(s) + ("(?![A-Za-z])" if s[-1].isalpha() else "") for s in sorted(_SYMBOLS, key=len, reverse=True)))
 _GOES_ON = re.compile(r"(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
-_MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
+_MATRIX = re.compile(r"\\begin\{([pbB]?matrix|[pbB]?smallmatrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
+_ANGLES = re.compile(r"⟨([^⟨⟩]*,[^⟨⟩]*)⟩|(?:^|(?<==)|(?<== ))<([^<>]*,[^<>]*)>$")  # a vector
+_CHOOSE = re.compile(
+    r"(?<![\w.)])C\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)"
+    r"|(?<![\w.)])(?:\{\}\s*)?(?:[_^]\s*\(?|\{)?(\d{1,4})[)}]?\s*C\s*_?\s*(\d{1,4})(?![\w.])"
+)
+_INFINITY = re.compile(r"(?<![A-Za-z])(?:inf|infty|infinity|oo)(?![A-Za-z])", re.IGNORECASE)
+_PLUS_MINUS = re.compile(r"(?:^|(?<==)|(?<== ))\+ ?-(?= ?[\d√(])")
+_ROWS = re.compile(r"\[\s*\[[^\[\]()]*\](?:\s*,\s*\[[^\[\]()]*\])*\s*\]$")
 _PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"_\s*\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(\w+)\s*\)?\s*\}?\}"), r"_\1 "),  # an index or a base
@@ -34,6 +46,7 @@ _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"(?<=\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(?<=\d)\s*\\frac\s*(\d)\s*(\d)"), r" \1\3/\2\4"),  # a mixed number
     (re.compile(r"\\frac" + _PART + _PART), r"((\1\2)/(\3\4))"),
     (re.compile(r"\\binom\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}"), r"binom(\1,\2)"),
+    (re.compile(r"\{\s*(\d+)\s*\\choose\s*(\d+)\s*\}"), r"binom(\1,\2)"),
     (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]" + _PART), r"((\2\3)^(1/(\1)))"),
     (re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]\s*(\d+|\([^()]*\))"), r"((\2)^(1/(\1)))"),
     (re.compile(r"\\sqrt" + _PART), r"√(\1\2)"),
@@ -56,18 +69,28 @@ def final_answer(text: str, line: str, finish: str) -> str:
 
 
 def _boxed(text: str) -> str:
-    """Return the content of the last box to close, or ""; one pass, so that a megabyte of open braces costs no more."""
+    """Return the content of the last box to close, of a box in a box the inner one's; "" where there is none, or over MAX_BOXES deep.
+
+    One pass, so that a megabyte of braces costs no more.
+    """
     opened: list[int] = []  # where a box's content starts; -1 for any other brace
-    content = ""
+    closed: list[tuple[int, int]] = []  # the contents of boxes that are not blank, by their ends
     for match in _BRACES.finditer(text):
         token = match.group()
         if token.startswith("\\boxed"):
             opened.append(match.end())
         elif token == "{":
             opened.append(-1)
-        elif token == "}" and opened and (start := opened.pop()) >= 0:
-            content = text[start : match.start()].strip() or content
-    return _boxed(content) or content if "\\boxed" in content else content
+        elif token == "}" and opened and (start := opened.pop()) >= 0 and text[start : match.start()].strip():
+            closed.append((start, match.start()))
+    start, end = closed.pop() if closed else (0, 0)
+    for depth in range(len(closed)):
+        if closed[-1 - depth][0] < start:
+            break
+        if depth == MAX_BOXES:
+            return ""
+        start, end = closed[-1 - depth]
+    return text[start:end].strip()
 
 
 def plain(answer: str) -> str:
@@ -86,17 +109,20 @@ def notation(answer: str) -> str:
     text = answer.strip(" \t\r\n*_")
     text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: f"^({m.group().translate(_SUPERSCRIPTS)})", text)  # before NFKC makes x² into x2
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)  # and 2½ into 21/2
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text.replace("ℝ", "\\mathbb{R}"))
     text = _GOES_ON.sub(_repeating, text) if "..." in text or "dots" in text else text
     if text.count("$") % 2 and text.count("$") < 40:  # an unpaired $ is money
         text = re.sub(r"(?<![\\$])\$(?=\s*[\d.])", r"\\$", text, count=1)
     if "\\begin" in text:
         text = re.sub(r"[(\[]\s*(⟦[^⟧]*⟧)\s*[)\]]", r"\1", _MATRIX.sub(_cells, re.sub(r"\\(?:left|right)(?![a-z])", "", text)))
     text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], text)
+    text = _ANGLES.sub(r"(\1\2)", text)
     if "\\" in text or "{" in text:
         text = _ungrouped(text)
     text = re.sub(r"(?<![A-Za-z])sqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))
     text = re.sub(r"(?<=\.)\((\d+)\)|(?<=\b0)(\.\d+)\((\d+)\)", lambda m: f"{m[2] or ''}⟨{m[1] or m[3]}⟩", text)  # 0.(3)
+    text = _CHOOSE.sub(lambda m: f"binom({m[1] or m[3]},{m[2] or m[4]})", _INFINITY.sub("∞", _PLUS_MINUS.sub("±", text)))
+    text = _ROWS.sub(_nested_rows, text) if "[[" in text.replace(" ", "") else text
     text = " ".join(text.split()).removesuffix(".").strip()
     spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text)  # the blank of 2 1/2, "5 m" and "option C" counts, and that of 100, 200
     return text if spaced else re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)
@@ -130,5 +156,10 @@ def _ungrouped(text: str) -> str:
 
 def _cells(match: re.Match[str]) -> str:
     """Return a matrix as ⟦a⸴b⸵c⸴d⟧."""
-    rows = [row.strip() for row in re.sub(r"\\hline", "", match[2]).replace("\\\\", "⸵").split("⸵")]
+    rows = [row.strip() for row in re.sub(r"\\hline", "", match[2]).replace("\\cr", "\\\\").replace("\\\\", "⸵").split("⸵")]
     return f"⟦{'⸵'.join(row.replace('&', '⸴') for row in rows if row)}⟧"
+
+
+def _nested_rows(match: re.Match[str]) -> str:
+    """Return [[a,b],[c,d]] as ⟦a⸴b⸵c⸴d⟧."""
+    return f"⟦{'⸵'.join(row.replace(',', '⸴') for row in re.findall(r'[^][]*[^][ ,][^][]*', match.group()))}⟧"

@@ -18,7 +18,7 @@ def read_pair(line: bytes, where: str) -> dict[str, Any]:
     """Return the row that a line of JSON holds; an InputError names the key that is missing, doubled or no text."""
     try:
         row = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}") from None
     if not isinstance(row, dict) or "id" not in row:
         raise InputError(f'{where}: expected an object with the keys "id", "gold", and "answer" or "completion"')

@@ -45,6 +45,9 @@ nineteen twenty thirty forty fifty sixty seventy eighty ninety"""
 _SMALL, _TENS = _NUMBERS.split()[:20], _NUMBERS.split()[20:]
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {"half": 2, "halves": 2, "third": 3, "fourth": 4, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}
+_PARTS |= {"ninth": 9, "twelfth": 12, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
+_FRACTION = re.compile(r"[1-9]\d{0,8}/[1-9]\d{0,8}")
+_SCALED = re.compile(r"((?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,9})?) (thousand|million|billion|trillion)")
 WORDS = {word: n for n, word in enumerate(_SMALL)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
 
 
@@ -74,12 +77,25 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
             times = int(exponent or {"s": 2, "c": 3}.get(kind[:1].lower(), 1)) * sign
             powers[dimension] = powers.get(dimension, 0) + times
             factor *= size**times
-    return written[: match.start()].strip(), Unit(tuple(sorted(powers.items())), factor) if powers else None
+    return written[: match.start()].strip(), measure(powers, factor) if powers else None
+
+
+def measure(powers: dict[str, int], factor: Fraction) -> Unit:
+    """Return a unit of dimensions with their exponents; a volume is a length cubed, 1 ml = 1000 mm^3."""
+    times = powers.pop("volume", 0)
+    if times:
+        powers["length"] = powers.get("length", 0) + 3 * times
+    return Unit(tuple(sorted((name, power) for name, power in powers.items() if power)), factor * Fraction(1000) ** times)
 
 
 def spelt(text: str) -> str | None:
     """Return a number in words as numerals, None if it is none: twenty-one is 21, one half 1/2, 3 million 3000000."""
-    words = re.split(r"[\s-]+", text.casefold().strip())
+    text = text.casefold().strip()
+    if match := _SCALED.fullmatch(text):
+        return str(Fraction(match[1].replace(",", "")) * _SCALES[match[2]])
+    if " and " in text and (mixed := _mixed(text)):
+        return mixed
+    words = re.split(r"[\s-]+", text)
     if len(words) > 1 and words[0] == "a":  # a dozen, a half
         words[0] = "one"
     total, group, seen = 0, 0, False
@@ -96,8 +112,19 @@ def spelt(text: str) -> str | None:
     return str(total + group) if seen and len(words) <= 12 and not words[-1].isdecimal() else None
 
 
+def _mixed(text: str) -> str | None:
+    """Return a whole number and a part of one, in words: two and three quarters is 11/4, and one of both may be in digits."""
+    whole, _, part = text.rpartition(" and ")
+    number, fraction = (spelt(whole), part) if _FRACTION.fullmatch(part) else (whole if whole.isdecimal() else spelt(whole), spelt(part))
+    if number is None or not number.isdecimal() or not fraction or "/" not in fraction or Fraction(fraction) >= 1:
+        return None
+    return str(int(number) + Fraction(fraction))
+
+
 def based(text: str) -> tuple[str, int] | None:
     """Return (digits, base) of 52_8, 52_(8), 2114five, 52 base 8; None of any other text."""
+    if match := re.fullmatch(r"0(?:b([01]+)|o([0-7]+)|x([\dA-Fa-f]+))", text):
+        return next((digits.upper(), base) for digits, base in zip(match.groups(), (2, 8, 16), strict=True) if digits)
     match = re.fullmatch(r"\(?([\dA-Fa-f]+)\)?\s*(?:_\s*\(?\s*|\(?\s*base\s*)(\d+|[a-z]+)\s*\)*", text) or re.fullmatch(
         rf"(\d+)\s*({'|'.join(_SMALL[2:])})", text
     )

@@ -10,6 +10,7 @@ from distill.answers.answer_key import read_key
 from distill.answers.equality import decide, formed
 from distill.answers.expression_parser import prose
 from distill.answers.final_answer import notation
+from distill.answers.versions import check_installed
 from distill.processes import worker_pool
 from distill.processes.worker_pool import Limits
 
@@ -31,6 +32,7 @@ _COMMANDS = {
 
 def compare(pairs: Iterable[Pair], limit: float, memory: int, workers: int) -> dict[Pair, bool | None]:
     """Decide each distinct pair once; None = not within `limit` seconds of processor time and `memory` MiB, or without a reading."""
+    check_installed()
     verdicts = {pair: decide(*pair) for pair in sorted(set(pairs))}
     hard = {pair: (read_key(pair[0]).gold, pair[1]) for pair, verdict in verdicts.items() if verdict is None}
     hard = {pair: bare for pair, bare in hard.items() if not any(_beyond(text) for text in bare)}

@@ -155,20 +155,21 @@ class Curve(Rule, frozen=True, tag="curve"):
     """The reported validation losses have their minimum before the end and end above it by a tolerance; one curve, so no test."""
 
     TEXT = "validation loss turns before the end and ends more than {rise:.0%} above its minimum"
-    losses: dict[Annotated[int, Meta(ge=0)], Least]  # by iteration
+    losses: list[tuple[Annotated[int, Meta(ge=0)], Least]]  # (iteration, loss); as a mapping, its numbers as keys would stop `dvc params`
     rise: Least
 
     def measure(self, reported: ReportedCounts) -> Finding:
-        if len(self.losses) < 2 or min(self.losses.values()) <= 0:
-            raise ValueError(f"losses: {self.losses}; at least two needed, all above 0")
-        iterations = sorted(self.losses)
-        turn, end = min(iterations, key=lambda name: (self.losses[name], name)), iterations[-1]
-        place, ratio = iterations.index(turn), self.losses[end] / self.losses[turn]
+        losses = dict(self.losses)
+        if len(losses) < 2 or min(losses.values()) <= 0:
+            raise ValueError(f"losses: {losses}; at least two needed, all above 0")
+        iterations = sorted(losses)
+        turn, end = min(iterations, key=lambda name: (losses[name], name)), iterations[-1]
+        place, ratio = iterations.index(turn), losses[end] / losses[turn]
         around = f"{iterations[max(0, place - 1)]} and {iterations[min(len(iterations) - 1, place + 1)]}"
         return Finding(
             ours=ratio, effect=ratio - 1, n=len(iterations), unit="points of one curve",
             state="opposite" if turn == end else "shown" if ratio > 1 + self.rise else "undecided",
-            reason=f"lowest {self.losses[turn]:g} at {turn}, {self.losses[end]:g} at {end}; the minimum lies anywhere between {around}",
+            reason=f"lowest {losses[turn]:g} at {turn}, {losses[end]:g} at {end}; the minimum lies anywhere between {around}",
         )  # fmt: skip
 
 

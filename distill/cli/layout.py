@@ -59,6 +59,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     overfit_metrics: Path
     grade_metrics: Path
     judge_metrics: Path
+    headline: Path  # the figures that a reader looks for first; the only file that `dvc metrics` shows
     summary: Path
     training: Path
     claims: Path
@@ -123,6 +124,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         overfit_metrics=metrics / "overfit.json",
         grade_metrics=metrics / "grade.json",
         judge_metrics=metrics / "llm_judge.json",
+        headline=metrics / "headline.json",
         summary=metrics / "summary.json",
         training=metrics / "training.json",
         claims=metrics / "claims.json",

@@ -1,0 +1,39 @@
+"""What an answer says in another way than its key: text in, text out, given what kind of answer the key is."""
+
+import re
+
+from distill.answers.answer_ast import Node
+
+_MIXED = re.compile(r"(-?[1-9]\d*) and (?:([1-9]\d*)/(\d+)|\(\(([1-9]\d*)\)/\((\d+)\)\))")  # 0 and 1/2 are two numbers
+_POLITE = re.compile(
+    r"(yes|no),? (?:it|they|he|she|this|that|there|we|you|i) (?:is|are|was|were|do|does|did|can|could|will|would|has|have)"
+    r"(n't| ?not)?[.!]?",
+    re.IGNORECASE,
+)
+_NOTHING = ("none", "dne", "does not exist", "{}", "no real solution", "there is no solution", "there are no solutions")
+_SECONDS = re.compile(r"(\d+):([0-5]\d):([0-5]\d)")
+
+
+def formal(known: str, given: str, gold: Node | None) -> str:
+    """Return an answer in the notation of its key, as it is where there is nothing to change.
+
+    >>> formal("No", "No, it is not.", None), formal("Yes", "Yes, it is not.", None), formal("11/4", "2 and 3/4", Node("value"))
+    ('No', 'Yes, it is not.', '2 3/4')
+    """
+    if known.casefold() in ("yes", "no") and (match := _POLITE.fullmatch(given)):
+        return match[1] if (match[1].casefold() == "no") == bool(match[2]) else given
+    if known.casefold() in ("dne", "does not exist") and given.casefold() in ("dne", "does not exist"):
+        return known
+    kind = gold.kind if gold else ""
+    if kind == "value" and (match := _MIXED.fullmatch(given)):
+        top, bottom = match[2] or match[4], match[3] or match[5]
+        return f"{match[1]} {top}/{bottom}" if int(top) < int(bottom) else given
+    if kind == "value" and gold and gold.unit and gold.unit.dimensions == (("time", 1),) and (match := _SECONDS.fullmatch(given)):
+        return "{} hours {} minutes {} seconds".format(*match.groups())
+    if kind == "empty":
+        return known if given.casefold() in _NOTHING else given
+    if kind == "interval" and given == "R" and gold and gold.note == "()" and known in ("(-∞,∞)", "ℝ", "all real numbers"):
+        return known
+    if kind in ("list", "set") and re.fullmatch(r"\d+(?: \d+)+", given):
+        return given.replace(" ", ", ")
+    return given

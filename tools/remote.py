@@ -1,0 +1,94 @@
+"""Which objects of the DVC remote in the repository are not what their names say, and to which outputs they belong.
+
+An object's name is the MD5 of its content. DVC, with the remote's option `verify`, refuses a damaged object, but calls it a missing one and
+does not name its output.
+"""
+
+import configparser
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tools import lock
+
+CONFIG = (Path(".dvc", "config"), Path(".dvc", "config.local"))
+CACHE = Path(".dvc", "cache", "files", "md5")
+CACHED = ("data", "models")  # the folders whose outputs DVC keeps; all others are in git
+NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+class Object(NamedTuple):
+    """One object that an output of dvc.lock needs."""
+
+    md5: str  # a folder's ends in .dir
+    output: str  # models/mini/student
+    file: str  # in the output; "" for the output itself
+
+    @property
+    def path(self) -> Path:
+        """The object's path in a remote or in a cache."""
+        return Path(self.md5[:2], self.md5[2:])
+
+    @property
+    def place(self) -> str:
+        """The output and the file in it."""
+        return f"output {self.output}" + (f", file {self.file}" if self.file else "")
+
+
+def folder() -> Path | None:
+    """Return the folder of the default remote's objects; None where that remote is elsewhere than in a local folder."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(CONFIG, encoding="utf-8")
+    url = config.get(f"'remote \"{config.get('core', 'remote', fallback='')}\"'", "url", fallback="")
+    return None if not url or "://" in url else Path(".dvc", url).resolve() / "files" / "md5"
+
+
+def damaged(path: Path) -> str:
+    """Return the MD5 of an object where that is not its name; "" where it is."""
+    found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    return "" if found == (path.parent.name + path.name).removesuffix(".dir") else found
+
+
+def objects(folders: Collection[Path], outputs: Collection[str]) -> Iterator[Object]:
+    """Yield the objects of these outputs of dvc.lock; those in a folder as far as its list is found, whole, in one of the folders."""
+    for output, (md5, _) in lock.outputs(lock.read(Path("dvc.lock"))).items():
+        if output not in outputs or not NAME.fullmatch(md5):
+            continue
+        whole = Object(md5, output, "")
+        yield whole
+        lists = [path for each in folders if md5.endswith(".dir") and (path := each / whole.path).is_file() and not damaged(path)]
+        for entry in json.loads(lists[0].read_bytes()) if lists else []:
+            yield Object(entry["md5"], output, entry["relpath"])
+
+
+def outputs_of(studies: Collection[str]) -> list[str]:
+    """Return the outputs of these studies that DVC keeps."""
+    paths = {path: Path(path).parts for path in lock.outputs(lock.read(Path("dvc.lock")))}
+    return [path for path, parts in paths.items() if len(parts) > 2 and parts[0] in CACHED and parts[1] in studies]
+
+
+def faults(outputs: Collection[str], absent: bool = False) -> list[str]:
+    """Return a line for each damaged object of these outputs in the remote; with `absent`, for each that is not to be found at all."""
+    remote = folder()
+    if remote is None:
+        return []
+    found = []
+    for each in objects([remote, CACHE], outputs):
+        path = remote / each.path
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        remedy = f"put it back: git checkout HEAD -- {shlex.quote(str(shown))}"
+        if path.is_file() and not absent and (content := damaged(path)):
+            found.append(f"{shown}: damaged, the MD5 of its content is {content} ({each.place}); {remedy}")
+        elif absent and not path.is_file() and not (CACHE / each.path).is_file():
+            found.append(f"{shown}: no such object, in .dvc/cache neither ({each.place}); {remedy}, or compute it: make repro")
+    return list(dict.fromkeys(found))
+
+
+def missing(output: str) -> bool:
+    """Return whether an object of an output is not in this clone's .dvc/cache."""
+    needed = list(objects([CACHE], [output]))
+    return any(not (CACHE / each.path).is_file() for each in needed)
