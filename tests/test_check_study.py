@@ -34,6 +34,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_committed_studies_have_no_fault(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    study_file.study.cache_clear()
     check_study.main(name)
     document = yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text())
     assert capsys.readouterr().out == f"studies/{name}.yaml: ok, {len(document)} sections, {len(document['arms'])} arms\n"

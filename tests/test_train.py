@@ -287,7 +287,10 @@ def test_learning_rates(keys: dict[str, Any], iterations: int, rates: list[float
 
 
 WRONG = {  # name: (changed keys, the message)
-    "loss not finite": ({"learning_rate": 1.0e30, "schedule": "constant"}, r"loss at iteration 2 is not finite .*lower train"),
+    "loss not finite": (
+        {"learning_rate": 1.0, "scale": 1.0e30, "schedule": "constant"},
+        r"loss at iteration 2 is not finite .*lower train",
+    ),
     "too long": ({"max_seq_length": 50}, r"train.jsonl: problem competition-\d\d has \d+ tokens, allowed are 50"),
     "no such module": ({"modules": ["self_attn.w"]}, "choose no layer"),
     "unknown optimiser": ({"optimizer": "sgd"}, "section 'train': Invalid enum value 'sgd'"),
