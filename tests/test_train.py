@@ -287,7 +287,7 @@ def test_learning_rates(keys: dict[str, Any], iterations: int, rates: list[float
 
 
 WRONG = {  # name: (changed keys, the message)
-    "loss not finite": (
+    "loss not finite": ({"scale": 1.0e38, "schedule": "constant"}, r"loss at iteration 2 is not finite .*lower train"),
         {"learning_rate": 1.0, "scale": 1.0e30, "schedule": "constant"},
         r"loss at iteration 2 is not finite .*lower train",
     ),
