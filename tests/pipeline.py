@@ -130,7 +130,7 @@ def _file(module: str, root: Path) -> str:
 
 
 def package(path: str) -> str:
-    """Return the package of a file: distill/llm, stages; a record is a package of its own name."""
+    """Return the package of a file: distill/llm, stages."""
     parts = path.split("/")
     return "/".join(parts[:2]) if parts[0] == "distill" else parts[0]
 

@@ -95,3 +95,12 @@ def entries(root: Path, study: str) -> dict[str, object]:
     """Return a study's entries of dvc.lock."""
     stages = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
     return {name: entry for name, entry in stages.items() if name.partition("@")[2].split("-")[0] == study}
+
+
+def publish(root: Path) -> Path:
+    """Run the pipeline of a project, push its outputs and commit the run; return its root."""
+    call(root, "dvc", "repro", "--no-run-cache")
+    call(root, "dvc", "push", "-q")
+    call(root, "git", "add", ".")
+    call(root, "git", "commit", "-q", "-m", "run")
+    return root

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.dvc_sandbox import ROOT, call
-from tests.small_project import do, make
+from tests.small_project import do, make, publish
 from tools import check_repo, remote
 
 FOLDER = """
@@ -27,11 +27,7 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make(tmp_path_factory.mktemp("remote") / "tree")
     with (root / "dvc.yaml").open("a") as file:
         file.write(FOLDER)
-    call(root, "dvc", "repro", "--no-run-cache")
-    call(root, "dvc", "push", "-q")
-    call(root, "git", "add", ".")
-    call(root, "git", "commit", "-q", "-m", "run")
-    return root
+    return publish(root)
 
 
 @pytest.fixture

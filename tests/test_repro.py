@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.dvc_sandbox import call
-from tests.small_project import do, make, start
+from tests.small_project import do, make, publish, start
 from tools import repro, run_lock
 
 STAGES = {
@@ -71,11 +71,7 @@ def test_a_stage_that_ran_in_one_of_two_passes_has_run() -> None:
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose run is committed and pushed."""
     root = make(tmp_path_factory.mktemp("repro") / "tree")
-    call(root, "dvc", "repro", "--no-run-cache")
-    call(root, "dvc", "push", "-q")
-    call(root, "git", "add", ".")
-    call(root, "git", "commit", "-q", "-m", "run")
-    return root
+    return publish(root)
 
 
 @pytest.fixture
