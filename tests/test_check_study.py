@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         "template", {"claims__ledger__cot_beats_answer__rule__kind": "over"},
         ["claims.ledger.cot_beats_answer.rule: kind is 'over'; allowed: "],
     ),
-    "a level that is none": ("template", {"arms__r1__level": "r7"}, ["arms.r1.level: no level 'r7'; allowed: r1, r2, r3, r4, r5, r6, answer"]),
+    "a level that is none": ("template", {"arms__r1__level": "r7"}, ["arms.r1.level: no level 'r7'; allowed: r1, r2, r3,"]),
     "unknown arms": (
         "template",
         {"run__arms": ["r1", "r9"], "report__arms": ["r8"], "claims__ledger__cot_beats_answer__rule__comparator": "r7"},

@@ -21,7 +21,7 @@ from distill.records.correction import Correction
 from distill.records.level import ANSWER
 from distill.records.problem import OWN
 from distill.sampling import jobs
-from distill.sources import benchmark_sources, local_problems, recorded_chains
+from distill.sources import benchmark_sources, local_problems, recorded_chains, table_problems, table_traces
 from distill.teacher import distiller, solver, teacher_kinds, verifier
 from distill.training.recipe import Recipe
 from stages import (
@@ -71,9 +71,9 @@ CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
     "levels": Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^\w[\w-]*\Z")]], msgspec.Meta(min_length=1)],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
-    "extract": Choice("kind", {"given": local_problems.Params, None: extract.Params}),
+    "extract": Choice("kind", {"given": local_problems.Params, "table": table_problems.Params, None: extract.Params}),
     "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
-    "import_traces": Choice("kind", {"chains": recorded_chains.Chains}),
+    "import_traces": Choice("kind", {"chains": recorded_chains.Chains, "table": table_traces.Params}),
     "endpoints": dict[str, Endpoint],
     "budget": BudgetLimit,
     "transcripts": dict[str, Transcript],
