@@ -178,8 +178,8 @@ def test_a_value_out_of_its_range_is_named_with_the_range(
 # A published figure, and a value of a column, has any size and sign. Three are in packages that every committed student and completion
 # depends on.
 UNBOUNDED = {
-    "Claim.published", "table_problems.Params.filters", "TestedClaim.published", "sampling.jobs.Params.seed", "pretraining.texts.Params.seed",
-    "Correction.page",
+    "Claim.published", "table_problems.Params.filters", "TestedClaim.published", "sampling.jobs.Params.seed",
+    "pretraining.texts.Params.seed", "Correction.page",
 }  # fmt: skip
 
 
