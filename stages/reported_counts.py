@@ -7,7 +7,6 @@ arms pair), contradicted, inconclusive.
 
 from typing import Any
 
-import msgspec
 
 from distill.claims import claims_page, verdicts
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings
