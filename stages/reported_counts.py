@@ -7,7 +7,6 @@ arms pair), contradicted, inconclusive.
 
 from typing import Any
 
-
 from distill.claims import claims_page, verdicts
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings
 from distill.claims.count_tests import Count, ReportedCounts
