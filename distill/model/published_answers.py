@@ -14,7 +14,7 @@ from distill.core.files import write_records
 from distill.model import results_file
 from distill.model.recorded_student import RecordedAnswer, answers_file
 from distill.model.results_file import Columns, Reading
-from distill.sources.download import Brought, Commit, Download, File, download
+from distill.sources.download import MIRROR, Brought, Commit, Download, File, download
 
 Arm = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
@@ -25,7 +25,7 @@ class AnswersFile(File, frozen=True, forbid_unknown_fields=True, kw_only=True):
     commit: Commit
     benchmark: str
     columns: Columns
-    cut_from: Annotated[int, Meta(ge=0)]  # characters: a text at least this long that breaks off was cut by the token limit
+    cut_from: Annotated[int, Meta(ge=1)]  # characters: a text at least this long that breaks off was cut by the token limit
 
 
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repository: str  # OWNER/NAME
     retries: Annotated[int, Meta(ge=0)]
     timeout: Annotated[float, Meta(gt=0)]  # seconds without a byte
-    seed: Annotated[int, Meta(ge=1)]  # the seed that stands for the recorded run
+    seed: Annotated[int, Meta(ge=0)]  # the seed that stands for the recorded run
     sections: dict[str, str]  # as the files name them -> as the problems do
     verdicts: dict[str, Literal["correct", "incorrect", "error"]]  # the judge's words in lower case, without what follows a colon
     arms: dict[Arm, Annotated[list[AnswersFile], Meta(min_length=1)]]
@@ -47,7 +47,8 @@ def write(params: Recorded, folder: Path, work: Path) -> int:
     with TemporaryDirectory() as raw:
         brought = download(_sources(params), Path(raw), work)
         if not brought.found:
-            raise InputError(f"section 'student': none of the recorded answers can be had; {next(iter(brought.missing.values()))}")
+            path, reason = next(iter(brought.missing.items()))
+            raise InputError(f"section 'student': no file of recorded answers can be had, first {path}: {reason}; connect, or set {MIRROR}")
         folder.mkdir()
         arms = {arm: _arm(arm, params, brought, Path(raw), folder) for arm in params.arms}
     about = {"params": msgspec.to_builtins(params), "arms": arms}
@@ -78,7 +79,7 @@ def _arm(arm: str, params: Recorded, brought: Brought, raw: Path, folder: Path) 
     for each in params.arms[arm]:
         if each.path not in there:
             missing[each.path] = {"benchmark": each.benchmark, "reason": brought.missing[each.path]}
-            print(f"student: {arm}, {each.benchmark}: not recorded: {brought.missing[each.path]}", file=sys.stderr)
+            print(f"student: no {each.benchmark} of {arm}: {each.path} ({each.commit[:7]}): {brought.missing[each.path]}", file=sys.stderr)
             continue
         how = Reading(each.benchmark, each.columns, each.cut_from, params.sections, params.verdicts)
         read, counts = results_file.read(raw / each.path, how)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.core.files import read_json
 
@@ -28,8 +29,8 @@ class RecordedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: str  # how the file numbers the questions
     statement: str
     text: str  # as published
-    cut_from: int  # characters: a text at least this long that breaks off was cut by the token limit
-    published_verdict: str | UnsetType = UNSET  # correct | incorrect | error; unset where the judge's word is none of the study's spellings
+    cut_from: int  # characters: a text at least this long that breaks off was cut by the token limit; 0: it is known that it was
+    published_verdict: str | UnsetType = UNSET  # correct | incorrect | error; unset: the judge said something else
 
 
 def recording(student: Path, arm: str, seed: int) -> dict[str, Any] | None:
@@ -39,7 +40,7 @@ def recording(student: Path, arm: str, seed: int) -> dict[str, Any] | None:
     params = about.get("params")
     if not isinstance(params, dict) or params.get("kind") != KIND:
         return None
-    if seed not in (0, params["seed"]):
+    if arm != BASE and seed != params["seed"]:
         raise InputError(f"seed {seed}: the student is recorded once, as seed {params['seed']}; fix `seeds` in params.yaml, or train it")
     found: dict[str, Any] = about["arms"].get(arm, {})
     return found

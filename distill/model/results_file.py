@@ -25,7 +25,7 @@ class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: str  # tells questions of one text apart
     statement: Annotated[str, Meta(min_length=1)]
     text: Annotated[str, Meta(min_length=1)]
-    answer: str  # stated apart from the text: an answer line is added
+    answer: str  # stated apart from the text: it is added as an answer line; where it is blank, the text was cut off before it
     verdict: Annotated[str, Meta(min_length=1)]
 
 
@@ -91,7 +91,7 @@ def _answer(row: dict[str, str], how: Reading) -> RecordedAnswer:
         benchmark=how.benchmark, year=cells["year"].strip(), section=how.sections.get(cells["section"].strip(), cells["section"].strip()),
         number=cells["number"].strip(), statement=cells["statement"],
         text=f"{cells['text'].rstrip()}\n\n{ANSWER_LINE} {stated}" if stated else cells["text"],
-        cut_from=how.cut_from, published_verdict=_verdict(cells["verdict"], how.verdicts),
+        cut_from=0 if how.columns.answer and not stated else how.cut_from, published_verdict=_verdict(cells["verdict"], how.verdicts),
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def _fitting(answer: RecordedAnswer, problems: list[Problem]) -> list[Problem]:
 
 def _completion(problem: Problem, answer: RecordedAnswer) -> Completion:
     """Return the completion; its tokens are not known, and 0 says so."""
-    finish = "length" if cut_off(answer.text, answer.cut_from) else "stop"
+    finish = "length" if not answer.cut_from or cut_off(answer.text, answer.cut_from) else "stop"
     return Completion(problem.benchmark, problem.id, 0, answer.text, 0, finish, answer.published_verdict)
 
 

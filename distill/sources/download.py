@@ -95,7 +95,7 @@ def _from_folder(params: Download, source: Path, folder: Path) -> Brought:
         if (root / file.path).is_file():
             found.append(_check(_copy(root / file.path, folder / file.path), file, str(root / file.path)))
         elif file.optional:
-            missing[file.path] = f"{root / file.path}: no such file in the mirror that {MIRROR} names"
+            missing[file.path] = f"not in the mirror that {MIRROR} names"
         elif not root.is_dir():
             raise InputError(f"{root}: no such folder; {MIRROR} must name a folder, or a base URL, that holds OWNER/REPO/COMMIT/PATH")
         else:
@@ -125,7 +125,7 @@ def _over_network(params: Download, base: str, folder: Path, work: Path) -> Brou
             if error.errno:
                 raise  # a full disk; errors of the network have no number
             if file.optional:
-                missing[file.path] = f"{urls[_pin(file)]}: {_reason(error)}"
+                missing[file.path] = _reason(error)
                 continue
             raise InputError(
                 f"{urls[_pin(file)]}: {_reason(error)}; connect and run it again to go on with the files that are missing, "
