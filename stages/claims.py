@@ -53,7 +53,7 @@ def main(paths: Paths) -> None:
     rules = {name: claim.rule for name, claim in params.ledger.items()}
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     files.write_json(paths.headline, headline(inputs.summary, inputs.teacher, params.ledger, results))
-    files.write_json(paths.claims, {name: msgspec.structs.asdict(result.record) for name, result in results.items()})
+    files.write_json(paths.claims, {name: result.record.figures() for name, result in results.items()})
     files.write_json(paths.rationales, {name: msgspec.structs.asdict(result.rationale) for name, result in results.items()})
     files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{claims_page.section(params.ledger, results, params)}\n")
     command.closing("claims", len(params.ledger), len(results))

@@ -7,8 +7,6 @@ arms pair), contradicted, inconclusive.
 
 from typing import Any
 
-import msgspec
-
 from distill.claims import claims_page, verdicts
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings
 from distill.claims.count_tests import Count, ReportedCounts
@@ -54,7 +52,7 @@ def main(paths: Paths) -> None:
         results = verdicts.results(params.ledger, rules, reported, "reported_counts", params)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
-    claims = {name: msgspec.structs.asdict(result.record) for name, result in results.items()}
+    claims = {name: result.record.figures() for name, result in results.items()}
     files.write_json(paths.reported_counts, {"counts": rates, "claims": claims})
     files.write_text(paths.reported_counts_page, page(paths.study, params, rates, results))
     command.closing("reported_counts", len(params.counts) + len(params.ledger), len(rates) + len(results))
