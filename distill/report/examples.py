@@ -1,7 +1,6 @@
 """What several students wrote on the same problem: a small fixed sample, chosen by hash before anyone looked."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from distill.core import files
 from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
-from distill.core.markdown import escape
+from distill.core.markdown import code, escape, fence
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
@@ -67,22 +66,3 @@ def page(chosen: list[Problem], found: dict[str, list[Answer]], limit: int) -> s
             final = f", final answer {code(answer.verdict.extracted)}" if answer.verdict.extracted else ""
             blocks.append(f"**{who}**: {verdict}{final}\n\n{fence(answer.completion.text, limit)}")
     return "\n\n".join(blocks)
-
-
-def fence(text: str, limit: int) -> str:
-    """Return an untrusted text as a code block that it cannot end."""
-    shown = text if len(text) <= limit else f"{text[:limit]}\n... (cut here, {len(text):,} characters in all)"
-    mark = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", shown))])
-    return f"{mark}text\n{_plain(shown)}\n{mark}"
-
-
-def code(text: str) -> str:
-    """Return a short text as a code span that it cannot end."""
-    line = " ".join(_plain(text).split())
-    mark = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
-    return f"{mark} {line} {mark}" if "`" in line or not line else f"{mark}{line}{mark}"
-
-
-def _plain(text: str) -> str:
-    """Show control characters but line ends and tabs as �: they may hide what a text says."""
-    return "".join(char if char in "\n\t" or char.isprintable() else "�" for char in text)

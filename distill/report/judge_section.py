@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distill.core.markdown import escape, grid
-from distill.report.examples import code
+from distill.core.markdown import code, escape, grid
 
 PLANTED = {
     "gold": "the gold answer (right)", "wrong": "a near miss", "swapped": "another problem's gold answer", "blank": "nothing, or no value",
