@@ -108,7 +108,9 @@ def check(answered: Mapping[Cell, list[Completion]], cells: Mapping[Cell, Path],
 
 def grade(answered: Mapping[Cell, list[Completion]], golds: Golds, params: Params, forms: Mapping[str, Form]) -> list[Verdict]:
     """Return one verdict per completion, sorted by arm, seed, benchmark, problem and sample; `forms` by benchmark."""
-    rows = [(arm, seed, c, final_answer(c.text, params.answer_line, c.finish)) for (arm, seed), cell in answered.items() for c in cell]
+    rows = [
+        (arm, seed, c, final_answer(c.text, params.answer_line, c.finish, "strict")) for (arm, seed), cell in answered.items() for c in cell
+    ]
     pairs = {(golds[c.benchmark, c.id], answer) for _, _, c, answer in rows if 0 < len(answer) <= params.max_chars}
     equal = compare(pairs, params.time_limit, params.memory_limit, params.workers)
     settled = {name: {pair: verdict if verdict is not None else form.settle(*pair) for pair, verdict in equal.items()}
