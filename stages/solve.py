@@ -77,7 +77,7 @@ def recall(problem: Problem, chains: Mapping[str, str]) -> Trace:
         return Trace(problem.id, "recorded", "", "", "unsolved", "no chain recorded")
     text = chains[problem.id]
     finish = "length" if breaks_off(text) else "stop"
-    return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish), finish, "")
+    return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish, "strict"), finish, "")
 
 
 if __name__ == "__main__":
