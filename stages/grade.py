@@ -136,7 +136,7 @@ def grade(answered: Mapping[Cell, list[Completion]], golds: Golds, params: Param
                for name, form in forms.items() if form.kind in ("number", "integer")}  # fmt: skip
     first, *further = params.profiles
 
-    def what(profile: str, place: int) -> str:
+    def what(profile: Profile, place: int) -> str:
         c = rows[place][2]
         return outcome(c.finish, (golds[c.benchmark, c.id], finals[profile][place]), settled.get(c.benchmark, equal))
 
