@@ -1,4 +1,7 @@
-"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or a pinned revision from the hub."""
+"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or a pinned revision from the hub.
+
+One of kind recorded has no weights: its folder holds the answers that its authors published.
+"""
 
 import hashlib
 import json
@@ -12,7 +15,7 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_records, replacing
-from distill.model import engine, hub_student
+from distill.model import engine, hub_student, published_answers
 from distill.pretraining import scratch_student
 from distill.records.example import Example
 from distill.sources.hub import snapshot
@@ -63,7 +66,14 @@ def download(paths: Paths) -> int:
     return count
 
 
-PROVIDERS = {"scratch": pretrain, "hub": download}
+def record(paths: Paths) -> int:
+    """Bring the published answers of a student; return how many files were read."""
+    params = study_file.section(paths.study_file, "student", published_answers.Recorded)
+    with replacing(paths.student) as folder:
+        return published_answers.write(params, folder, paths.work / "student")
+
+
+PROVIDERS = {"scratch": pretrain, "hub": download, "recorded": record}
 
 
 if __name__ == "__main__":
