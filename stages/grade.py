@@ -61,13 +61,18 @@ def main(paths: Paths) -> None:
     cells = cell_paths(paths.completions, arms, seeds, ".jsonl.gz", base=True)
     golds, forms = gold_answers(paths)
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
-    recorded = study_file.section(paths.study_file, "student", study_file.Kind).kind == "recorded"
-    check(answered, cells, golds, whole=not recorded)
+    missing_allowed = recorded(paths)
+    check(answered, cells, golds, whole=not missing_allowed)
     graded = grade(answered, golds, params, forms)
     wrote = files.write_records(paths.verdicts, graded)
-    counts = outcomes(graded, params.profiles[1:]) | ({"not_recorded": not_recorded(answered, golds)} if recorded else {})
+    counts = outcomes(graded, params.profiles[1:]) | ({"not_recorded": not_recorded(answered, golds)} if missing_allowed else {})
     files.write_json(paths.grade_metrics, counts)
     command.closing("grade", sum(map(len, answered.values())), wrote)
+
+
+def recorded(paths: Paths) -> bool:
+    """Tell whether the student's answers are recorded, so that problems may lack one."""
+    return study_file.section(paths.study_file, "student", study_file.Kind).kind == "recorded"
 
 
 def gold_answers(paths: Paths) -> tuple[Golds, dict[str, Form]]:

@@ -32,8 +32,8 @@ def choose(problems: list[Problem], split: list[Assignment], count: int, seed: i
     return sorted(chosen, key=lambda problem: hashlib.blake2b(f"{seed} {problem.id}".encode()).digest())[:count]
 
 
-def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path) -> dict[str, list[Answer]]:
-    """Return each chosen problem's answers, in the order of `students`, which holds their files of completions."""
+def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path, *, whole: bool) -> dict[str, list[Answer]]:
+    """Return each chosen problem's answers, in the order of `students`, which holds their files of completions; all, where `whole`."""
     wanted = {problem.id for problem in chosen}
     graded = {
         (row.arm, row.seed, row.id): row
@@ -44,6 +44,8 @@ def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path
     for (arm, seed), path in students.items():
         rows = {row.id: row for row in files.read_records(path, Completion) if row.benchmark == COMPETITION and row.sample == 0}
         for problem in chosen:
+            if problem.id not in rows and not whole:
+                continue
             if problem.id not in rows or (arm, seed, problem.id) not in graded:
                 where = path if problem.id not in rows else verdicts
                 raise InputError(

@@ -142,10 +142,10 @@ def gain(rows: pd.DataFrame, other: pd.DataFrame, label: str, settings: Settings
 
 
 def means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
-    """Return the mean of each column over the held-out competition, or over all rows where there is none."""
+    """Return the mean of each column over the held-out competition, or over all rows where there is none; tokens only where counted."""
     heldout = rows[rows["split_role"] == "heldout"]
     rows = rows if heldout.empty else heldout
-    return {column: float(rows[column].mean()) for column in columns}
+    return {column: float(rows[column].mean()) for column in columns if column != "tokens" or rows[column].any()}
 
 
 def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:
