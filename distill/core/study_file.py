@@ -23,10 +23,6 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: int  # training examples; 0 = all that there are
 
 
-LARGEST = 100_000  # values in a file, each alias counted as what it repeats; the committed studies have fewer than 2,000
-DEEPEST = 40  # lists and mappings in each other
-
-
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the C one where the wheel has it
     """YAML as a person means it: keys are texts, each once in a mapping; 0540 is no octal number; no dates, no .nan and no .inf."""
 
@@ -61,6 +57,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         _refuse(node, f"{ascii(node.value)[:40]} is read as a {node.tag.rpartition(':')[2]} by YAML; write a text in quotes")
 
 
+LARGEST = 100_000  # values in a file, each alias counted as what it repeats; the committed studies have fewer than 2,000
+DEEPEST = 40  # lists and mappings in each other
 TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.plain_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.finite_float)
