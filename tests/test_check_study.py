@@ -157,6 +157,8 @@ RANGES: dict[str, tuple[Any, str]] = {  # key of template.yaml: (a value out of 
     "extract__limits__pages": (0, "Expected `int` >= 1, got 0"),
     "benchmarks__transfer__n": (0, "Expected `int` >= 1, got 0"),
     "audit__similar": ([2.0], "Expected `float` <= 1.0, got 2.0"),
+    "sample__seed": (-1, "Expected `int` >= 0, got -1"),
+    "pretraining__seed": (-1, "Expected `int` >= 0, got -1"),
     "run__seeds": ([-1], "Expected `int` >= 0, got -1"),
 }
 
@@ -175,12 +177,7 @@ def test_a_value_out_of_its_range_is_named_with_the_range(
     assert lines[0].endswith(message)
 
 
-# A published figure, and a value of a column, has any size and sign. Three are in packages that every committed student and completion
-# depends on.
-UNBOUNDED = {
-    "Claim.published", "table_problems.Params.filters", "TestedClaim.published", "sampling.jobs.Params.seed", "pretraining.texts.Params.seed",
-    "Correction.page",
-}  # fmt: skip
+UNBOUNDED = {"Claim.published", "TestedClaim.published", "table_problems.Params.filters"}  # a published figure, and a value of a column, has any size and sign
 
 
 def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:

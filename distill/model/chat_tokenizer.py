@@ -9,10 +9,9 @@ import jinja2
 import msgspec
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import Tokenizer
 
 from distill.core.errors import InputError
-from distill.core.files import read_json
+from distill.model.checked_load import load_tokenizer, read_settings, rendering
 from distill.records.example import Message
 
 VOCABULARY = ("chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -25,22 +24,24 @@ class ChatTokenizer:
         if not (folder / "tokenizer.json").exists():
             raise InputError(f"{folder}: no tokenizer.json here, so no student; run `dvc repro` for the student stage, or `dvc pull`")
         self.folder = folder
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        settings = read_json(folder / "tokenizer_config.json")
+        self.tokenizer = load_tokenizer(folder / "tokenizer.json")
+        settings = read_settings(folder / "tokenizer_config.json")
         self._special = {key: _text(settings.get(key)) for key in ("bos_token", "eos_token")}
         self._template = _template(folder, settings)
         self.eos_ids = self._eos_ids()
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens that a completion of `messages` starts from."""
-        return self._encode(self._render(messages, True))
+        with rendering(self.folder):
+            return self._encode(self._render(messages, True))
 
     def example(self, messages: Sequence[Message]) -> tuple[list[int], int]:
         """Return an example's tokens, up to the end token of the assistant's turn, and how many of them are prompt.
 
         The prompt is encoded by itself, as in sampling: no token spans its end.
         """
-        whole, head = self._render(messages, False), self._render(messages[:-1], True)
+        with rendering(self.folder):
+            whole, head = self._render(messages, False), self._render(messages[:-1], True)
         if not whole.startswith(head):
             raise InputError(f"{self.folder}: the chat template changes the prompt when an answer follows; prompt: {head[-60:]!r}")
         prompt, answer = self._encode(head), self._encode(whole[len(head) :])
@@ -64,7 +65,7 @@ class ChatTokenizer:
     def _eos_ids(self) -> frozenset[int]:
         """Return the end tokens of the generation config, else of the config, and the tokenizer's own."""
         files = [self.folder / name for name in ("generation_config.json", "config.json")]
-        found = [read_json(file).get("eos_token_id") for file in files if file.exists()]
+        found = [read_settings(file).get("eos_token_id") for file in files if file.exists()]
         listed: int | list[int] = next((value for value in found if value is not None), [])
         named = self.tokenizer.token_to_id(self._special["eos_token"])
         tokens = frozenset(([listed] if isinstance(listed, int) else listed) + ([] if named is None else [named]))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.core.errors import InputError
+from distill.model.checked_load import load_adapters, load_model
 
 WEIGHTS = ("config.json", "model*.safetensors")
 
@@ -25,7 +26,7 @@ def folder_sha256(folder: Path, patterns: Sequence[str] = ("*",)) -> str:
 def weights(folder: Path, float32: bool) -> tuple[Any, dict[str, Any]]:
     """Load a student's model and config; `float32` dequantises and widens every weight."""
     import mlx.core as mx
-    from mlx_lm.utils import dequantize_model, load_model
+    from mlx_lm.utils import dequantize_model
 
     model, config = load_model(folder)
     if float32:
@@ -40,7 +41,6 @@ def adapted(folder: Path, adapter: Path | None, float32: bool, fuse: bool) -> tu
     """Load a student with an adapter; `fuse` adds the adapter's weights to the student's own (in float32 the same, and faster)."""
     import mlx.core as mx
     from mlx.utils import tree_unflatten
-    from mlx_lm.utils import load_adapters
 
     model, config = weights(folder, float32)
     if adapter is not None:

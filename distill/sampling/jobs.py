@@ -21,7 +21,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(ge=0)]
     top_p: Annotated[float, Meta(gt=0, le=1)]
     samples: Count
-    seed: int
+    seed: Annotated[int, Meta(ge=0)]
     batch_size: Count
     refill_window: Count
     system: str
