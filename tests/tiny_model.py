@@ -62,6 +62,7 @@ SECTIONS: dict[str, Any] = {
         "seed": 1, "train": 12, "valid": 6, "heldout": 0, "heldout_least": 6, "seen": 3, "asked_valid": 0, "near": 1.0, "years": [],
         "exclude": [],
     },
+    "contamination": {"against": ["transfer"], "texts": ["statement"], "rules": [{"kind": "exact", "drop": True}]},
     "curate": {"seed": 1, "system": "", "published": {}},
     "corrections": [],
     "train": {

@@ -12,4 +12,5 @@ class ContaminationMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     item: str  # the benchmark's problem
     rule: str  # exact | contains | ngram | near
     score: float  # in 0..1, as the rule counts it; 1.0 for exact and contains
+    drop: bool  # clean arms leave the problem out
     shared: str  # the longest run of tokens that both have, as compared, cut at 200 characters
