@@ -104,6 +104,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         {"sample__benchmarks": ["math500"], "claims__ledger__cot_beats_answer__rule__benchmark": "transfer"},
         [
             "sample.benchmarks: no benchmark 'math500'; benchmarks here: transfer",
+            "contamination.against: benchmark 'transfer' is not asked; allowed: math500",
             "claims.ledger.cot_beats_answer.rule: benchmark 'transfer' is not asked; allowed: competition, math500",
         ],
     ),
@@ -115,6 +116,12 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
             "split.seen: 61 is more than split.train, 60",
             "arms.r1: n 61 is more than split.train, 60",
         ],
+    ),
+    "a benchmark that is compared and not made": (
+        "template", {"contamination__against": ["aime"]}, ["contamination.against: benchmark 'aime' is not asked; allowed: transfer"]
+    ),
+    "a rule of contamination that is none": (
+        "template", {"contamination__rules": [{"kind": "same", "drop": True}]}, ["contamination.rules[0]: kind is 'same'; allowed: exact"]
     ),
     "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which overfit.arm names"]),
     "an endpoint, a price and a prompt that are not there": (

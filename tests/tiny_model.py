@@ -65,6 +65,7 @@ SECTIONS: dict[str, Any] = {
         "exclude": [],
     },
     "curate": {"seed": 1, "system": "", "same_problems": True},
+    "contamination": {"against": ["transfer"], "texts": ["statement"], "rules": [{"kind": "exact", "drop": True}]},
     "corrections": [],
     "train": {
         "iterations": 6, "batch_size": 4, "accumulation": 1, "optimizer": "adam", "betas": [0.9, 0.999], "epsilon": 1.0e-8,

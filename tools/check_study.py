@@ -30,6 +30,7 @@ from stages import (
     audit,
     benchmarks,
     claims,
+    contamination,
     curate,
     extract,
     fetch,
@@ -82,6 +83,7 @@ CORPUS: dict[str, Any] = {
     "verify": Choice("teacher", TEACHERS | {"chat": verifier.ModelVerifier}),
     "condense": Choice("teacher", TEACHERS | RECORDED_LEVELS | {"chat": distiller.ModelDistiller}),
     "split": splits.Params,
+    "contamination": contamination.Params,
     "curate": curate.Params,
     "corrections": list[Correction],
     "audit": audit.Params,
@@ -262,6 +264,9 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in asked:
         if name not in good["benchmarks"]:
             yield f"sample.benchmarks: no benchmark '{name}'; benchmarks here: {', '.join(good['benchmarks']) or 'none'}"
+    for name in good["contamination"].against if "contamination" in good else []:
+        if name not in asked:
+            yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
     for where, rule in _rules(good):
         if hasattr(rule, "benchmark") and rule.benchmark not in (OWN, *asked):
             yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((OWN, *asked))}"
