@@ -179,7 +179,7 @@ def test_a_refill_window_shorter_than_a_batch_is_one_line(run: Callable[..., lis
 
 def batches(student: Path, count: int = 10) -> list[list[jobs.Job]]:
     asked = [toy.problem(number) for number in range(1, count + 1)]
-    return jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS.refill_window)
+    return jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS)
 
 
 def test_workers_change_nothing(student: Path, tmp_path: Path) -> None:
@@ -222,8 +222,8 @@ def test_batches_of_other_inputs_go(tmp_path: Path, student: Path) -> None:
 
 def test_batches_are_of_like_length_and_a_benchmark_more_moves_none(student: Path) -> None:
     asked = [toy.problem(number) for number in (3, 1000, 5, 20, 7, 9)]
-    alone = jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), 4)
-    more = jobs.cut(jobs.make_jobs([toy.problem(1, benchmark="another"), *asked[::-1]], ChatTokenizer(student), PARAMS), 4)
+    alone = jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS)
+    more = jobs.cut(jobs.make_jobs([toy.problem(1, benchmark="another"), *asked[::-1]], ChatTokenizer(student), PARAMS), PARAMS)
     assert [job for batch in more for job in batch if job.benchmark == "another"] == more[0]
     assert more[1:] == alone
     lengths = [len(job.prompt) for batch in alone for job in batch]
