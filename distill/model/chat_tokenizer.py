@@ -44,7 +44,7 @@ class ChatTokenizer:
         if unknown := sorted(arguments.keys() - variables):
             raise InputError(
                 f"{self.folder}: the chat template has no variable '{unknown[0]}'; fix chat_template in the study file. "
-                f"Its variables: {', '.join(sorted(variables)) or 'none'}"
+                f"It reads: {', '.join(sorted(variables)) or 'none'}"
             )
         other = copy.copy(self)
         other._arguments = dict(arguments)
