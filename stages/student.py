@@ -25,7 +25,7 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     repository: str  # OWNER/NAME
     revision: str  # commit
-    bits: int | UnsetType = UNSET  # of the published weights, which are checked: 16, or as quantised there
+    bits: hub_student.Bits | UnsetType = UNSET  # of the published weights, which are checked: 16, or as quantised there
     quantize: hub_student.Quantize | UnsetType = UNSET  # quantise the 16-bit weights here
 
 

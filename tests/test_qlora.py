@@ -265,7 +265,7 @@ def test_thinking_is_a_variable_of_the_template(student: Path) -> None:
 
 
 def test_a_variable_that_the_template_has_not_is_one_line(training: Callable[..., Path]) -> None:
-    line = "the chat template has no variable 'enable_thinkin'; fix chat_template in the study file. It reads: answer, enable_thinking, thought"
+    line = "the chat template has no variable 'enable_thinkin'; fix chat_template in the study file. It reads: answer, enable_thinking"
     with pytest.raises(InputError, match=re.escape(line)):
         training(chat_template={"enable_thinkin": False})
 

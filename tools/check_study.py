@@ -170,7 +170,8 @@ def _choose(value: Any, kind: Any) -> Any:
 def _struct(value: dict[str, Any], kind: type[msgspec.Struct], where: str) -> Iterator[str]:
     config, types = kind.__struct_config__, get_type_hints(kind, include_extras=True)
     keys = {field.encode_name: types[field.name] for field in msgspec.structs.fields(kind)}
-    found = [f"{where}: no key '{key}'" for key in keys if key not in value]
+    required = [field.encode_name for field in msgspec.structs.fields(kind) if field.required]
+    found = [f"{where}: no key '{key}'" for key in required if key not in value]
     allowed = [config.tag_field, *keys] if config.tag_field else list(keys)
     if config.forbid_unknown_fields:
         found += [f"{where}: unknown key '{key}'; allowed: {', '.join(allowed)}" for key in value if key not in allowed]

@@ -17,7 +17,7 @@ from distill.core.errors import InputError
 from distill.core.files import read_json
 from distill.records.example import Message
 
-Argument = bool | int | str  # a variable of a chat template
+Argument = bool | str  # a variable of a chat template
 GIVEN = frozenset({"messages", "add_generation_prompt", "raise_exception", "bos_token", "eos_token"})  # no study sets these
 VOCABULARY = ("chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 

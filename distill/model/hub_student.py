@@ -22,6 +22,9 @@ NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 FILES = (*WEIGHTS, INDEX, *VOCABULARY)
 
 
+Bits = Literal[2, 3, 4, 5, 6, 8, 16]  # of a weight
+
+
 class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the linear layers and the embeddings of a 16-bit student are quantised: bits a weight, weights that share a scale."""
 
@@ -29,7 +32,7 @@ class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group_size: Literal[32, 64, 128]
 
 
-def copy(source: Path, folder: Path, quantize: Quantize | None = None, bits: int | None = None) -> int:
+def copy(source: Path, folder: Path, quantize: Quantize | None = None, bits: Bits | None = None) -> int:
     """Check a snapshot, copy a student's files from it into `folder`, quantised where asked; return how many files were read.
 
     `bits` are those that the study says the published weights have; another number is an InputError.
@@ -45,7 +48,7 @@ def copy(source: Path, folder: Path, quantize: Quantize | None = None, bits: int
     return len(files)
 
 
-def check_bits(source: Path, wanted: int | None) -> None:
+def check_bits(source: Path, wanted: Bits | None) -> None:
     """Raise an InputError unless the published weights have as many bits as the study says."""
     config = read_json(source / "config.json")
     quantised: dict[str, Any] = config.get("quantization") or config.get("quantization_config") or {}

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from distill.core.errors import InputError
-from distill.model.chat_tokenizer import ChatTokenizer
+from distill.model.chat_tokenizer import Argument, ChatTokenizer
 from distill.records.example import prompt
 from distill.records.problem import Problem
 
@@ -26,7 +26,7 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     samples: Count | UnsetType = UNSET
     batch_size: Count | UnsetType = UNSET
     refill_window: Count | UnsetType = UNSET
-    chat_template: dict[str, bool | int | str] | UnsetType = UNSET
+    chat_template: dict[str, Argument] | UnsetType = UNSET
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: Count
     refill_window: Count
     system: str
-    chat_template: dict[str, bool | int | str]
+    chat_template: dict[str, Argument]
     benchmarks: list[str]
     float32: bool
     per_benchmark: dict[str, Override] | UnsetType = UNSET

@@ -42,7 +42,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mask_prompt: bool
     max_seq_length: Count
     over_long: Literal["error", "drop"]
-    chat_template: dict[str, bool | int | str]
+    chat_template: dict[str, bool | str]
     grad_checkpoint: bool
     eval_every: Count
     float32: bool
