@@ -18,6 +18,7 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accumulation: Count | UnsetType = UNSET
     max_seq_length: Count | UnsetType = UNSET
     grad_checkpoint: bool | UnsetType = UNSET
+    merge: bool | UnsetType = UNSET
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
