@@ -9,6 +9,7 @@ import shutil
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -27,6 +28,8 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     repository: str  # OWNER/NAME
     revision: str  # commit
+    bits: hub_student.Bits | UnsetType = UNSET  # of the published weights, which are checked: 16, or as quantised there
+    quantize: hub_student.Quantize | UnsetType = UNSET  # quantise the 16-bit weights here
 
 
 def main(paths: Paths) -> None:
@@ -60,8 +63,8 @@ def download(paths: Paths) -> int:
     source = snapshot(params.repository, params.revision, hub_student.FILES)
     with replacing(paths.student) as folder:
         folder.mkdir()
-        count = hub_student.copy(source, folder)
         about = {"params": msgspec.to_builtins(params), "engine": engine.start()}
+        count = hub_student.copy(source, folder, params.quantize or None, params.bits or None)
         (folder / "manifest.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
     return count
 
