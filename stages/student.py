@@ -1,4 +1,4 @@
-"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or a pinned revision from the hub.
+"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or from a pinned revision of the hub or pinned files.
 
 One of kind recorded has no weights: its folder holds the answers that its authors published.
 """
@@ -6,6 +6,9 @@ One of kind recorded has no weights: its folder holds the answers that its autho
 import hashlib
 import json
 import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,13 +19,14 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_records, replacing
-from distill.model import engine, hub_student, published_answers
+from distill.model import engine, gguf_student, hub_student, pinned_files, published_answers
+from distill.model.own_system import own_system
 from distill.pretraining import scratch_student
 from distill.records.example import Example
 from distill.sources.hub import snapshot
 
 
-class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Hub(pinned_files.Checked, frozen=True, forbid_unknown_fields=True):
     """Section `student` of kind hub."""
 
     kind: str
@@ -30,6 +34,13 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revision: str  # commit
     bits: hub_student.Bits | UnsetType = UNSET  # of the published weights, which are checked: 16, or as quantised there
     quantize: hub_student.Quantize | UnsetType = UNSET  # quantise the 16-bit weights here
+
+
+class Folder(pinned_files.Checked, frozen=True, forbid_unknown_fields=True):
+    """Section `student` of kind folder."""
+
+    kind: str
+    path: str  # of the folder, here or below JOB_MIRROR
 
 
 def main(paths: Paths) -> None:
@@ -56,17 +67,10 @@ def pretrain(paths: Paths) -> int:
 def download(paths: Paths) -> int:
     """Copy a pinned revision of a student from the hub; return how many files it has."""
     params = study_file.section(paths.study_file, "student", Hub)
-    if count := len(read_records(paths.pretraining, Example)):
-        raise InputError(
-            f"{paths.study_file}: section 'pretraining' makes {count} texts, a hub student reads none: set problems and drills to 0"
-        )
     source = snapshot(params.repository, params.revision, hub_student.FILES)
-    with replacing(paths.student) as folder:
-        folder.mkdir()
-        about = {"params": msgspec.to_builtins(params), "engine": engine.start()}
-        count = hub_student.copy(source, folder, params.quantize or None, params.bits or None)
-        (folder / "manifest.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
-    return count
+    if isinstance(params.files, dict):
+        pinned_files.check_folder(source, params.files, hub_student.FILES)
+    return _write(paths, params, lambda folder: hub_student.copy(source, folder, params.quantize or None, params.bits or None))
 
 
 def record(paths: Paths) -> int:
@@ -76,7 +80,38 @@ def record(paths: Paths) -> int:
         return published_answers.write(params, folder, paths.work / "student")
 
 
-PROVIDERS = {"scratch": pretrain, "hub": download, "recorded": record}
+def convert(paths: Paths) -> int:
+    """Convert a GGUF file; return how many tensors it has."""
+    params, work = study_file.section(paths.study_file, "student", gguf_student.Gguf), paths.work / "student"
+    source = gguf_student.find(params, work / params.file_sha256[:16])
+    count = _write(paths, params, lambda folder: gguf_student.write(source, folder, params.dtype, params.template))
+    shutil.rmtree(work, ignore_errors=True)
+    return count
+
+
+def copy(paths: Paths) -> int:
+    """Copy the files of a folder, each checked; return how many."""
+    params = study_file.section(paths.study_file, "student", Folder)
+    source = pinned_files.place(params.path)
+    pinned_files.check_folder(source, params.files or {}, hub_student.FILES)
+    return _write(paths, params, lambda folder: hub_student.copy(source, folder))
+
+
+def _write(paths: Paths, params: msgspec.Struct, make: Callable[[Path], int]) -> int:
+    """Make a student out of files, with a manifest; return what `make` counts."""
+    if count := len(read_records(paths.pretraining, Example)):
+        raise InputError(f"{paths.study_file}: section 'pretraining' makes {count} texts, this student reads none: set both numbers to 0")
+    with replacing(paths.student) as folder:
+        folder.mkdir()
+        count = make(folder)
+        if system := own_system(folder):
+            print(f"student: where a study gives no system prompt, the chat template adds its own: {system!r}", file=sys.stderr)
+        about = {"params": msgspec.to_builtins(params), "engine": engine.start()}
+        (folder / "manifest.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    return count
+
+
+PROVIDERS = {"scratch": pretrain, "hub": download, "gguf": convert, "folder": copy, "recorded": record}
 
 
 if __name__ == "__main__":

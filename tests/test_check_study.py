@@ -184,7 +184,11 @@ def test_a_value_out_of_its_range_is_named_with_the_range(
     assert lines[0].endswith(message)
 
 
-UNBOUNDED = {"Claim.published", "TestedClaim.published", "table_problems.Params.filters"}  # a published figure, and a value of a column, has any size and sign
+UNBOUNDED = {
+    "Claim.published",
+    "TestedClaim.published",
+    "table_problems.Params.filters",
+}  # a published figure, and a value of a column, has any size and sign
 
 
 def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:
