@@ -48,6 +48,8 @@ def main(paths: Paths) -> None:
     kind = study_file.section(paths.study_file, "student", dict[str, Any]).get("kind")
     if kind not in PROVIDERS:
         raise InputError(f"{paths.study_file}: section 'student': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
+    if kind != "scratch" and (count := len(read_records(paths.pretraining, Example))):
+        raise InputError(f"{paths.study_file}: section 'pretraining' makes {count} texts, a {kind} student reads none: set it to {{}}")
     command.closing("student", PROVIDERS[kind](paths), 1)
 
 
@@ -99,8 +101,6 @@ def copy(paths: Paths) -> int:
 
 def _write(paths: Paths, params: msgspec.Struct, make: Callable[[Path], int]) -> int:
     """Make a student out of files, with a manifest; return what `make` counts."""
-    if count := len(read_records(paths.pretraining, Example)):
-        raise InputError(f"{paths.study_file}: section 'pretraining' makes {count} texts, this student reads none: set both numbers to 0")
     with replacing(paths.student) as folder:
         folder.mkdir()
         count = make(folder)
