@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
+from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
 from distill.core import study_file
@@ -36,7 +37,6 @@ from stages import (
     llm_judge,
     overfit,
     report,
-    reported_counts,
     student,
     summarise,
 )
@@ -101,7 +101,7 @@ STUDENTS: dict[str, Any] = {
     "claims": claims.Params,
     "report": report.Params,
 }
-OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": reported_counts.Params, "estimate": Assumptions}
+OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
 
 
 def main(name: str = "") -> None:

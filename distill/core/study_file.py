@@ -23,6 +23,12 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: int  # training examples; 0 = all that there are
 
 
+class Kind(msgspec.Struct, frozen=True):
+    """The kind of a section: which provider reads the rest of it."""
+
+    kind: str
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the C one where the wheel has it
     """YAML as a person means it: a key once in a mapping, 0540 no octal number, no .nan and no .inf."""
 
