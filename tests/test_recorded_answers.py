@@ -202,7 +202,14 @@ def tree_of(root: Path, sections: dict[str, Any]) -> list[Cell]:
     (root / "studies").mkdir()
     (root / "studies" / "job.yaml").write_text(yaml.safe_dump(sections, sort_keys=False))
     active = sections["run"]
-    params = {"papers": ["job"], "corpora": ["job"], "students": ["job"], "arms": active["arms"], "seeds": active["seeds"], "long_run": "published-r1"}
+    params = {
+        "papers": ["job"],
+        "corpora": ["job"],
+        "students": ["job"],
+        "arms": active["arms"],
+        "seeds": active["seeds"],
+        "long_run": "published-r1",
+    }
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     study_file.study.cache_clear()
     return [cell for cell in cells(root) if cell.stage in STAGES]
