@@ -1,6 +1,6 @@
 """overfit: the paper's long run of one arm and one seed: where does validation loss turn? Everything else is as in section `train`.
 
-A study whose section `overfit` is empty has no long run: the curve has no points, the JSON no keys.
+A study whose section `overfit` is empty has no long run, nor has a recorded student: the curve has no points, the JSON no keys.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import write_json, write_text
-from distill.model import engine
+from distill.model import engine, recorded_student
 from distill.training.recipe import Count, Recipe
 
 CURVE = "iteration,train_loss,validation_loss"  # the columns of a curve
@@ -33,7 +33,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths, arm: str) -> None:
     """Train ARM for long; write the curve as a tidy CSV and its turn as JSON."""
     params = study_file.optional_section(paths.study_file, "overfit", Params)
-    if params is None:
+    if params is None or recorded_student.recording(paths.student, arm, params.seed) is not None:
         write_text(paths.overfit_curve, f"{CURVE}\n")
         write_json(paths.overfit_metrics, {})
         return

@@ -176,7 +176,7 @@ def test_a_text_was_cut_off_where_it_is_long_and_breaks_off(end: str, cut: bool)
 
 
 STAGES = ("fetch", "extract", "import_traces", "solve", "verify", "condense", "split", "benchmarks", "curate", "pretraining", "student")
-STAGES += ("train", "sample-base", "sample")
+STAGES += ("train", "overfit", "sample-base", "sample")
 
 
 def study(mirror: Path) -> dict[str, Any]:
@@ -202,7 +202,14 @@ def tree_of(root: Path, sections: dict[str, Any]) -> list[Cell]:
     (root / "studies").mkdir()
     (root / "studies" / "job.yaml").write_text(yaml.safe_dump(sections, sort_keys=False))
     active = sections["run"]
-    params = {"papers": ["job"], "corpora": ["job"], "students": ["job"], "arms": active["arms"], "seeds": active["seeds"]}
+    params = {
+        "papers": ["job"],
+        "corpora": ["job"],
+        "students": ["job"],
+        "arms": active["arms"],
+        "seeds": active["seeds"],
+        "long_run": "published-r1",
+    }
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     study_file.study.cache_clear()
     return [cell for cell in cells(root) if cell.stage in STAGES]
