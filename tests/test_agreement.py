@@ -125,8 +125,8 @@ def test_how_often_one_run_prints_as_the_mean_of_all() -> None:
 
 
 def claim(verdict: str, ours: float | None, published: float | None = 0.5) -> ClaimResult:
-    nothing = dict.fromkeys(("effect", "low", "high", "n", "p", "p_holm", "detectable", "deciding"))
-    return ClaimResult(ClaimRecord(verdict=verdict, published=published, ours=ours, secondary={}, **nothing), Rationale("rule", "because"))
+    record = ClaimRecord(verdict, published, ours, None, None, None, None, None, None, None, None, {})
+    return ClaimResult(record, Rationale("rule", "because"))
 
 
 def test_each_claim_names_its_basis_and_the_printed_counts_stand_in_where_answers_are_missing() -> None:
@@ -234,9 +234,7 @@ def test_equal_recordings_give_equal_bytes(judged: Path) -> None:
     assert [path.read_bytes() for path in made] == before
 
 
-def test_an_arm_without_its_file_leaves_its_claims_to_the_counts(
-    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_arm_without_its_file_leaves_its_claims_to_the_counts(judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(judged, tmp_path / "tree", symlinks=True)
     monkeypatch.chdir(tmp_path / "tree")
     completions = Path("data/job/completions")
