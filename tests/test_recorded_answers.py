@@ -257,9 +257,9 @@ def test_faulty_rows_are_kept_or_counted_and_the_judges_word_is_beside_the_text(
     assert words[2][1:] == ("error", "stop")
 
 
-def test_the_teachers_stated_answer_is_its_answer_line_and_a_blank_one_was_cut_off(tree: Path) -> None:
+def test_the_teachers_stated_answer_counts_and_a_blank_one_was_cut_off(tree: Path) -> None:
     found = [each for each in completions(tree, "teacher-1") if each.benchmark == "math500"]
-    assert found[0].text == "We are asked to add them.\n\nAnswer: 2"
+    assert (found[0].text, found[3].text) == ("We are asked to add them.\n\nAnswer: \\boxed{2}", "")
     assert [(each.finish, each.published_verdict) for each in found] == [("stop", "correct")] * 3 + [("length", "correct")]
 
 

@@ -25,7 +25,7 @@ class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: str  # tells questions of one text apart
     statement: Annotated[str, Meta(min_length=1)]
     text: Annotated[str, Meta(min_length=1)]
-    answer: str  # stated apart from the text: it is added as an answer line; where it is blank, the text was cut off before it
+    answer: str  # stated apart from the text, which is a chain of thought: it is added in a box; where it is blank, there is no answer
     verdict: Annotated[str, Meta(min_length=1)]
 
 
@@ -86,11 +86,12 @@ def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
 
 def _answer(row: dict[str, str], how: Reading) -> RecordedAnswer:
     cells = {part: row[column] if column else "" for part, column in msgspec.structs.asdict(how.columns).items()}
-    stated = cells["answer"].strip()
+    text, stated = cells["text"], cells["answer"].strip()
+    if how.columns.answer:  # a box in the chain is no answer
+        text = f"{text.rstrip()}\n\n{ANSWER_LINE} \\boxed{{{stated}}}" if stated else ""
     return RecordedAnswer(
         benchmark=how.benchmark, year=cells["year"].strip(), section=how.sections.get(cells["section"].strip(), cells["section"].strip()),
-        number=cells["number"].strip(), statement=cells["statement"],
-        text=f"{cells['text'].rstrip()}\n\n{ANSWER_LINE} {stated}" if stated else cells["text"],
+        number=cells["number"].strip(), statement=cells["statement"], text=text,
         cut_from=0 if how.columns.answer and not stated else how.cut_from, published_verdict=_verdict(cells["verdict"], how.verdicts),
     )  # fmt: skip
 
