@@ -127,10 +127,10 @@ def graded(path: Path, key: Callable[[dict[str, str]], object]) -> dict[object, 
         (row["true_answer"], text) for texts in found for row, text in zip(rows, texts, strict=True) if 0 < len(text) <= limits["max_chars"]
     }
     equal = compare(pairs, limits["time_limit"], limits["memory_limit"], limits["workers"])
-    named = {
-        key(row): Graded(*(outcome(how, (row["true_answer"], text), equal) for text in texts), row["deepseek_verdict"].partition(":")[0])
-        for row, how, *texts in zip(rows, finish, *found, strict=True)
-    }
+    named: dict[object, Graded] = {}
+    for row, how, strict, lenient in zip(rows, finish, *found, strict=True):
+        ours = [outcome(how, (row["true_answer"], text), equal) for text in (strict, lenient)]
+        named[key(row)] = Graded(ours[0], ours[1], row["deepseek_verdict"].partition(":")[0])
     assert len(named) == len(rows)
     return named
 
