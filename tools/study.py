@@ -4,6 +4,7 @@ Files and dvc.lock entries of other studies stay as they are. Without NAME, `pul
 """
 
 import sys
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -67,10 +68,19 @@ def places(name: str) -> list[str]:
 
 
 def commands(action: str, name: str) -> list[list[str]]:
-    """Return DVC's arguments, one list a run; a study with an LLM teacher is split first, so that no call is paid for problems too few."""
-    solve = study_file.study(layout(name).study_file).get("solve") if action == "run" else None
-    first = [["repro", f"split@{name}"]] if isinstance(solve, dict) and solve.get("teacher") == "chat" else []
+    """Return DVC's arguments, one list a run: first the split of a study with an LLM role."""
+    first = [["repro", *splits([name])]] if action == "run" and splits([name]) else []
     return [*first, [ACTIONS[action]]]
+
+
+def splits(studies: Collection[str]) -> list[str]:
+    """Return the stages to run before the rest: of studies with an LLM, so that no call is paid for problems too few to split."""
+    sections = {name: study_file.study(layout(name).study_file) for name in studies}
+    return [f"split@{name}" for name, found in sections.items() if any(_asks(found.get(role)) for role in ("solve", "verify", "condense"))]
+
+
+def _asks(section: object) -> bool:
+    return isinstance(section, dict) and section.get("teacher") == "chat"
 
 
 if __name__ == "__main__":
