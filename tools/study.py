@@ -40,7 +40,8 @@ def main(action: str = "", name: str = "") -> None:
                 for each in active.students:
                     pull_student(each)
             code = next((failed for words in commands(action, name) if (failed := run_lock.run_dvc(words, lock))), 0)
-            if action == "pull" and code:
+            if action == "pull" and code:  # DVC has fetched what it found, and placed none of it
+                run_lock.run_dvc(["checkout", "--quiet", "--allow-missing"], lock)
                 refuse(remote.faults(outputs, absent=True), "the other outputs were pulled")
     if action == "run" and not code:
         print("".join(f"{line}\n" for line in places(name)), end="")
