@@ -186,6 +186,7 @@ def test_the_benchmark_problems_of_s1k_are_found() -> None:
     items = [toy.problem(n, text, "aime") for n, text in enumerate(aime)] + [toy.problem(n, text, "math500") for n, text in enumerate(math)]
     texts = [Text(f"{n:03}", "statement", text) for n, text in enumerate(rows)]
     assert (len(aime), len(math)) == (90, 500)
-    for rules, expected in (([EXACT], [11, 3]), ([EXACT, CONTAINS, NGRAM], [11, 4])):  # one of MATH-500 has another last step
+    expectations: list[tuple[list[Rule], list[int]]] = [([EXACT], [11, 3]), ([EXACT, CONTAINS, NGRAM], [11, 4])]
+    for rules, expected in expectations:  # one of MATH-500 has another last step
         pairs = {(row.benchmark, row.item) for row in matches(texts, items, rules)}
         assert [sum(benchmark == name for benchmark, _ in pairs) for name in ("aime", "math500")] == expected
