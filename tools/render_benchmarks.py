@@ -1,4 +1,4 @@
-"""`python -m tools.render_benchmarks`: write the ratios of metrics/benchmarks.json into docs/speed.md, between two markers."""
+"""`python -m tools.render_benchmarks`: write the figures of metrics/benchmarks.json into docs/speed.md, between two markers."""
 
 import json
 from collections.abc import Mapping
@@ -44,8 +44,8 @@ def filled(text: str, figures: str) -> str:
 
 
 def block(record: Mapping[str, Any]) -> str:
-    """Return the table of ratios and what each section was measured on."""
-    return f"{ratios(record)}\n\n{measured(record)}"
+    """Return the tables of ratios and of sizes, and what each section was measured on."""
+    return "\n\n".join(filter(None, (ratios(record), sizes(record.get("scale", {})), measured(record))))
 
 
 def measured(record: Mapping[str, Any]) -> str:
@@ -65,6 +65,20 @@ def ratios(record: Mapping[str, Any]) -> str:
     rows = [(*RATIOS[key], figure(value), f"`{key}`") for key, value in found.items() if value is not None]
     headers = ["ours", "compared with", "times faster", "figure"]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", "right", "left"))
+
+
+def sizes(scale: Mapping[str, Any]) -> str:
+    """Return the table of wall time and peak memory of each stage, by number of problems; nothing where it was not measured."""
+    counts = sorted((key for key in scale if key.isdigit()), key=int)
+    stages = [name for name, value in scale[counts[0]].items() if isinstance(value, dict)] if counts else []
+    rows = [
+        [f"`{stage}`"] + [f"{scale[count][stage]['seconds']:.1f} s, {scale[count][stage]['megabytes']:,.0f} MB" for count in counts]
+        for stage in stages
+    ]
+    headers = ["stage", *(f"{int(count):,} problems" for count in counts)]
+    return (
+        tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=["left"] + ["right"] * len(counts)) if rows else ""
+    )
 
 
 def figure(value: float) -> str:
