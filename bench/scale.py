@@ -138,16 +138,19 @@ def completion(drawn: Drawn, answer: str) -> str:
 
 
 def sections(root: Path, count: int) -> dict[str, Any]:
-    """Return the study file, from that of a study with problems of one's own and that of the template."""
-    own, template = (yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("new", "template"))
+    """Return the study file: problems of one's own, the rules of `job`, and the rest of the template."""
+    own, template, job = (
+        yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("new", "template", "job")
+    )
     digest = hashlib.sha256((root / "problems.jsonl").read_bytes()).hexdigest()
     study: dict[str, Any] = template | own | {
         "levels": [ARM],
+        "curate": own["curate"] | {"same_problems": False},
         "arms": {ARM: {"level": ARM, "protocol": "clean", "corrected": False, "n": 0}},
         "fetch": {"kind": "given", "path": "problems.jsonl", "sha256": digest},
         "extract": {"kind": "given", "file": "problems.jsonl"},
         "split": own["split"] | {"train": int(count * 0.9), "valid": count // 50, "heldout_least": 1, "seen": 0, "near": 0.6},
-        "contamination": own["contamination"] | {"against": list(ITEMS)},
+        "contamination": job["contamination"] | {"against": list(ITEMS)},
         "benchmarks": {name: {"kind": "competition", "form": "expression", "licence": "", "n": 1, "seed": 1} for name in ITEMS},
     }  # fmt: skip
     return study

@@ -47,7 +47,7 @@ def main(paths: Paths) -> None:
     inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
-        _keys(paths.overfit_metrics, "iterations", "best_iteration", "best_loss", "last_loss"),
+        long_run(paths.overfit_metrics),
         params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
     rules = {name: claim.rule for name, claim in params.ledger.items()}
@@ -72,6 +72,11 @@ def headline(
             found["gain"][rule.arm] = {"effect": record.effect, "low": record.low, "high": record.high}
     verdicts = Counter(result.record.verdict for result in results.values())
     return found | {"teacher": teacher["accuracy"], "claims": {verdict: verdicts[verdict] for verdict in sorted(verdicts)}}
+
+
+def long_run(path: Path) -> dict[str, Any]:
+    """Return the figures of the long run; {} of a study without one."""
+    return _keys(path, "iterations", "best_iteration", "best_loss", "last_loss") if files.read_json(path) != {} else {}
 
 
 def _keys(path: Path, *names: str) -> dict[str, Any]:

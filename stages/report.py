@@ -33,7 +33,7 @@ def main(paths: Paths) -> None:
     """Read what a study's run left; write its page and its plots."""
     params = study_file.section(paths.study_file, "report", Params)
     content = collect(paths, params.limits)
-    long_run = report_inputs.read(paths.overfit_metrics, LongRun)
+    long_run = report_inputs.read(paths.overfit_metrics, LongRun) if files.read_json(paths.overfit_metrics) else None
     drawn = plots.collect(paths.plots, paths.overfit_curve, list(content.arms), content.trainings, long_run)
     for name in params.arms:
         study_file.arm(paths.study_file, name)  # a misspelt name would only be left out

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
 from distill.corpus.contamination import Contains, Exact, Near, Ngram, Rule, Text, matches
@@ -153,6 +154,14 @@ def test_the_teacher_s_work_is_searched_where_the_study_says_so(bench: Bench) ->
 
 def test_no_benchmark_gives_no_match(bench: Bench) -> None:
     assert bench.run(against=[], rules=RULES) == ([], {"texts": {"statement": 6}, "benchmarks": {}})
+
+
+def test_an_empty_section_compares_nothing(bench: Bench) -> None:
+    bench.paths.study_file.parent.mkdir(parents=True)
+    bench.paths.study_file.write_text("contamination: {}\n")
+    study_file.study.cache_clear()
+    contamination.main(bench.paths)
+    assert (bench.paths.contamination.read_bytes(), read_json(bench.paths.contamination_metrics)) == (b"", {})
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -94,7 +94,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (root / name).symlink_to(ROOT / name)
     (root / "studies").mkdir()
     (root / "studies" / "job.yaml").write_text(yaml.safe_dump(study(mirror), sort_keys=False))
-    params = {"papers": ["job"], "corpora": ["job"], "students": ["job"], "arms": ARMS, "seeds": [SEED]}
+    params = {"papers": ["job"], "corpora": ["job"], "students": ["job"], "arms": ARMS, "seeds": [SEED], "long_run": "r1"}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)

@@ -16,12 +16,12 @@ from distill.records.assignment import Assignment
 from distill.records.contamination_match import ContaminationMatch
 from distill.records.example import Example
 from distill.records.extracted_item import ExtractedItem
-from distill.records.level import LEVELS
 from distill.records.problem import CODES, Problem
 from distill.sources import benchmark_tables
 from stages import condense, contamination, curate, import_traces, solve, split, verify
 from tests import trees
 from tests.pipeline import ROOT
+from tests.tiny_model import LEVELS
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
 STUDY = ROOT / "studies" / "job.yaml"

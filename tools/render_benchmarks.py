@@ -76,9 +76,8 @@ def sizes(scale: Mapping[str, Any]) -> str:
         for stage in stages
     ]
     headers = ["stage", *(f"{int(count):,} problems" for count in counts)]
-    return (
-        tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=["left"] + ["right"] * len(counts)) if rows else ""
-    )
+    align = ["left", *("right" for _ in counts)]
+    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=align) if rows else ""
 
 
 def figure(value: float) -> str:

@@ -143,6 +143,8 @@ class LongRunOverfits(Rule, frozen=True, tag="long_run"):
     rise: Annotated[float, Meta(ge=0)]
 
     def measure(self, inputs: RuleInputs) -> Finding:
+        if not inputs.overfit:
+            raise NotRun("the study has no long run")
         best, last = float(inputs.overfit["best_loss"]), float(inputs.overfit["last_loss"])
         turn, end = inputs.overfit["best_iteration"], inputs.overfit["iterations"]
         if best <= 0:

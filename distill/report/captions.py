@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import msgspec
 
 from distill.core.cells import BASE, Cell
-from distill.records.level import LEVELS
 from distill.report.report_inputs import COMPETITION, LongRun, Training
 
 ON_COMMON = "On the problems that an arm and the base have in common"
@@ -181,8 +180,8 @@ def outcomes(rows: list[Outcome]) -> str:
 
 
 def _head(arms: list[str]) -> str:
-    """Return the arm of the full chain, else the first arm."""
-    return LEVELS[0] if LEVELS[0] in arms else arms[0]
+    """Return the arm that the others are set against: the first that params.yaml names."""
+    return arms[0]
 
 
 def _means(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
