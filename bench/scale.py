@@ -157,7 +157,7 @@ def sections(root: Path, count: int) -> dict[str, Any]:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """Return each stage's wall time in seconds and peak memory in MB, and what came out."""
+    """Return each stage's wall time and CPU seconds and peak memory in MB, and what came out."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         if not os.fork():  # a process of its own, whose memory is not that of the stages' parent
@@ -168,9 +168,9 @@ def measure(count: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for stage in STAGES:
             words = [f"stages.{stage}", STUDY, *([ARM] if stage == "curate" else [])]
-            seconds, peak = run(root, *words)
-            found[stage] = {"seconds": seconds, "megabytes": peak}
-            print(f"{count:>7,} {stage:14}{seconds:>8.1f} s {peak:>8.0f} MB", flush=True)
+            took = run(root, *words)
+            found[stage] = {"seconds": took.wall, "cpu_seconds": took.cpu, "megabytes": took.peak}
+            print(f"{count:>7,} {stage:14}{took.wall:>8.1f} s, CPU {took.cpu:>7.1f} s {took.peak:>7.0f} MB", flush=True)
         paths = layout(STUDY, ARM)
         clusters = {row["cluster"] for row in map(json.loads, (root / paths.split).read_text(encoding="utf-8").splitlines())}
         counts = files.read_json(root / paths.corpus / "counts.json")

@@ -41,11 +41,11 @@ def test_the_table_of_coverage_is_that_of_the_record() -> None:
 
 
 def test_sizes_are_a_table_in_the_order_of_their_numbers() -> None:
-    measured = {"split": {"seconds": 1.25, "megabytes": 1500.4}, "clusters": 7}
+    measured = {"split": {"seconds": 1.25, "cpu_seconds": 1.0, "megabytes": 1500.4}, "clusters": 7}
     table = render_benchmarks.sizes({"94000": measured, "1000": measured, "measured": {}})
     assert table.splitlines()[0].replace(" ", "") == "|stage|1,000problems|94,000problems|"
     assert "| `split` |" in table.splitlines()[2]
-    assert "1.2 s, 1,500 MB" in table.splitlines()[2]
+    assert "1.2 (1.0) s, 1,500 MB" in table.splitlines()[2]
     assert "clusters" not in table
     assert render_benchmarks.sizes({}) == ""
 

@@ -68,16 +68,18 @@ def ratios(record: Mapping[str, Any]) -> str:
 
 
 def sizes(scale: Mapping[str, Any]) -> str:
-    """Return the table of wall time and peak memory of each stage, by number of problems; nothing where it was not measured."""
+    """Return the table of wall (and CPU) time and peak memory of each stage, by number of problems; nothing where none was measured."""
     counts = sorted((key for key in scale if key.isdigit()), key=int)
     stages = [name for name, value in scale[counts[0]].items() if isinstance(value, dict)] if counts else []
-    rows = [
-        [f"`{stage}`"] + [f"{scale[count][stage]['seconds']:.1f} s, {scale[count][stage]['megabytes']:,.0f} MB" for count in counts]
-        for stage in stages
-    ]
+    rows = [[f"`{stage}`", *(taken(scale[count][stage]) for count in counts)] for stage in stages]
     headers = ["stage", *(f"{int(count):,} problems" for count in counts)]
     align = ["left", *("right" for _ in counts)]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=align) if rows else ""
+
+
+def taken(row: Mapping[str, float]) -> str:
+    """Write what a stage took."""
+    return f"{row['seconds']:.1f} ({row['cpu_seconds']:.1f}) s, {row['megabytes']:,.0f} MB"
 
 
 def figure(value: float) -> str:
