@@ -132,7 +132,7 @@ def _pair(text: str, number: int) -> verify_pool.Pair | None:
     other = GOLDS[number % len(GOLDS)]
     if number % 4 == 3:
         return (text, other) if text.strip() and len(text) <= MAX_CHARS else None
-    answer = final_answer(f"so\nAnswer: {text}" if number % 4 else f"so \\boxed{{{text}}}", "Answer:", "stop")
+    answer = final_answer(f"so\nAnswer: {text}" if number % 4 else f"so \\boxed{{{text}}}", "Answer:", "stop", "strict")
     return (other, answer) if 0 < len(answer) <= MAX_CHARS else None
 
 

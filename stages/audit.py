@@ -28,7 +28,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `audit` of a study file."""
 
     similar: list[Share]
-    denominators: dict[str, audit_counts.Table]
+    denominators: dict[str, audit_counts.Table] = {}  # published tables of verdicts; absent where there are none
 
 
 def main(paths: Paths) -> None:

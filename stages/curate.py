@@ -20,7 +20,7 @@ from distill.corpus.corpus_flaws import inspect, sides
 from distill.records.assignment import Assignment
 from distill.records.correction import Correction, correct
 from distill.records.extracted_item import ExtractedItem
-from distill.records.level import Level
+from distill.records.level import ANSWER, Level
 from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
 
@@ -32,7 +32,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     seed: Seed
     system: str
-    published: dict[str, str]  # system prompt of each level's published corpus
+    same_problems: bool  # clean arms use only problems with good work at every level, so that all train on the same ones
+    published: dict[str, str] = {}  # system prompt of each level's published corpus; absent where none was published
 
 
 def main(paths: Paths, arm: str) -> None:
@@ -42,11 +43,13 @@ def main(paths: Paths, arm: str) -> None:
         raise InputError(f"{paths.study_file}: arms.{arm}.n: {row.n} is below 0; 0 takes all examples")
     problems = {problem.id: problem for problem in read_records(paths.problems, Problem)}
     corrections = study_file.section(paths.study_file, "corrections", list[Correction]) if row.corrected else []
+    levels = study_file.section(paths.study_file, "levels", list[str])
+    needed = [*levels, ANSWER] if params.same_problems else [row.level, ANSWER]
     texts, assignments = curation.by_problem(read_records(paths.levels, Level)), read_records(paths.split, Assignment)
     placeholders = {each.id for each in read_records(paths.extracted, ExtractedItem) if "placeholder" in each.flags}
     dropped = Counter[str]()
     try:
-        curation.check(row, problems, assignments, corrections)
+        curation.check(row, levels, problems, assignments, corrections)
         corrected = correct(problems, corrections)
         if row.protocol == "published" and row.level in params.published:
             traces = [each for each in read_records(paths.recorded_traces, RecordedTrace) if each.level == row.level]
@@ -56,7 +59,7 @@ def main(paths: Paths, arm: str) -> None:
             excluded = dict.fromkeys(changed, "work that does not state the corrected answer") | dict.fromkeys(
                 placeholders, "a placeholder"
             )
-            corpus, dropped = curation.build(corrected, texts, assignments, row, params.seed, params.system, excluded)
+            corpus, dropped = curation.build(corrected, texts, assignments, row, needed, params.seed, params.system, excluded)
         curation.cut(corpus, row, dropped)
     except ValueError as error:
         raise InputError(f"{paths.study_file}: arms.{arm}: {error}") from None

@@ -7,7 +7,7 @@ or a file of problems, with no pages at all.
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -30,7 +30,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_text_chars: Size
     limits: Limits
     names: dict[str, str]
-    transcription: Datafile | None
+    transcription: Datafile | UnsetType = UNSET  # absent: what is printed is the text of record
 
 
 def main(paths: Paths) -> None:
@@ -55,7 +55,7 @@ def extract(paths: Paths) -> exam_files.Extracted:
     kept = paths.work / "extract"
     kept.mkdir(parents=True, exist_ok=True)
     settings = Settings(params.ocr, params.ocr_dpi, params.min_text_chars, kept)
-    if params.transcription:
+    if params.transcription is not UNSET:
         return exam_files.transcribed(exams, paths.raw, settings, params.limits, params.transcription)
     return exam_files.as_printed(exams, {path: entry.problems for path, entry in pdfs.items()}, settings, params.limits)
 

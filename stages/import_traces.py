@@ -16,12 +16,12 @@ from distill.sources import recorded_chains
 
 def main(paths: Paths) -> None:
     """Write one record a recorded text."""
-    kind = study_file.section(paths.study_file, "import_traces", dict[str, Any]).get("kind")
-    if kind not in ("none", "chains"):
-        raise InputError(f"{paths.study_file}: section 'import_traces': kind is {kind!r}; allowed: none, chains")
-    if kind == "none":
+    section = study_file.optional_section(paths.study_file, "import_traces", dict[str, Any])
+    if section is None:
         write_records(paths.recorded_traces, [])
         return
+    if (kind := section.get("kind")) != "chains":
+        raise InputError(f"{paths.study_file}: section 'import_traces': kind is {kind!r}; allowed: chains, or {{}} for none")
     params = study_file.section(paths.study_file, "import_traces", recorded_chains.Chains)
     traces, lacking = recorded_chains.read(paths.raw, params, read_records(paths.problems, Problem))
     write_records(paths.recorded_traces, traces)

@@ -1,4 +1,7 @@
-"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or a pinned revision from the hub, or pinned files."""
+"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or a pinned revision from the hub, or pinned files.
+
+One of kind recorded has no weights: its folder holds the answers that its authors published.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_records, replacing
-from distill.model import engine, gguf_student, hub_student, pinned_files
+from distill.model import engine, gguf_student, hub_student, pinned_files, published_answers
 from distill.model.own_system import own_system
 from distill.pretraining import scratch_student
 from distill.records.example import Example
@@ -107,7 +110,14 @@ def _write(paths: Paths, params: msgspec.Struct, make: Callable[[Path], int]) ->
     return count
 
 
-PROVIDERS = {"scratch": pretrain, "hub": download, "gguf": convert, "folder": copy}
+def record(paths: Paths) -> int:
+    """Bring the published answers of a student; return how many files were read."""
+    params = study_file.section(paths.study_file, "student", published_answers.Recorded)
+    with replacing(paths.student) as folder:
+        return published_answers.write(params, folder, paths.work / "student")
+
+
+PROVIDERS = {"scratch": pretrain, "hub": download, "gguf": convert, "folder": copy, "recorded": record}
 
 
 if __name__ == "__main__":

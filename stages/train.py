@@ -2,7 +2,7 @@
 
 The folder holds what `mlx_lm.load(student, adapter_path=...)` takes (adapters.safetensors in bfloat16, adapter_config.json), manifest.json
 (everything that determines the adapter's bytes), curve.csv and training.json. A killed run continues from its last evaluation and ends in
-the same bytes.
+the same bytes. Of a recorded student there is nothing to train: the folder holds only a manifest, which says what was recorded of the arm.
 """
 
 import shutil
@@ -14,16 +14,21 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import replacing, write_json
-from distill.model import engine
+from distill.model import engine, recorded_student
 from distill.training.recipe import Recipe
 
 
 def main(paths: Paths, arm: str, seed: int) -> None:
     """Train ARM with SEED, write the adapter's folder."""
-    started, recipe = time.monotonic(), study_file.section(paths.study_file, "train", Recipe)
     study_file.arm(paths.study_file, arm)
     if seed < 0:
         raise InputError(f"seed {seed}: expected 0 or more; fix `seeds` in {paths.params}")
+    recorded = recorded_student.recording(paths.student, arm, seed)
+    if recorded is not None:
+        with replacing(paths.adapter) as folder:
+            write_json(folder / "manifest.json", {"arm": arm, "seed": seed, "recorded": recorded})
+        return
+    started, recipe = time.monotonic(), study_file.section(paths.study_file, "train", Recipe)
     engine.start()
     from distill.training import adapter  # imports mlx
 

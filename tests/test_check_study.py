@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         "template", {"claims__ledger__cot_beats_answer__rule__kind": "over"},
         ["claims.ledger.cot_beats_answer.rule: kind is 'over'; allowed: "],
     ),
-    "a level that is none": ("template", {"arms__r1__level": "r7"}, ["arms.r1.level: Invalid enum value 'r7'"]),
+    "a level that is none": ("template", {"arms__r1__level": "r7"}, ["arms.r1.level: no level 'r7'; allowed: r1, r2, r3, r4, r5, r6, answer"]),
     "unknown arms": (
         "template",
         {"run__arms": ["r1", "r9"], "report__arms": ["r8"], "claims__ledger__cot_beats_answer__rule__comparator": "r7"},
@@ -116,7 +116,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
             "arms.r1: n 61 is more than split.train, 60",
         ],
     ),
-    "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which stage overfit trains on"]),
+    "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which overfit.arm names"]),
     "an endpoint, a price and a prompt that are not there": (
         "new",
         {"solve__endpoint": "other", "verify__model": "m", "condense__prompt": "prompts/none.md"},
@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         ],
     ),
     "a published arm without a prompt": (
-        "template", {"arms__answer__protocol": "published"}, ["arms.answer: protocol published needs curate.published.answer"]
+        "job", {"arms__answer__protocol": "published"}, ["arms.answer: protocol published needs curate.published.answer"]
     ),
     "students without their sections": (
         "new", {"run__students": True}, [f"no section '{name}'" for name in check_study.STUDENTS if name != "sample"]

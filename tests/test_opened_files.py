@@ -19,7 +19,7 @@ OTHER_KINDS = {
     "condense": {"prompts/condense", "problems.jsonl", "recorded_traces.jsonl"},
     "curate": {"recorded_traces.jsonl"},
     "import_traces": {"raw", "problems.jsonl"},
-    "llm_judge": {"prompts/judge", "extracted.jsonl", "benchmarks"},
+    "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }

@@ -14,11 +14,11 @@ from distill.core.files import read_json, read_records, write_records
 from distill.records.assignment import Assignment
 from distill.records.example import Example
 from distill.records.extracted_item import ExtractedItem
-from distill.records.level import LEVELS
 from distill.records.problem import CODES, Problem
 from stages import condense, curate, import_traces, solve, split, verify
 from tests import trees
 from tests.pipeline import ROOT
+from tests.tiny_model import LEVELS
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
 STUDY = ROOT / "studies" / "job.yaml"

@@ -12,14 +12,14 @@ import yaml
 from msgspec.structs import replace
 
 from distill.cli.layout import layout
-from distill.core import files
+from distill.core import files, markdown
 from distill.core.errors import InputError
 from distill.core.study_file import study
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
-from distill.report import examples, plots
+from distill.report import plots
 from stages import claims, report, summarise
 from tests import rendered, synthetic
 from tests.pipeline import ROOT
@@ -231,15 +231,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_text_cannot_leave_its_block(text: str) -> None:
-    first, *inner, last = examples.fence(text, 100).split("\n")
+    first, *inner, last = markdown.fence(text, 100).split("\n")
     assert first == f"{last}text"
     assert "\n".join(inner) == text
     assert all(last not in line for line in inner)
 
 
 def test_control_characters_are_shown() -> None:
-    assert examples.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
-    assert examples.code("a`b\n``c") == "``` a`b ``c ```"
+    assert markdown.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
+    assert markdown.code("a`b\n``c") == "``` a`b ``c ```"
 
 
 def _write(name: str, text: str) -> Callable[[Path], None]:

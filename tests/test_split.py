@@ -90,7 +90,7 @@ def _run(folder: Path, numbers: Iterable[int], items: Sequence[ExtractedItem] = 
 WRONG = {  # name: (changed parameters, numbers of the problems, part of the message)
     "too few for train": ({"train": 40}, range(1, 31), "leave train short of 10"),
     "too few held out": ({"heldout_least": 20}, range(1, 31), "12 problems are left to hold out, allowed are at least 20"),
-    "more asked than held out": ({"heldout": 13}, range(1, 31), "12 problems are left"),
+    "more asked than held out": ({"asked": 13}, range(1, 31), "12 problems are left"),
     "more seen than trained on": ({"seen": 13}, range(1, 31), "seen is 13, and train holds 12"),
     "more validation problems asked than there are": ({"asked_valid": 7}, range(1, 31), "asked_valid is 7, and valid holds 6"),
     "a year without an exam": ({"years": [2015, 1999]}, range(1, 31), "years: no problem is of 1999"),
@@ -106,7 +106,7 @@ def test_sizes_that_cannot_be_met(change: dict[str, Any], numbers: list[int], me
 
 
 def test_a_number_of_held_out_problems(tmp_path: Path) -> None:
-    found = _run(tmp_path, range(1, 31), split={"heldout": 7})
+    found = _run(tmp_path, range(1, 31), split={"asked": 7})
     assert sum(each.evaluate and each.split == "heldout" for each in found) == 7
     assert sum(each.split == "heldout" for each in found) == 12
 

@@ -2,7 +2,12 @@
 
 import re
 import unicodedata
+from typing import Literal
 
+from distill.answers.stated_answer import hashed, stated
+
+Profile = Literal["strict", "gsm8k", "lenient"]
+PROFILES: tuple[Profile, ...] = ("strict", "gsm8k", "lenient")
 MAX_BOXES = 20  # a box in a box, and so on: a deeper nest is no answer
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -54,13 +59,22 @@ _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
 ]
 
 
-def final_answer(text: str, line: str, finish: str) -> str:
-    """Return the last balanced ``\\boxed{}``, else what follows the last `line` on its line; "" where there is none.
+def final_answer(text: str, line: str, finish: str, profile: Profile) -> str:
+    """Return the final answer of a completion, "" where there is none.
 
-    In a completion cut off by its token limit an answer line counts only once it is ended: "Answer: 12" may have become 123.
+    Profile strict: the last balanced ``\\boxed{}``, else what follows the last `line` on its line. gsm8k: what follows the last `####`.
+    lenient: the last box, else whatever the text states as its answer, in these forms or in prose. In a completion cut off by its token
+    limit a line counts only once it is ended: "Answer: 12" may have become 123.
     """
+    if profile == "gsm8k":
+        return hashed(text, finish)
     if box := _boxed(text):
         return box
+    return stated(text, line, finish) if profile == "lenient" else _on_line(text, line, finish)
+
+
+def _on_line(text: str, line: str, finish: str) -> str:
+    """Return what follows the last `line` on its line."""
     start = text.rfind(line)
     if start < 0:
         return ""

@@ -17,10 +17,16 @@ T = TypeVar("T")
 class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the experiment: what the corpus of its adapters holds."""
 
-    level: str  # r1 (full chain) .. r6 (an insight), or answer (question -> answer only)
-    protocol: str  # clean | published
+    level: str  # of section `levels`, or answer (question -> answer only)
+    protocol: str  # clean (checked, verified work only) | published (a corpus as it was published, its flaws counted)
     corrected: bool  # corrected problem texts, or the texts as published
     n: int  # training examples; 0 = all that there are
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """The kind of a section: which provider reads the rest of it."""
+
+    kind: str
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the C one where the wheel has it
@@ -76,6 +82,11 @@ def section(path: str | Path, name: str, kind: type[T]) -> T:
     if name not in sections:
         raise InputError(f"{path}: no section '{name}'; sections here: {', '.join(sections)}")
     return _convert(sections[name], kind, f"{path}: section '{name}'")
+
+
+def optional_section(path: str | Path, name: str, kind: type[T]) -> T | None:
+    """Return a section that a study may do without; None where it is empty. It stands there as `NAME: {}`, because DVC asks for the key."""
+    return section(path, name, kind) if study(Path(path)).get(name, ...) else None
 
 
 def arm(path: str | Path, name: str) -> Arm:

@@ -13,16 +13,19 @@ _STEP = re.compile(
 )
 
 
-def judge(text: str, gold: str) -> str:
+def judge(text: str, gold: str, *, whole: bool) -> str:
     """Return the verdict on a chain whose final answer is boxed, follows the answer line, or is in its last sentence.
 
-    correct | incorrect (another final answer) | blank (no text) | truncated (it breaks off) | undecided (no answer that we could read).
+    correct | incorrect (another final answer) | blank (no text) | truncated (it breaks off, or never closes its thinking) | undecided (no
+    answer that we could read). `whole`: it is known not to break off, whatever it looks like.
     """
     if not text.strip():
         return "blank"
-    if breaks_off(text):  # a terse chain may end in "= 12": then it is whole
+    if text.count("<think>") > text.count("</think>"):
+        return "truncated"
+    if not whole and breaks_off(text):  # a terse chain may end in "= 12": then it is whole
         return "correct" if not is_open(text) and _ends_in(text, gold) else "truncated"
-    if answer := final_answer(text, ANSWER_LINE, "stop"):
+    if answer := final_answer(text, ANSWER_LINE, "stop", "strict"):
         same = decide(gold, answer)
         return "correct" if same or _names(answer, gold) else "incorrect" if same is False else "undecided"
     rows = [row for row in text.split("\n") if not _RULE.match(row)]
