@@ -18,6 +18,7 @@ from distill.core.files import read_records, replacing, write_json, write_record
 from distill.corpus import curation
 from distill.corpus.corpus_flaws import inspect, sides
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction, correct
 from distill.records.extracted_item import ExtractedItem
 from distill.records.level import ANSWER, Level
@@ -47,6 +48,7 @@ def main(paths: Paths, arm: str) -> None:
     needed = [*levels, ANSWER] if params.same_problems else [row.level, ANSWER]
     texts, assignments = curation.by_problem(read_records(paths.levels, Level)), read_records(paths.split, Assignment)
     placeholders = {each.id for each in read_records(paths.extracted, ExtractedItem) if "placeholder" in each.flags}
+    matched = read_records(paths.contamination, ContaminationMatch)
     dropped = Counter[str]()
     try:
         curation.check(row, levels, problems, assignments, corrections)
@@ -56,7 +58,8 @@ def main(paths: Paths, arm: str) -> None:
             corpus = curation.published(corrected, traces, params.published[row.level])
         else:
             changed = {name for name in problems if corrected[name].gold != problems[name].gold}
-            excluded = dict.fromkeys(changed, "work that does not state the corrected answer") | dict.fromkeys(
+            excluded = {each.id: f"a problem of benchmark {each.benchmark}" for each in matched if each.drop}
+            excluded |= dict.fromkeys(changed, "work that does not state the corrected answer") | dict.fromkeys(
                 placeholders, "a placeholder"
             )
             corpus, dropped = curation.build(corrected, texts, assignments, row, needed, params.seed, params.system, excluded)
@@ -71,6 +74,8 @@ def main(paths: Paths, arm: str) -> None:
         "dropped": dict(sorted(dropped.items())),
         "flaws": dict(sorted(Counter(flaw.kind for flaw in flaws).items())),
     }
+    if kept := curation.contaminated(corpus, matched):
+        counts["contaminated"] = kept
     if row.corrected:
         counts["corrected"] = sum(corrected[example.id] != problems[example.id] for examples in corpus.values() for example in examples)
     with replacing(paths.corpus) as folder:

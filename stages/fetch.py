@@ -16,7 +16,7 @@ from distill.competition.scan import scan
 from distill.competition.typeset import typeset
 from distill.core import files, study_file
 from distill.core.errors import InputError
-from distill.sources import local_problems, manifest
+from distill.sources import hub_files, local_problems, manifest
 from distill.sources.download import Download, download
 
 Seed = Annotated[int, Meta(ge=0)]
@@ -80,6 +80,7 @@ def downloaded(params: Download, folder: Path, work: Path) -> list[manifest.Entr
 PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.Entry]]]] = {
     "competition": (Competition, typeset_competition),
     "download": (Download, downloaded),
+    "dataset": (hub_files.Dataset, hub_files.copy),
     "given": (local_problems.Source, local_problems.copy),
 }
 

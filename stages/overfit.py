@@ -8,7 +8,7 @@ import sys
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -16,7 +16,7 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import write_json, write_text
 from distill.model import engine, recorded_student
-from distill.training.recipe import Count, Recipe
+from distill.training.recipe import Count, Recipe, of_arm
 
 CURVE = "iteration,train_loss,validation_loss"  # the columns of a curve
 
@@ -39,15 +39,15 @@ def main(paths: Paths, arm: str) -> None:
         return
     if params.arm != arm:
         raise InputError(f"{paths.study_file}: overfit.arm is {params.arm}, and {paths.params} has long_run: {arm}; write the same")
-    short = study_file.section(paths.study_file, "train", Recipe)
-    recipe = msgspec.structs.replace(short, iterations=params.iterations, eval_every=params.eval_every)
+    short = of_arm(study_file.section(paths.study_file, "train", Recipe), arm)
+    recipe = msgspec.structs.replace(short, iterations=params.iterations, eval_every=params.eval_every, report_every=UNSET)
     engine.start()
     from distill.training import adapter  # imports mlx
 
     state = paths.work / "overfit"
     about = adapter.manifest(recipe, arm, params.seed, paths.corpus, paths.student)
-    run, _ = adapter.train(recipe, about, paths.corpus, paths.student, state)
-    best, last = run.chosen, run.points[-1].validation_loss
+    run = adapter.train(recipe, about, paths.corpus, paths.student, state).run
+    best, last = run.chosen, run.last_validation_loss
     report = {"best_iteration": best.iteration, "best_loss": best.validation_loss, "last_loss": last, "iterations": recipe.iterations}
     write_text(paths.overfit_curve, adapter.curve(run.points))
     write_json(paths.overfit_metrics, report)

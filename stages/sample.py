@@ -22,7 +22,7 @@ from distill.model.chat_tokenizer import VOCABULARY, ChatTokenizer
 from distill.model.model_io import WEIGHTS, folder_sha256
 from distill.records.problem import Problem
 from distill.sampling import batch_decoder, recorded_answers
-from distill.sampling.jobs import Params, cut, make_jobs
+from distill.sampling.jobs import Params, check, cut, make_jobs
 
 
 def main(paths: Paths, arm: str, seed: int = 0) -> None:
@@ -31,16 +31,10 @@ def main(paths: Paths, arm: str, seed: int = 0) -> None:
     if recorded is not None:
         return copy_recorded(paths, arm)
     params, started = study_file.section(paths.study_file, "sample", Params), time.monotonic()
-    section = f"{paths.study_file}: section 'sample'"
-    if params.samples > 1 and not params.temperature:
-        raise InputError(f"{section}: {params.samples} samples at temperature 0 are all the same; raise the temperature")
-    if params.refill_window < params.batch_size:
-        raise InputError(
-            f"{section}: refill_window is {params.refill_window}; it holds a batch or more, at least {params.batch_size} (batch_size)"
-        )
     name, adapter = (BASE, None) if arm == BASE else (f"{arm}-{seed}", paths.adapter)
     asked = questions(paths.benchmarks)
-    batches = cut(make_jobs(asked, ChatTokenizer(paths.student), params), params.refill_window)
+    check(params, sorted({problem.benchmark for problem in asked}), f"{paths.study_file}: section 'sample'")
+    batches = cut(make_jobs(asked, ChatTokenizer(paths.student), params), params)
     base = folder_sha256(paths.student, WEIGHTS)
     facts: dict[str, Any] = {"student": base, "tokenizer": folder_sha256(paths.student, VOCABULARY), "engine": engine.start()}
     if adapter:

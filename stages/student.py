@@ -1,4 +1,4 @@
-"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or a pinned revision from the hub, or pinned files.
+"""student: the base student, a folder that ``mlx_lm.load()`` opens; pretrained here, or from a pinned revision of the hub or pinned files.
 
 One of kind recorded has no weights: its folder holds the answers that its authors published.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -31,6 +32,8 @@ class Hub(pinned_files.Checked, frozen=True, forbid_unknown_fields=True):
     kind: str
     repository: str  # OWNER/NAME
     revision: str  # commit
+    bits: hub_student.Bits | UnsetType = UNSET  # of the published weights, which are checked: 16, or as quantised there
+    quantize: hub_student.Quantize | UnsetType = UNSET  # quantise the 16-bit weights here
 
 
 class Folder(pinned_files.Checked, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +48,8 @@ def main(paths: Paths) -> None:
     kind = study_file.section(paths.study_file, "student", dict[str, Any]).get("kind")
     if kind not in PROVIDERS:
         raise InputError(f"{paths.study_file}: section 'student': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
+    if kind != "scratch" and (count := len(read_records(paths.pretraining, Example))):
+        raise InputError(f"{paths.study_file}: section 'pretraining' makes {count} texts, a {kind} student reads none: set it to {{}}")
     command.closing("student", PROVIDERS[kind](paths), 1)
 
 
@@ -64,19 +69,17 @@ def pretrain(paths: Paths) -> int:
 def download(paths: Paths) -> int:
     """Copy a pinned revision of a student from the hub; return how many files it has."""
     params = study_file.section(paths.study_file, "student", Hub)
-    if count := len(read_records(paths.pretraining, Example)):
-        raise InputError(
-            f"{paths.study_file}: section 'pretraining' makes {count} texts, a hub student reads none: set problems and drills to 0"
-        )
     source = snapshot(params.repository, params.revision, hub_student.FILES)
     if isinstance(params.files, dict):
         pinned_files.check_folder(source, params.files, hub_student.FILES)
+    return _write(paths, params, lambda folder: hub_student.copy(source, folder, params.quantize or None, params.bits or None))
+
+
+def record(paths: Paths) -> int:
+    """Bring the published answers of a student; return how many files were read."""
+    params = study_file.section(paths.study_file, "student", published_answers.Recorded)
     with replacing(paths.student) as folder:
-        folder.mkdir()
-        count = hub_student.copy(source, folder)
-        about = {"params": msgspec.to_builtins(params), "engine": engine.start()}
-        (folder / "manifest.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
-    return count
+        return published_answers.write(params, folder, paths.work / "student")
 
 
 def convert(paths: Paths) -> int:
@@ -98,8 +101,6 @@ def copy(paths: Paths) -> int:
 
 def _write(paths: Paths, params: msgspec.Struct, make: Callable[[Path], int]) -> int:
     """Make a student out of files, with a manifest; return what `make` counts."""
-    if count := len(read_records(paths.pretraining, Example)):
-        raise InputError(f"{paths.study_file}: section 'pretraining' makes {count} texts, this student reads none: set both numbers to 0")
     with replacing(paths.student) as folder:
         folder.mkdir()
         count = make(folder)
@@ -108,13 +109,6 @@ def _write(paths: Paths, params: msgspec.Struct, make: Callable[[Path], int]) ->
         about = {"params": msgspec.to_builtins(params), "engine": engine.start()}
         (folder / "manifest.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
     return count
-
-
-def record(paths: Paths) -> int:
-    """Bring the published answers of a student; return how many files were read."""
-    params = study_file.section(paths.study_file, "student", published_answers.Recorded)
-    with replacing(paths.student) as folder:
-        return published_answers.write(params, folder, paths.work / "student")
 
 
 PROVIDERS = {"scratch": pretrain, "hub": download, "gguf": convert, "folder": copy, "recorded": record}

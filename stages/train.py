@@ -15,7 +15,7 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import replacing, write_json
 from distill.model import engine, recorded_student
-from distill.training.recipe import Recipe
+from distill.training.recipe import Recipe, of_arm
 
 
 def main(paths: Paths, arm: str, seed: int) -> None:
@@ -28,21 +28,23 @@ def main(paths: Paths, arm: str, seed: int) -> None:
         with replacing(paths.adapter) as folder:
             write_json(folder / "manifest.json", {"arm": arm, "seed": seed, "recorded": recorded})
         return
-    started, recipe = time.monotonic(), study_file.section(paths.study_file, "train", Recipe)
+    started, recipe = time.monotonic(), of_arm(study_file.section(paths.study_file, "train", Recipe), arm)
     engine.start()
     from distill.training import adapter  # imports mlx
 
     state = paths.work / "train" / f"{arm}-{seed}"
     about = adapter.manifest(recipe, arm, seed, paths.corpus, paths.student)
-    run, config = adapter.train(recipe, about, paths.corpus, paths.student, state)
+    trained = adapter.train(recipe, about, paths.corpus, paths.student, state)
+    run = trained.run
     with replacing(paths.adapter) as folder:
-        adapter.write_run(folder, run, config, about)
+        adapter.write_run(folder, trained, about)
         if recipe.merge:
             adapter.merge(paths.student, folder, recipe.float32)
     write_json(paths.work / "log" / f"train-{arm}-{seed}.json", {"seconds": time.monotonic() - started, "tokens": run.tokens})
     shutil.rmtree(state)
     best = f"iteration {run.chosen.iteration} of {recipe.iterations} is the best, validation loss {run.chosen.validation_loss:.4f}"
-    print(f"train {arm}-{seed}: {best}", file=sys.stderr)
+    lost = sum(dropped.examples for dropped in trained.dropped.values())
+    print(f"train {arm}-{seed}: {best}" + (f"; {lost} examples dropped as too long" if lost else ""), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_every_row_is_judged_as_labelled() -> None:
 
 KEYS_ALONE = re.compile(
     r"\b(?:must|required|optional|or|option|choice|improper|yes|no|five|base|except)\b|^[a-z]$|\([A-J]\) ?\d|:|_\{?\(?\d|^0[box]|\dfive"
-    r"|\d\W*(?:text\{ )?and \W*(?:frac\{)?3\W+4|^\d+( \d+)+$",
+    r"|\d\W*(?:text\{ )?and \W*(?:frac\{)?3\W+4|^[\[(]?\d+([ ;]\d+)+[\])]?$|\^T$",
     re.IGNORECASE,
 )
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bench import contamination
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
 from tools import render_benchmarks
@@ -37,3 +38,10 @@ def test_the_table_of_coverage_is_that_of_the_record() -> None:
     shown = [[float(cell.strip().removesuffix(" %")) for cell in row] for row in rows]
     names = ("accuracy_covered", "gain_covered", "false_alarms")
     assert shown == [[round(record[f"row_{number}"][name], 1) for name in names] for number in range(1, len(shown) + 1)] != []
+
+
+def test_the_page_on_contamination_shows_the_record() -> None:
+    text = contamination.PAGE.read_text(encoding="utf-8")
+    assert contamination.filled(text, contamination.tables(json.loads(contamination.RECORD.read_bytes()))) == text, (
+        "run: python -m bench.contamination"
+    )

@@ -231,7 +231,8 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
     write_records(paths.extracted, [flagged])
     write_text(
         paths.study_file,
-        "levels: [r1, r2, r3, r4, r5, r6]\nsolve: {teacher: recorded}\nverify: {teacher: recorded}\ncondense: {teacher: recorded, answer: trace}\n",
+        "levels: [r1, r2, r3, r4, r5, r6]\nsolve: {teacher: recorded}\nverify: {teacher: recorded}\n"
+        "condense: {teacher: recorded, answer: trace}\n",
     )
     solve.main(paths)
     traces = read_records(paths.traces, Trace)

@@ -261,7 +261,10 @@ def _remove(name: str) -> Callable[[Path], None]:
 
 FAULTS = {
     "a missing cell": (_remove("data/tiny/completions/r6-2.jsonl.gz"), r"r6-2.jsonl.gz: 1 of 7 cells missing; run `dvc repro`"),
-    "a stale cell": (_write("data/tiny/completions/r1-9.jsonl.gz", ""), r"1 of 8 cells belong to no arm and seed.*rm -r .*/r1-9.jsonl.gz"),
+    "a stale cell": (
+        _write("data/tiny/completions/r1-9.jsonl.gz", ""),
+        r"/r1-9.jsonl.gz: 1 of 8 cells belong to no arm and seed.*`make tidy`",
+    ),
     "figures of other adapters": (
         _edit("params.yaml", "- 3", "- 4"),
         r"training.json: adapters missing: r1-4, r6-4; adapters that params.yaml does not name: r1-3, r6-3",

@@ -168,7 +168,7 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_active_params_are_those_of_the_study(plain: Path) -> None:
     with run_lock.exclusive("test"), activation.activated("corpus"):
         values = yaml.safe_load((plain / "params.yaml").read_text())
-        assert values == {"papers": ["a"], "corpora": ["corpus"], "students": [], "arms": ["r1"], "seeds": [1]}
+        assert values == {"papers": ["a"], "corpora": ["corpus"], "students": [], "arms": ["r1"], "seeds": [1], "long_run": "r1"}
     assert (plain / "params.yaml").read_text() == PARAMS
 
 

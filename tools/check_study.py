@@ -23,13 +23,14 @@ from distill.records.correction import Correction
 from distill.records.level import ANSWER
 from distill.records.problem import OWN
 from distill.sampling import jobs
-from distill.sources import benchmark_sources, local_problems, recorded_chains
+from distill.sources import benchmark_sources, local_problems, recorded_chains, table_problems, table_traces
 from distill.teacher import distiller, solver, teacher_kinds, verifier
 from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
     claims,
+    contamination,
     curate,
     extract,
     fetch,
@@ -72,9 +73,9 @@ CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
     "levels": Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^\w[\w-]*\Z")]], msgspec.Meta(min_length=1)],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
-    "extract": Choice("kind", {"given": local_problems.Params, None: extract.Params}),
+    "extract": Choice("kind", {"given": local_problems.Params, "table": table_problems.Params, None: extract.Params}),
     "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
-    "import_traces": Choice("kind", {"chains": recorded_chains.Chains}),
+    "import_traces": Choice("kind", {"chains": recorded_chains.Chains, "table": table_traces.Params}),
     "endpoints": dict[str, Endpoint],
     "budget": BudgetLimit,
     "transcripts": dict[str, Transcript],
@@ -82,6 +83,7 @@ CORPUS: dict[str, Any] = {
     "verify": Choice("teacher", TEACHERS | {"chat": verifier.ModelVerifier}),
     "condense": Choice("teacher", TEACHERS | RECORDED_LEVELS | {"chat": distiller.ModelDistiller}),
     "split": splits.Params,
+    "contamination": contamination.Params,
     "curate": curate.Params,
     "corrections": list[Correction],
     "audit": audit.Params,
@@ -271,6 +273,9 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in asked:
         if name not in good["benchmarks"]:
             yield f"sample.benchmarks: no benchmark '{name}'; benchmarks here: {', '.join(good['benchmarks']) or 'none'}"
+    for name in good["contamination"].against if "contamination" in good else []:
+        if name not in asked:
+            yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
     for where, rule in _rules(good):
         if hasattr(rule, "benchmark") and rule.benchmark not in (OWN, *asked):
             yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((OWN, *asked))}"

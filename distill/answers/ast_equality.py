@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from distill.answers.answer_ast import Node, lowest, number
-from distill.answers.exact_algebra import Value, multiply, rational, same
+from distill.answers.exact_algebra import ONE, Monomial, Value, multiply, rational, same
 from distill.answers.trig_values import FUNCTIONS
 
 
@@ -21,12 +21,13 @@ def equal(gold: Node, answer: Node) -> bool | None:
         return _same_ratio(gold, answer)
     if kinds == ("value", "value"):
         return _same_value(gold, answer)
-    if set(kinds) == {"matrix"} and gold.note != answer.note:
-        return False
-    column = {r.kind for r in (gold, answer)} == {"matrix", "tuple"} and any(r.note.endswith("x1") for r in (gold, answer))
-    if column or kinds in (("matrix", "matrix"), ("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
+    if "matrix" in kinds:
+        return _same_matrix(gold, answer)
+    if kinds in (("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
         return _ordered(gold, answer)
     if set(kinds) <= {"list", "set"}:
+        return _unordered(gold.items, answer.items)
+    if set(kinds) == {"union", "list"} and all(item.kind in ("interval", "tuple") for item in (*gold.items, *answer.items)):
         return _unordered(gold.items, answer.items)
     if set(kinds) <= {"interval", "union"}:
         if kinds[0] != kinds[1] or len(gold.items) != len(answer.items):
@@ -38,6 +39,32 @@ def equal(gold: Node, answer: Node) -> bool | None:
         backwards = low is not None and high is not None and low >= high  # x > 5 and x < 2
         return _ordered(gold, answer) if interval.note == "()" and not backwards else False
     return False if gold.kind != answer.kind else gold.kind == "empty"
+
+
+def _same_matrix(gold: Node, answer: Node) -> bool | None:
+    """Compare matrices; one of a single row or column is a vector too, written as a tuple, in square brackets, bare, or as 2i + 3j."""
+    if gold.kind == answer.kind:
+        return _ordered(gold, answer) if gold.note == answer.note else False
+    matrix, other = (gold, answer) if gold.kind == "matrix" else (answer, gold)
+    if not re.fullmatch(r"1x\d+|\d+x1", matrix.note):
+        return False
+    if other.kind == "value":
+        parts = _components(other, len(matrix.items))
+        return _ordered(matrix, Node("tuple", parts)) if parts else False
+    vector = other.kind in ("tuple", "list") or (other.kind == "interval" and other.note == "[]")
+    return _ordered(matrix, other) if vector else False
+
+
+def _components(node: Node, size: int) -> tuple[Node, ...]:
+    """Return the components of 2i + 3j, () of a value that is no sum of the unit vectors; i alone may be a complex number."""
+    units = "ijk"[:size]
+    found: dict[str, dict[Monomial, Fraction]] = {unit: {} for unit in units}
+    for monomial, coefficient in node.value.top.items() if node.value and node.value.bottom == ONE else ():
+        named = [s for s, p in monomial if s in units and p == 1]
+        if len(named) != 1:
+            return ()
+        found[named[0]][tuple(part for part in monomial if part[0] != named[0])] = coefficient
+    return tuple(Node("value", value=Value(top)) for top in found.values()) if any(found[unit] for unit in units[1:]) else ()
 
 
 def every(verdicts: list[bool | None]) -> bool | None:

@@ -130,14 +130,16 @@ def _choice(known: str, given: str) -> bool | None:
 def _same_base(known: str, given: str, left: tuple[str, int] | None, right: tuple[str, int] | None) -> bool:
     """Compare numbers of which one names its base: digits must agree, and bases where both name one.
 
-    Where only the key names one, the answer need not; where only the answer does, it is another than the key's, unless a letter is a digit.
+    Where only the key names one, the answer need not. Where only the answer does, it has another form than the key, unless a letter is a
+    digit or the base is ten: never equal by its value alone, because it may restate what a question asks to convert.
     """
     if left and right:
         return left == right
-    if right and right[1] != 10 and right[0].isdecimal():
+    digits, base = left or right or ("", 10)
+    other = (given if left else known).replace(" ", "").replace(",", "").upper()
+    if right and base != 10 and (digits.isdecimal() or other != digits):
         return False
-    digits, other = (left or right or ("", 0))[0], given if left else known
-    return other.replace(" ", "").replace(",", "").upper() == digits
+    return other == digits
 
 
 def _words(known: str, given: str, gold: Node | None, answer: Node | None) -> bool | None:

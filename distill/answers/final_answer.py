@@ -23,7 +23,8 @@ _SYMBOLS = {
     "\\lt": "<", "\\gt": ">", "\\infty": "∞",
     "\\cup": "∪", "\\bigcup": "∪", "\\mathbb{R}": "ℝ", "\\mathbb R": "ℝ", "\\R": "ℝ", "\\mid": "|", "\\vert": "|",
     "\\lvert": "|", "\\rvert": "|",
-    "\\langle": "(", "\\rangle": ")", "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
+    "\\langle": "⟨", "\\rangle": "⟩", "\\imath": "i", "\\jmath": "j",
+    "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
     "\\displaystyle": "", "\\cents": "¢", "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
     "\\nicefrac": "\\frac", "\\sfrac": "\\frac", "\\cfrac": "\\frac",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
@@ -35,7 +36,7 @@ _SYMBOLS = {
 _SYMBOL = re.compile("|".join(re.escape(s) + ("(?![A-Za-z])" if s[-1].isalpha() else "") for s in sorted(_SYMBOLS, key=len, reverse=True)))
 _GOES_ON = re.compile(r"(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
 _MATRIX = re.compile(r"\\begin\{([pbB]?matrix|[pbB]?smallmatrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
-_ANGLES = re.compile(r"⟨([^⟨⟩]*,[^⟨⟩]*)⟩|(?:^|(?<==)|(?<== ))<([^<>]*,[^<>]*)>$")  # a vector
+_ANGLES = re.compile(r"⟨([^⟨⟩]*)⟩|(?:^|(?<==)|(?<== ))<([^<>]*,[^<>]*)>$")  # a vector
 _CHOOSE = re.compile(
     r"(?<![\w.)])C\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)"
     r"|(?<![\w.)])(?:\{\}\s*)?(?:[_^]\s*\(?|\{)?(\d{1,4})[)}]?\s*C\s*_?\s*(\d{1,4})(?![\w.])"
@@ -46,7 +47,12 @@ _ROWS = re.compile(r"\[\s*\[[^\[\]()]*\](?:\s*,\s*\[[^\[\]()]*\])*\s*\]$")
 _PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"_\s*\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(\w+)\s*\)?\s*\}?\}"), r"_\1 "),  # an index or a base
-    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|bold|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
+    (
+        re.compile(
+            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|bold|boldsymbol|mbox|operatorname|hat|vec|overrightarrow)\s*\{([^{}]*)\}"
+        ),
+        r" \1 ",
+    ),
     (re.compile(r"(\.\d*)\\(?:overline|bar)\s*\{(\d+)\}"), r"\1⟨\2⟩"),  # a repeating decimal
     (re.compile(r"(?<=\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(?<=\d)\s*\\frac\s*(\d)\s*(\d)"), r" \1\3/\2\4"),  # a mixed number
     (re.compile(r"\\frac" + _PART + _PART), r"((\1\2)/(\3\4))"),
@@ -130,11 +136,12 @@ def notation(answer: str) -> str:
     if "\\begin" in text:
         text = re.sub(r"[(\[]\s*(⟦[^⟧]*⟧)\s*[)\]]", r"\1", _MATRIX.sub(_cells, re.sub(r"\\(?:left|right)(?![a-z])", "", text)))
     text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], text)
-    text = _ANGLES.sub(r"(\1\2)", text)
+    text = _ANGLES.sub(_column, text)
     if "\\" in text or "{" in text:
         text = _ungrouped(text)
     text = re.sub(r"(?<![A-Za-z])sqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))
     text = re.sub(r"(?<=\.)\((\d+)\)|(?<=\b0)(\.\d+)\((\d+)\)", lambda m: f"{m[2] or ''}⟨{m[1] or m[3]}⟩", text)  # 0.(3)
+    text = re.sub(r"(?<=\d) ?[xX] ?(?=10 ?\^)", "*", text) if "10" in text else text
     text = _CHOOSE.sub(lambda m: f"binom({m[1] or m[3]},{m[2] or m[4]})", _INFINITY.sub("∞", _PLUS_MINUS.sub("±", text)))
     text = _ROWS.sub(_nested_rows, text) if "[[" in text.replace(" ", "") else text
     text = " ".join(text.split()).removesuffix(".").strip()
@@ -166,6 +173,12 @@ def _ungrouped(text: str) -> str:
         if text == before:
             break
     return text
+
+
+def _column(match: re.Match[str]) -> str:
+    """Return ⟨1, 2⟩ as a matrix of one column, ⟨3⟩ as (3)."""
+    inner = match[1] or match[2] or ""
+    return f"⟦{inner.replace(',', '⸵')}⟧" if "," in inner else f"({inner})"
 
 
 def _cells(match: re.Match[str]) -> str:

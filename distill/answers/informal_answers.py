@@ -10,6 +10,9 @@ _POLITE = re.compile(
     r"(n't| ?not)?[.!]?",
     re.IGNORECASE,
 )
+_EXPLAINED = re.compile(r"(yes|no) ?[,.:;—-] ?(.+)", re.IGNORECASE)
+_OTHERWISE = re.compile(r"\b(?:yes|no|but|however|unless|if|when|only|sometimes|maybe|or|except)\b", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:not|never|cannot|neither|none|impossible|because|since|as)\b|n't\b", re.IGNORECASE)
 _NOTHING = ("none", "dne", "does not exist", "{}", "no real solution", "there is no solution", "there are no solutions")
 _SECONDS = re.compile(r"(\d+):([0-5]\d):([0-5]\d)")
 
@@ -22,6 +25,10 @@ def formal(known: str, given: str, gold: Node | None) -> str:
     """
     if known.casefold() in ("yes", "no") and (match := _POLITE.fullmatch(given)):
         return match[1] if (match[1].casefold() == "no") == bool(match[2]) else given
+    if known.casefold() in ("yes", "no") and (match := _EXPLAINED.fullmatch(given)) and not _OTHERWISE.search(match[2]):
+        denied = bool(_DENIED.search(match[2]))
+        sure = denied if match[1].casefold() == "no" else not re.search(r"\b(?:not|never|cannot|impossible)\b|n't\b", match[2])
+        return match[1] if sure else given
     if known.casefold() in ("dne", "does not exist") and given.casefold() in ("dne", "does not exist"):
         return known
     kind = gold.kind if gold else ""
@@ -34,6 +41,10 @@ def formal(known: str, given: str, gold: Node | None) -> str:
         return known if given.casefold() in _NOTHING else given
     if kind == "interval" and given == "R" and gold and gold.note == "()" and known in ("(-∞,∞)", "ℝ", "all real numbers"):
         return known
+    if kind == "matrix" and gold and re.fullmatch(r"1x\d+|\d+x1", gold.note):
+        given = re.sub(r"\^\(? ?T ?\)?$", "", given)
+        if match := re.fullmatch(r"[(\[]?([-\d./]+(?:[ ;]+[-\d./]+)+)[)\]]?", given):
+            return f"({re.sub('[ ;]+', ',', match[1])})"
     if kind in ("list", "set") and re.fullmatch(r"\d+(?: \d+)+", given):
         return given.replace(" ", ", ")
     return given

@@ -13,15 +13,15 @@ class Unit(NamedTuple):
 
 
 _TABLE = {  # singular: dimension, size in the dimension's base unit
-    "length": "mm millimeter millimetre 1 cm centimeter centimetre 10 m meter metre 1000 km kilometer kilometre 1000000 "
-    "in inch 25.4 ft foot feet 304.8 yd yard 914.4 mi mile 1609344",
+    "length": "mm millimeter millimetre 1 cm centimeter centimetre 10 dm decimeter decimetre 100 m meter metre 1000 km kilometer "
+    "kilometre 1000000 in inch 25.4 ft foot feet 304.8 yd yard 914.4 mi mile 1609344",
     "time": "s sec second 1 min minute 60 h hr hour 3600 day 86400 week 604800",
     "years": "month 1 yr year 12",
     "money": "¢ cent 1 $ dollar buck 100",
     "mass": "mg milligram 1 g gram 1000 kg kilogram 1000000",
     "weight": "oz ounce 1 lb pound 16 ton 32000",
     "liquid": "cup 1 pint 2 quart qt 4 gallon gal 16",
-    "volume": "ml milliliter millilitre 1 l liter litre 1000",
+    "volume": "ml milliliter millilitre 1 cl centiliter centilitre 10 dl deciliter decilitre 100 l liter litre 1000",
     "angle": "° deg degree 1",
     "radians": "rad radian 1",
     "percent": "% percent 1",

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from distill.core.study_file import Arm
 from distill.corpus.corpus_flaws import Corpus
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction
 from distill.records.example import Example, Message, prompt
 from distill.records.level import ANSWER, Level
@@ -95,6 +96,16 @@ def cut(corpus: Corpus, arm: Arm, dropped: Counter[str]) -> None:
     if arm.n:
         dropped["beyond the arm's n"] = len(corpus["train"]) - arm.n
         corpus["train"] = corpus["train"][: arm.n]
+
+
+def contaminated(corpus: Corpus, matched: Sequence[ContaminationMatch]) -> dict[str, int]:
+    """Count by benchmark the examples trained or validated on that match one of its problems."""
+    pairs = sorted({(each.benchmark, each.id) for each in matched})
+    kept = Counter(example.id for part in ("train", "valid") for example in corpus[part])
+    found = Counter[str]()
+    for benchmark, name in pairs:
+        found[benchmark] += kept[name]
+    return {benchmark: count for benchmark, count in found.items() if count}
 
 
 def _unfit(levels: Mapping[str, Level], arm: Arm, needed: Sequence[str], excluded: str) -> str:

@@ -26,7 +26,14 @@ class RecordedTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def finish_of(trace: RecordedTrace) -> str:
     """Return stop, or length where the text breaks off: as its source says, else as the text shows."""
-    return trace.finish if trace.finish is not UNSET else "length" if breaks_off(trace.text) else "stop"
+    if trace.finish is not UNSET:
+        return trace.finish
+    return "length" if breaks_off(trace.text) or never_closes(trace.text) else "stop"
+
+
+def never_closes(text: str) -> bool:
+    """Tell whether a text opens its thinking and does not close it."""
+    return text.count("<think>") > text.count("</think>")
 
 
 def breaks_off(text: str) -> bool:

@@ -4,7 +4,7 @@ import re
 
 from distill.answers.equality import decide
 from distill.answers.final_answer import final_answer, plain
-from distill.records.recorded_trace import ANSWER_LINE, breaks_off, is_open
+from distill.records.recorded_trace import ANSWER_LINE, breaks_off, is_open, never_closes
 
 _RULE = re.compile(r"^[\s\-*_#]*$|^\s*\\[\[\]]\s*$")  # lines that say nothing: rules, and brackets of displayed formulas
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=\S{2})")
@@ -21,7 +21,7 @@ def judge(text: str, gold: str, *, whole: bool) -> str:
     """
     if not text.strip():
         return "blank"
-    if text.count("<think>") > text.count("</think>"):
+    if never_closes(text):
         return "truncated"
     if not whole and breaks_off(text):  # a terse chain may end in "= 12": then it is whole
         return "correct" if not is_open(text) and _ends_in(text, gold) else "truncated"
