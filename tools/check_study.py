@@ -17,7 +17,7 @@ from distill.corpus import splits
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
-from distill.model import published_answers
+from distill.model import gguf_student, published_answers
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER
@@ -90,7 +90,16 @@ CORPUS: dict[str, Any] = {
     "sample": benchmarks.Asked,
     "run": Run,
 }
-STUDENT = Choice("kind", {"scratch": scratch_student.Params, "hub": student.Hub, "recorded": published_answers.Recorded})
+STUDENT = Choice(
+    "kind",
+    {
+        "scratch": scratch_student.Params,
+        "hub": student.Hub,
+        "gguf": gguf_student.Gguf,
+        "folder": student.Folder,
+        "recorded": published_answers.Recorded,
+    },
+)
 STUDENTS: dict[str, Any] = {
     "pretraining": texts.Params,
     "student": STUDENT,
