@@ -170,6 +170,29 @@ def test_a_gain_on_what_was_trained_on(gained: str, verdict: str, tmp_path: Path
     assert line["effect"] == pytest.approx(line["secondary"]["gain_seen"] - line["secondary"]["gain_heldout"], abs=2e-6)
 
 
+@pytest.mark.parametrize(("better", "verdict"), [("seen", "reproduced"), ("heldout", "contradicted"), ("alike", "inconclusive")])
+def test_accuracy_on_what_was_trained_on(better: str, verdict: str, tmp_path: Path) -> None:
+    def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+        return {"seen": number < 12, "heldout": number >= 12, "alike": False}[better] or number % 6 == 0
+
+    rule = {"kind": "seen_above", "benchmark": "competition", "split": "all", "arms": ["r1", "r6"]}
+    line = run(tmp_path, right, vocabulary="reproduction", more_data_helps={"rule": rule})[0]["more_data_helps"]
+    assert (line["verdict"], line["n"], line["basis"]) == (verdict, 12 + 239, "own run")
+    assert line["effect"] == pytest.approx(min(arm["seen"] - arm["heldout"] for arm in line["secondary"].values()), abs=2e-6)
+
+
+PUBLISHED = {"as published": (0.52, "reproduced"), "far from it": (0.9, "contradicted"), "partly within": (0.55, "inconclusive")}
+
+
+@pytest.mark.parametrize(("published", "verdict"), PUBLISHED.values(), ids=PUBLISHED)
+def test_an_accuracy_is_compared_by_its_tolerance(published: float, verdict: str, tmp_path: Path) -> None:
+    changed = {"rule": {"kind": "accuracy", "benchmark": "competition", "split": "heldout", "arm": "r1"}, "tolerance": 0.03}
+    line = run(tmp_path, lambda arm, seed, benchmark, number: number % 2 == 0, vocabulary="reproduction",
+               more_data_helps=changed | {"published": published})[0]["more_data_helps"]  # fmt: skip
+    assert (line["verdict"], line["p"]) == (verdict, None)
+    assert line["low"] < line["ours"] < line["high"]
+
+
 def test_real_students_are_reproduced_or_contradicted(tmp_path: Path) -> None:
     ledger, text = run(tmp_path, vocabulary="reproduction", distilled_above_base={"tolerance": 0.02}, accuracy_falls={"tolerance": 0.5})
     assert ledger["distilled_above_base"]["verdict"] == "contradicted"
