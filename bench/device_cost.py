@@ -4,7 +4,7 @@ Nothing here was measured on a GPU or a Mac. Training is bound by operations: th
 forward pass that gradient checkpointing repeats) over a share of the device's matrix peak. Sampling is bound by bytes: the 4-bit weights
 once a step and every row's keys and values, over a share of the device's bandwidth; or by operations where those take longer. The low
 share of training is the one that bench/roofline.py measured here on two CPU cores (metrics/benchmarks.json, limits.achieved_share); the
-high one, and the share of the bandwidth, are assumptions. `--write` writes metrics/openr1/device_cost.json, which docs/openr1.md shows.
+high one, and the share of the bandwidth, are assumptions. `--write` writes metrics/device_cost.json, which docs/openr1.md shows.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from distill.core.files import read_json, write_json
 
-FILE = Path("metrics", "openr1", "device_cost.json")
+FILE = Path("metrics", "device_cost.json")
 # Qwen3-8B's config.json
 SHAPE = {
     "hidden_size": 4096, "num_hidden_layers": 36, "intermediate_size": 12288, "num_attention_heads": 32, "num_key_value_heads": 8,

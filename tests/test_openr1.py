@@ -147,7 +147,8 @@ def run_all(root: Path, sections: Row, arms: list[str], folder: Path) -> None:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A tree in which every cell of the study ran on invented rows."""
-    root, folder, sections = tmp_path_factory.mktemp("openr1"), tmp_path_factory.mktemp("mirror"), study()
+    root, sections = tmp_path_factory.mktemp("openr1"), study()
+    folder = root / "mirror"
     mirror(folder, sections, data_set(), {name: benchmark(name) for name in ASKED})
     for name, count in ASKED.items():
         sections["benchmarks"][name]["first"] = count % 6
@@ -232,6 +233,7 @@ def test_every_claim_is_judged(tree: Path) -> None:
 
 def test_both_number_formats_are_compared_on_the_same_questions(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
+    monkeypatch.setenv("JOB_MIRROR", str(tree / "mirror"))
     monkeypatch.setattr(batch_decoder, "workers", lambda: 1)
     study_file.study.cache_clear()
     compare_float32.main("openr1", "solution", 1)
@@ -242,6 +244,8 @@ def test_both_number_formats_are_compared_on_the_same_questions(tree: Path, monk
     assert all(max(each["outcomes_differ"], each["final_answers_differ"]) <= each["texts_differ"] for each in found.values())
     about = read_json(layout("openr1").work / "float32" / "solution-1" / "manifest.json")["train"]
     assert about["float32"] is True
+    base = weights(layout("openr1").work / "float32" / "student", False)[0]
+    assert isinstance(base.layers[0].mlp.up_proj, nn.Linear)  # as published, not the quantised one widened
     verdicts = [each for each in read_records(tree / "data/openr1/verdicts.jsonl.gz", Verdict) if each.arm == "solution"]
     assert found["all"]["correct"] == sum(each.outcome == "correct" for each in verdicts)
 

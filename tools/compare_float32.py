@@ -1,8 +1,9 @@
 """Compare the two number formats of a study on the same questions: `python -m tools.compare_float32 STUDY ARM [SEED]` after `make study`.
 
 The study's own answers of ARM (its float32 switch as committed) are set beside those of the other format: the arm is trained and sampled
-again with the switch turned, in .work/STUDY/float32, and nothing of the study changes. ARM `base` is only sampled. The figures in
-metrics/STUDY/float32.json are, by arm and benchmark, how many answers differ: in text, in final answer (by the grader), in outcome.
+again with the switch turned, in .work/STUDY/float32, and nothing of the study changes. ARM `base` is only sampled. A student that the study
+quantises is taken as it was published, so that float32 is wholly unquantised. The figures in metrics/STUDY/float32.json are, by arm and
+benchmark, how many answers differ: in text, in final answer (by the grader), in outcome.
 """
 
 import sys
@@ -21,29 +22,31 @@ from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_json, write_text
 from distill.records.completion import Completion
 from distill.records.verdict import Verdict
-from stages import grade, sample, train
+from stages import grade, sample, student, train
 
 SWITCHED = ("train", "sample")  # sections with the key float32
 Key = tuple[str, str, int]  # benchmark, problem, sample
 
 
-def main(study: str = "", arm: str = "", seed: int = 1) -> None:
+def main(name: str = "", arm: str = "", seed: int = 1) -> None:
     """Train and sample ARM in the other format, compare, and add the figures to the metrics file."""
-    if not study or not arm:
+    if not name or not arm:
         raise InputError("say which study and arm: python -m tools.compare_float32 STUDY ARM [SEED]; ARM may be base")
-    paths = layout(study, arm, None if arm == BASE else seed)
-    name = arm if arm == BASE else f"{arm}-{seed}"
-    other = turned(paths, name)
+    paths = layout(name, arm, None if arm == BASE else seed)
+    cell = arm if arm == BASE else f"{arm}-{seed}"
+    other = turned(paths, cell)
+    if not other.student.exists():
+        student.main(other)
     if arm != BASE:
         train.main(other, arm, seed)
     sample.main(other, arm, *([] if arm == BASE else [seed]))
     found = difference(paths, [paths.completion, other.completion])
-    file = Path("metrics", study, "float32.json")
-    write_json(file, (read_json(file) if file.exists() else {}) | {name: found})
-    print(f"{name}: {found['all']['final_answers_differ']} of {found['all']['answers']} final answers differ; {file}", file=sys.stderr)
+    file = paths.float32_metrics
+    write_json(file, (read_json(file) if file.exists() else {}) | {cell: found})
+    print(f"{cell}: {found['all']['final_answers_differ']} of {found['all']['answers']} final answers differ; {file}", file=sys.stderr)
 
 
-def turned(paths: Paths, name: str) -> Paths:
+def turned(paths: Paths, cell: str) -> Paths:
     """Return the paths of the other format, its study file written; all others are the study's own."""
     sections, folder = study_file.study(paths.study_file), paths.work / "float32"
     values = {section: sections[section]["float32"] for section in SWITCHED}
@@ -52,10 +55,15 @@ def turned(paths: Paths, name: str) -> Paths:
             f"{paths.study_file}: float32 is {values['train']} in train and {values['sample']} in sample; set both to one value"
         )
     changed = {section: sections[section] | {"float32": not values[section]} for section in SWITCHED}
-    file = folder / f"{paths.study}-{name}.yaml"
+    base = paths.student
+    if not values["train"] and "quantize" in sections["student"]:
+        base = folder / "student"
+        changed["student"] = {key: value for key, value in sections["student"].items() if key != "quantize"}
+    file = folder / f"{paths.study}-{cell}.yaml"
     write_text(file, yaml.safe_dump(sections | changed, sort_keys=False))
     study_file.study.cache_clear()
-    return msgspec.structs.replace(paths, study_file=file, work=folder, adapter=folder / name, completion=folder / f"{name}.jsonl.gz")
+    own = {"study_file": file, "work": folder, "student": base, "adapter": folder / cell, "completion": folder / f"{cell}.jsonl.gz"}
+    return msgspec.structs.replace(paths, **own)
 
 
 def difference(paths: Paths, files: list[Path]) -> dict[str, Any]:
