@@ -293,11 +293,11 @@ def test_real_text_of_both_readings(tmp_path: Path) -> None:
     mirror(tmp_path / "mirror", sections, real_rows(asked["aime"]), asked)
     for name in ("aime", "math500", "gsm8k"):
         sections["benchmarks"][name]["first"] = 12 if name != "aime" else 0
-    sections["split"] |= {"train": 150, "valid": 30}
-    sections["train"] |= {"iterations": 2, "eval_every": 2, "report_every": 1, "max_seq_length": 3000}
-    for arm in ("r1", "r1-any"):
-        sections["train"]["per_arm"][arm] |= {"max_seq_length": 3000}
-    sections["sample"]["per_benchmark"]["aime"] |= {"samples": 2}
+    sections["split"] |= {"train": 150, "valid": 20}
+    sections["train"] |= {"iterations": 2, "eval_every": 2, "report_every": 1, "max_seq_length": 2500}
+    sections["train"]["per_arm"]["r1"] |= {"max_seq_length": 4500}
+    sections["sample"]["per_benchmark"]["aime"] |= {"samples": 1}
+    sections["sample"]["per_benchmark"]["aime20-thinking"] |= {"samples": 1}
     (tmp_path / "tree").mkdir()
     run_all(tmp_path / "tree", sections, ["solution", "r1"], tmp_path / "mirror")
     assert len(corpus(tmp_path / "tree", "solution")) > 60
