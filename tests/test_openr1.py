@@ -268,7 +268,15 @@ def real_rows(aime: list[Row]) -> list[Row]:
     answers = {start(row): str(row["answer"]) for row in aime}
     answered = [empty | row for row in solved if row["answer"] is not None]
     contaminated = [empty | row | {"answer": answers[start(row)]} for row in solved if start(row) in answers]
-    return answered[:60] + answered[-60:] + contaminated + flags[:80] + flags[-60:]
+    some = []
+    for rows, column in ((answered, "solution"), (flags, "generations")):  # short ones, on a CPU, and some that are too long
+        sizes = [len(row["problem"]) + max(map(len, [row[column]] if column == "solution" else row[column])) for row in rows]
+        some += [row for row, size in zip(rows, sizes, strict=True) if size < SHORT][:60]
+        some += [row for row, size in zip(rows, sizes, strict=True) if size > 3 * SHORT][:10]
+    return some + contaminated
+
+
+SHORT = 600  # characters, which are tokens of the tiny student in nearly all cases
 
 
 def start(row: Row) -> str:
@@ -293,16 +301,18 @@ def test_real_text_of_both_readings(tmp_path: Path) -> None:
     mirror(tmp_path / "mirror", sections, real_rows(asked["aime"]), asked)
     for name in ("aime", "math500", "gsm8k"):
         sections["benchmarks"][name]["first"] = 12 if name != "aime" else 0
-    sections["split"] |= {"train": 150, "valid": 20}
-    sections["train"] |= {"iterations": 2, "eval_every": 2, "report_every": 1, "max_seq_length": 2500}
-    sections["train"]["per_arm"]["r1"] |= {"max_seq_length": 4500}
+    sections["split"] |= {"train": 110, "valid": 20}
+    sections["train"] |= {"iterations": 2, "eval_every": 2, "report_every": 1, "max_seq_length": SHORT + 100}
+    sections["train"]["per_arm"]["r1"] |= {"max_seq_length": SHORT + 100}
     sections["sample"]["per_benchmark"]["aime"] |= {"samples": 1}
     sections["sample"]["per_benchmark"]["aime20-thinking"] |= {"samples": 1}
     (tmp_path / "tree").mkdir()
     run_all(tmp_path / "tree", sections, ["solution", "r1"], tmp_path / "mirror")
-    assert len(corpus(tmp_path / "tree", "solution")) > 60
+    assert len(corpus(tmp_path / "tree", "solution")) > 40
     assert len(corpus(tmp_path / "tree", "r1")) > 20
     assert all("</think>" in text for text in corpus(tmp_path / "tree", "r1").values())
     assert read_json(tmp_path / "tree/metrics/openr1/contamination.json")["benchmarks"]["aime"]["any"]["items"] == 11
     assert read_json(tmp_path / "tree/metrics/openr1/summary.json")["arms"]["base"]["aime"]["all"]["n"] == 90
-    assert read_json(tmp_path / "tree/metrics/openr1/training.json")["r1"]["1"]["dropped"]["train"]["tokens_lost"] >= 0
+    dropped = read_json(tmp_path / "tree/metrics/openr1/training.json")["solution"]["1"]["dropped"]["train"]
+    assert 0 < dropped["longer_than_max_seq_length"] < dropped["examples"] / 2
+    assert 0 < dropped["tokens_lost"] < 1
