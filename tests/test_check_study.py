@@ -123,6 +123,11 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
     "a rule of contamination that is none": (
         "template", {"contamination__rules": [{"kind": "same", "drop": True}]}, ["contamination.rules[0]: kind is 'same'; allowed: exact"]
     ),
+    "an arm and a benchmark that are not there": (
+        "template", {"train__per_arm": {"r7": {"batch_size": 2}}, "sample__per_benchmark": {"aime": {"samples": 2}}},
+        ["train.per_arm: no arm 'r7'; arms here: r1, answer", "sample: per_benchmark.aime: not asked; asked are competition, transfer"],
+    ),
+    "samples that are all the same": ("template", {"sample__samples": 2}, ["sample: 2 samples at temperature 0 are all the same"]),
     "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which overfit.arm names"]),
     "an endpoint, a price and a prompt that are not there": (
         "new",

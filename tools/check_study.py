@@ -207,7 +207,15 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_names(good), _students(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (
+        _names(good),
+        _students(good),
+        _arms(good, active_arms),
+        _benchmarks(good),
+        _overrides(good),
+        _split_sizes(good),
+        _models(good),
+    )
     return [fault for check in checks for fault in check]
 
 
@@ -280,6 +288,18 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for where, rule in _rules(good):
         if hasattr(rule, "benchmark") and rule.benchmark not in (OWN, *asked):
             yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((OWN, *asked))}"
+
+
+def _overrides(good: Mapping[str, Any]) -> Iterator[str]:
+    """What one arm or one benchmark sets differently."""
+    for name in (good["train"].per_arm or {}) if "train" in good else {}:
+        if name not in good.get("arms", {name: None}):
+            yield f"train.per_arm: no arm '{name}'; arms here: {', '.join(good['arms'])}"
+    if isinstance(params := good.get("sample"), jobs.Params):
+        try:
+            jobs.check(params, [OWN, *params.benchmarks], "sample")
+        except InputError as error:
+            yield str(error)
 
 
 def _split_sizes(good: Mapping[str, Any]) -> Iterator[str]:
