@@ -43,7 +43,7 @@ status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
 
 study: setup ## run another study and leave all others as they are: make study S=job; FORCE=STAGE: that stage first, up to date or not
-	@$(BIN)/python -m tools.study run "$$S" "$$FORCE"
+	@$(BIN)/python -m tools.study run "$$S" $(if $(FORCE),"$$FORCE")
 
 new-study: setup ## begin a study of your own from studies/template.yaml: make new-study NAME=x
 	@$(BIN)/python -m tools.new_study "$$NAME"
