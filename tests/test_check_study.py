@@ -275,6 +275,7 @@ def test_a_study_with_paid_calls_is_split_before_them(tree: Path) -> None:
     assert study.commands("run", "new") == [["repro", "split@new"], ["repro"]]
     assert study.commands("run", "template") == [["repro"]]
     assert study.commands("pull", "new") == [["pull"]]
+    assert study.commands("run", "template", "student") == [["repro", "--force", "--single-item", "student@template"], ["repro"]]
     assert study.splits(["new", "template"]) == ["split@new"]
     _edit("template", tree / "studies" / "x.yaml", condense__teacher="chat")
     assert study.splits(["x"]) == ["split@x"]
