@@ -66,7 +66,7 @@ class Choice(NamedTuple):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"import_traces", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {"contamination", "import_traces", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
@@ -273,7 +273,8 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in asked:
         if name not in good["benchmarks"]:
             yield f"sample.benchmarks: no benchmark '{name}'; benchmarks here: {', '.join(good['benchmarks']) or 'none'}"
-    for name in good["contamination"].against if "contamination" in good else []:
+    compared = good.get("contamination")
+    for name in compared.against if compared else []:
         if name not in asked:
             yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
     for where, rule in _rules(good):
