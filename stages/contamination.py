@@ -4,7 +4,7 @@ The study's own evaluated problems are no target: `split` keeps their clusters o
 the matched problems out of clean arms; it counts those that a corpus keeps.
 
 Metrics: texts.NAME: texts checked; benchmarks.NAME.items; benchmarks.NAME.RULE.{items, problems}: the benchmark's problems that were found,
-and the study's that match them; RULE any: by any rule.
+and the study's that match them; RULE any: by any rule. A study whose section is empty is compared with nothing.
 """
 
 from collections import Counter
@@ -34,7 +34,11 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(paths: Paths) -> None:
     """Write one record a match, and counts by benchmark and rule."""
-    params = study_file.section(paths.study_file, "contamination", Params)
+    params = study_file.optional_section(paths.study_file, "contamination", Params)
+    if params is None:
+        write_records(paths.contamination, [])
+        write_json(paths.contamination_metrics, {})
+        return
     items = [item for name in params.against for item in benchmark(paths, name)]
     checked = Counter[str]()
     found = sorted(matches(texts(paths, params.texts, checked), items, params.rules), key=lambda each: (each.id, each.benchmark, each.item))

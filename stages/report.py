@@ -48,9 +48,10 @@ def main(paths: Paths) -> None:
 def collect(paths: Paths, limits: list[str]) -> Content:
     """Read the metrics of the arms and seeds that params.yaml names."""
     names, seeds = study_file.section(paths.params, "arms", list[str]), study_file.section(paths.params, "seeds", list[int])
+    arms = {name: study_file.arm(paths.study_file, name) for name in names}
     found = report_inputs.summary(paths.summary, names)
     return Content(
-        study=paths.study, arms={name: study_file.arm(paths.study_file, name) for name in names}, seeds=seeds,
+        study=paths.study, arms=arms, seeds=seeds,
         confidence=study_file.section(paths.study_file, "summarise", Intervals).confidence, limits=limits,
         claims=report_inputs.body(paths.claims_page), summary=found,
         trainings={} if found.recorded else report_inputs.trainings(paths.training, names, seeds),

@@ -13,10 +13,10 @@ from distill.answers.verify_pool import Pair, compare
 SIGNS = {"≡": True, "≠": False, "≟": None}
 
 
-def rows() -> dict[Pair, bool | None]:
-    """Return the table: (gold, answer) -> equal, or None where a reader would have to ask."""
+def rows(name: str = "answers.txt") -> dict[Pair, bool | None]:
+    """Return a table: (gold, answer) -> equal, or None where a reader would have to ask."""
     table: dict[Pair, bool | None] = {}
-    for line in (Path(__file__).parent / "answers.txt").read_text(encoding="utf-8").splitlines():
+    for line in (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             gold, *groups = re.split(r" ([≡≠≟]) ", line)
             table |= {
@@ -26,7 +26,7 @@ def rows() -> dict[Pair, bool | None]:
 
 
 def test_every_row_is_judged_as_labelled() -> None:
-    table = rows()
+    table = rows() | rows("answers_forms.txt")
     assert Counter(table.values())[True] >= 200
     assert Counter(table.values())[False] >= 200
     judged = compare(table, limit=5.0, memory=1024, workers=1)

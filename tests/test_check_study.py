@@ -270,6 +270,9 @@ def test_a_study_with_paid_calls_is_split_before_them(tree: Path) -> None:
     assert study.commands("run", "new") == [["repro", "split@new"], ["repro"]]
     assert study.commands("run", "template") == [["repro"]]
     assert study.commands("pull", "new") == [["pull"]]
+    assert study.splits(["new", "template"]) == ["split@new"]
+    _edit("template", tree / "studies" / "x.yaml", condense__teacher="chat")
+    assert study.splits(["x"]) == ["split@x"]
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     reads = {str(dep) for name in ("split", "extract", "fetch") for dep in stages[name]["deps"]}
     asked = {next(iter(out)) if isinstance(out, dict) else out for name in ("solve", "verify", "condense") for out in stages[name]["outs"]}

@@ -77,6 +77,7 @@ TOKENIZERS: dict[str, tuple[str, Change, str]] = {
     "of no model": ("tokenizer.json", lambda data: b"{}", "tokenizer.json: no tokenizer that can be loaded: Model missing"),
     "settings that are a list": ("tokenizer_config.json", lambda data: b"[]", "tokenizer_config.json: expected a JSON object, got a list"),
     "a config that is a list": ("config.json", lambda data: b"[]", "config.json: expected a JSON object, got a list"),
+    "a template that does not compile": ("tokenizer_config.json", keys(chat_template="{% if %}"), "the chat template fails: Expected an"),
     "a template of unknown names": ("tokenizer_config.json", keys(chat_template="{{ a.b }}"), "the chat template fails: 'a' is undefined"),
     "a template that looks outside": (
         "tokenizer_config.json", keys(chat_template="{{ ''.__class__.__mro__[1].__subclasses__() }}"), "the chat template fails: access to",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
 from distill.corpus.contamination import Contains, Exact, Near, Ngram, Rule, Text, matches
@@ -155,6 +156,14 @@ def test_no_benchmark_gives_no_match(bench: Bench) -> None:
     assert bench.run(against=[], rules=RULES) == ([], {"texts": {"statement": 6}, "benchmarks": {}})
 
 
+def test_an_empty_section_compares_nothing(bench: Bench) -> None:
+    bench.paths.study_file.parent.mkdir(parents=True)
+    bench.paths.study_file.write_text("contamination: {}\n")
+    study_file.study.cache_clear()
+    contamination.main(bench.paths)
+    assert (bench.paths.contamination.read_bytes(), read_json(bench.paths.contamination_metrics)) == (b"", {})
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a benchmark that is not made": ({"against": ["gsm8k"]}, "contamination.against: no benchmark 'gsm8k'; made are aime"),
     "a text that is not there": ({"texts": ["statement", "r9"]}, "contamination.texts: no text 'r9'; allowed: statement, r1"),
@@ -186,6 +195,7 @@ def test_the_benchmark_problems_of_s1k_are_found() -> None:
     items = [toy.problem(n, text, "aime") for n, text in enumerate(aime)] + [toy.problem(n, text, "math500") for n, text in enumerate(math)]
     texts = [Text(f"{n:03}", "statement", text) for n, text in enumerate(rows)]
     assert (len(aime), len(math)) == (90, 500)
-    for rules, expected in (([EXACT], [11, 3]), ([EXACT, CONTAINS, NGRAM], [11, 4])):  # one of MATH-500 has another last step
+    expectations: list[tuple[list[Rule], list[int]]] = [([EXACT], [11, 3]), ([EXACT, CONTAINS, NGRAM], [11, 4])]
+    for rules, expected in expectations:  # one of MATH-500 has another last step
         pairs = {(row.benchmark, row.item) for row in matches(texts, items, rules)}
         assert [sum(benchmark == name for benchmark, _ in pairs) for name in ("aime", "math500")] == expected

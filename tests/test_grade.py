@@ -122,7 +122,8 @@ def problem(name: str, gold: str) -> Problem:
 PATHS = layout("tiny")
 STUDY = """
 benchmarks: {gsm8k: {form: number}}
-grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
+student: {kind: scratch}
+grade: {profiles: [strict], answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
 """
 TEXTS = {
     "a": "one step\nAnswer: 3/4", "b": "Answer: 4", "c": "no idea", "d": "on and on", "e": "Answer: one less than 2",

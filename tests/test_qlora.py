@@ -3,7 +3,10 @@
 import csv
 import importlib.util
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import yaml
 
 from distill.cli.layout import layout
 from distill.core.errors import InputError
-from distill.core.files import read_json, write_records
+from distill.core.files import read_json, write_records, write_text
 from distill.model import engine, hub_student
 from distill.model.chat_tokenizer import ChatTokenizer
 from distill.model.model_io import adapted, weights
@@ -31,6 +35,7 @@ import mlx_lm  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 
+ROOT = Path(__file__).parents[1]
 FOUR_BITS = hub_student.Quantize(4, 64)
 # The paper's recipe where size does not matter: rank 32, scale 2.0, all linear layers, two accumulated steps, cosine, adamw.
 QLORA: dict[str, Any] = {
@@ -91,6 +96,23 @@ def test_a_16_bit_snapshot_is_quantised_as_mlx_lm_does(source: Path, student: Pa
     assert sorted(file.name for file in student.iterdir()) == [
         "config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
+
+
+def test_the_stage_quantises_in_a_process_of_its_own(source: Path, tmp_path: Path) -> None:
+    for name in ("stages", "distill"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    repository, revision = "owner/Tiny", "c" * 40
+    (tmp_path / "mirror" / repository).mkdir(parents=True)
+    (tmp_path / "mirror" / repository / revision).symlink_to(source)
+    paths = layout("toy")
+    section = {"kind": "hub", "repository": repository, "revision": revision, "quantize": {"bits": 4, "group_size": 64}}
+    write_text(tmp_path / paths.study_file, yaml.safe_dump({"student": section}))
+    write_records(tmp_path / paths.pretraining, [])
+    words, settings = [sys.executable, "-m", "stages.student", "toy"], os.environ | {"JOB_MIRROR": str(tmp_path / "mirror")}
+    done = subprocess.run(words, cwd=tmp_path, env=settings, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "student: read 6, wrote 1, dropped 0")
+    assert read_json(tmp_path / paths.student / "manifest.json")["params"] == section
+    assert read_json(tmp_path / paths.student / "config.json")["quantization"]["bits"] == 4
 
 
 def test_without_quantize_the_published_bytes_are_taken(source: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,7 @@ def test_a_text_was_cut_off_where_it_is_long_and_breaks_off(end: str, cut: bool)
     assert recorded_answers.cut_off(end, 1200) is False
 
 
-STAGES = ("fetch", "extract", "import_traces", "solve", "verify", "condense", "split", "benchmarks", "curate", "pretraining", "student")
-STAGES += ("train", "overfit", "sample-base", "sample")
+LATER = ("grade", "llm_judge", "summarise", "claims", "report", "reported_counts")
 
 
 def study(mirror: Path) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def tree_of(root: Path, sections: dict[str, Any]) -> list[Cell]:
     }
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     study_file.study.cache_clear()
-    return [cell for cell in cells(root) if cell.stage in STAGES]
+    return [cell for cell in cells(root) if cell.stage not in LATER]
 
 
 @pytest.fixture(scope="module")
@@ -257,9 +257,9 @@ def test_faulty_rows_are_kept_or_counted_and_the_judges_word_is_beside_the_text(
     assert words[2][1:] == ("error", "stop")
 
 
-def test_the_teachers_stated_answer_is_its_answer_line_and_a_blank_one_was_cut_off(tree: Path) -> None:
+def test_the_teachers_stated_answer_counts_and_a_blank_one_was_cut_off(tree: Path) -> None:
     found = [each for each in completions(tree, "teacher-1") if each.benchmark == "math500"]
-    assert found[0].text == "We are asked to add them.\n\nAnswer: 2"
+    assert (found[0].text, found[3].text) == ("We are asked to add them.\n\nAnswer: \\boxed{2}", "")
     assert [(each.finish, each.published_verdict) for each in found] == [("stop", "correct")] * 3 + [("length", "correct")]
 
 
@@ -285,6 +285,7 @@ def provide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., di
         Path("job.yaml").write_text(yaml.safe_dump({"student": sections["student"] | keys}))
         study_file.study.cache_clear()
         params = study_file.section("job.yaml", "student", published_answers.Recorded)
+        shutil.rmtree(tmp_path / "student", ignore_errors=True)
         published_answers.write(params, tmp_path / "student", tmp_path / "work")
         found: dict[str, Any] = read_json(tmp_path / "student" / "manifest.json")
         return found
@@ -318,7 +319,18 @@ def test_a_missing_optional_file_is_named_and_the_rest_goes_on(
             "reason": "not in the mirror that JOB_MIRROR names",
         }
         assert [file["benchmark"] for file in about[arm]["files"]] == ["competition"]
-    assert "student: no math500 of teacher: qwen_tuned_math500_results.csv (e4d951e): not in the mirror" in capsys.readouterr().err
+    assert "student: no math500 of teacher: qwen_tuned_math500_results.csv at e4d951e: not in the mirror" in capsys.readouterr().err
+
+
+def test_an_optional_file_of_other_columns_is_named_and_one_that_is_needed_is_an_error(provide: Callable[..., dict[str, Any]]) -> None:
+    columns = {"year": "", "section": "", "number": "", "statement": "problem", "text": "solution", "answer": "", "verdict": "qwen_verdict"}
+    files = {arm: rows for arm, rows in provide()["params"]["arms"].items() if arm == "published-r1"}
+    files["published-r1"][1]["columns"] = columns
+    (missing,) = provide(arms=files)["arms"]["published-r1"]["missing"].values()
+    assert missing["reason"].startswith("no column 'qwen_verdict'; columns here: unique_id, subject")
+    files["published-r1"][1]["optional"] = False
+    with pytest.raises(InputError, match=r"^qwen_tuned_math500_results.csv: no column 'qwen_verdict'"):
+        provide(arms=files)
 
 
 def test_no_file_at_all_is_an_error(provide: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_foreign_text_opens_nothing(tree: Path) -> None:
         rules = {"gain": ABOVE, "loss": {**ABOVE, "kind": "hurt_most", "section": f"two-person {planted}", "arms": ARMS}}
         del rules["loss"]["arm"], rules["loss"]["comparator"]
         said = {**CLAIM, "says": planted, "source": planted, "note": planted, "by_construction": planted}
-        changed = STUDY | {"report": STUDY["report"] | {"limits": [planted], "max_chars": 1500}}
+        changed = {"student": {"kind": "scratch"}} | STUDY | {"report": STUDY["report"] | {"limits": [planted], "max_chars": 1500}}
         changed["claims"] = STUDY["claims"] | {"ledger": {f"{name} {planted}": said | {"rule": rule} for name, rule in rules.items()}}
         files.write_text(paths.study_file, yaml.safe_dump(changed))
         study.cache_clear()

@@ -90,6 +90,24 @@ def test_fast_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padded
     assert decode.decode(fast, PROMPTS, NEVER, 30, decode.greedy) == decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
 
 
+def test_fast_decoding_of_a_llama_gives_mlx_lms_logits() -> None:
+    import mlx.core as mx
+    from mlx_lm.models import llama
+
+    shape = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 1}
+    keys = {"model_type": "llama", "vocab_size": 300, "rms_norm_eps": 1e-5, "head_dim": 32, "attention_bias": True}
+    mx.random.seed(4)
+    model = llama.Model(llama.ModelArgs.from_dict(shape | keys))
+    caches = [decode._prefill(model, PROMPTS) for _ in range(2)]
+    tokens = [[40 + step] * len(PROMPTS) for step in range(3)]
+    theirs = [model(mx.array(token)[:, None], cache=caches[0]) for token in tokens]
+    fast = fast_decode.replace_layers(model)
+    assert type(fast.layers[0].self_attn) is fast_decode.Attention
+    for token, expected in zip(tokens, theirs, strict=True):
+        ours = fast(mx.array(token)[:, None], cache=caches[1])
+        assert mx.abs(ours - expected).max().item() < 1e-5 * mx.abs(expected).max().item()
+
+
 def test_other_formats_keep_mlx_lms_layers(student: Path) -> None:
     import mlx.core as mx
     from mlx_lm.models import qwen2

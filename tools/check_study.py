@@ -17,7 +17,7 @@ from distill.corpus import splits
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
-from distill.model import published_answers
+from distill.model import gguf_student, published_answers
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER
@@ -66,7 +66,7 @@ class Choice(NamedTuple):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"import_traces", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {"contamination", "import_traces", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
@@ -90,7 +90,16 @@ CORPUS: dict[str, Any] = {
     "sample": benchmarks.Asked,
     "run": Run,
 }
-STUDENT = Choice("kind", {"scratch": scratch_student.Params, "hub": student.Hub, "recorded": published_answers.Recorded})
+STUDENT = Choice(
+    "kind",
+    {
+        "scratch": scratch_student.Params,
+        "hub": student.Hub,
+        "gguf": gguf_student.Gguf,
+        "folder": student.Folder,
+        "recorded": published_answers.Recorded,
+    },
+)
 STUDENTS: dict[str, Any] = {
     "pretraining": texts.Params,
     "student": STUDENT,
@@ -264,7 +273,8 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in asked:
         if name not in good["benchmarks"]:
             yield f"sample.benchmarks: no benchmark '{name}'; benchmarks here: {', '.join(good['benchmarks']) or 'none'}"
-    for name in good["contamination"].against if "contamination" in good else []:
+    compared = good.get("contamination")
+    for name in compared.against if compared else []:
         if name not in asked:
             yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
     for where, rule in _rules(good):

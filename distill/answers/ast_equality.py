@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from distill.answers.answer_ast import Node, lowest, number
-from distill.answers.exact_algebra import ONE, Monomial, Value, multiply, rational, same
+from distill.answers.exact_algebra import ONE, Monomial, Value, add, multiply, rational, same, symbol
 from distill.answers.trig_values import FUNCTIONS
 
 
@@ -38,6 +38,8 @@ def equal(gold: Node, answer: Node) -> bool | None:
         low, high = (number(end) for end in interval.items)
         backwards = low is not None and high is not None and low >= high  # x > 5 and x < 2
         return _ordered(gold, answer) if interval.note == "()" and not backwards else False
+    if kinds == ("remainder", "remainder"):
+        return _ordered(gold, answer)
     return False if gold.kind != answer.kind else gold.kind == "empty"
 
 
@@ -46,6 +48,11 @@ def _same_matrix(gold: Node, answer: Node) -> bool | None:
     if gold.kind == answer.kind:
         return _ordered(gold, answer) if gold.note == answer.note else False
     matrix, other = (gold, answer) if gold.kind == "matrix" else (answer, gold)
+    if other.kind in ("tuple", "list") and other.items and all(item.kind == "tuple" for item in other.items):
+        rows = Node(
+            "matrix", tuple(cell for row in other.items for cell in row.items), note=f"{len(other.items)}x{len(other.items[0].items)}"
+        )
+        return _ordered(matrix, rows) if rows.note == matrix.note else False
     if not re.fullmatch(r"1x\d+|\d+x1", matrix.note):
         return False
     if other.kind == "value":
@@ -104,7 +111,8 @@ def _same_value(gold: Node, answer: Node) -> bool | None:
         return same(multiply(gold.value, rational(left.factor)), multiply(answer.value, rational(right.factor)))
     verdict = same(gold.value, answer.value)
     if left and right:
-        return False
+        degrees = {left.dimensions[0][0], right.dimensions[0][0]} in ({"angle", "celsius"}, {"angle", "fahrenheit"})
+        return verdict if degrees else False
     if gold.words != answer.words and verdict and (gold.words or left) and (answer.words or right):
         return None
     if verdict is False and (other := (gold if left else answer).items) and other[0].value:  # 150 is 2 hours 30 minutes, in the last unit
@@ -137,6 +145,8 @@ def _same_equation(gold: Node, answer: Node) -> bool | None:
     equation, other = (gold, answer) if gold.kind == "equation" else (answer, gold)
     if other.kind != "value":
         return False
+    if not equation.items and re.fullmatch("[a-z]", other.name) and other.value and equation.value:  # y - 7 = 0 and y = 7
+        return _proportional(equation.value, add(symbol(other.name), other.value, -1))
     return equal(equation.items[0], other) if equation.items else False
 
 

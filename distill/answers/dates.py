@@ -13,6 +13,7 @@ _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
 _DATE = re.compile(rf"(?:{_MONTH} {_DAY}|(?:the )?{_DAY} (?:of )?{_MONTH})(?:,? (\d{{4}}))?", re.IGNORECASE)
 _WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _WEEKDAY = re.compile(r"(?:on )?(?:(mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? (?:the )?)?(?=\S* )", re.IGNORECASE)
+_MONTH_ALONE = re.compile(rf"(?:in )?{_MONTH}", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 
 
@@ -26,6 +27,9 @@ class Day(NamedTuple):
 
 def same_date(left: str, right: str) -> tuple[bool | None] | None:
     """Compare dates: None in the tuple where one leaves the year out, None for any other texts."""
+    months = [_MONTH_ALONE.fullmatch(text) for text in (left, right)]
+    if all(months):
+        return (len({match[1][:3].casefold() for match in months if match}) == 1,)
     first, second = _date(left), _date(right)
     if not first or not second:
         return (False,) if _ISO.fullmatch(left) or _ISO.fullmatch(right) else None  # 2021-03-05 is not 2013

@@ -25,7 +25,9 @@ _SYMBOLS = {
     "\\lvert": "|", "\\rvert": "|",
     "\\langle": "⟨", "\\rangle": "⟩", "\\imath": "i", "\\jmath": "j",
     "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
-    "\\displaystyle": "", "\\cents": "¢", "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
+    "\\displaystyle": "", "\\cents": "¢", "\\ne": "≠", "\\neq": "≠", "\\setminus": "∖",
+    "\\triangle": "triangle ", "△": "triangle ", "\\cong": "≅",
+    "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
     "\\nicefrac": "\\frac", "\\sfrac": "\\frac", "\\cfrac": "\\frac",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     "^{\\prime}": "'", "^\\prime": "'", "′": "'", "’": "'", "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
@@ -41,9 +43,12 @@ _CHOOSE = re.compile(
     r"(?<![\w.)])C\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)"
     r"|(?<![\w.)])(?:\{\}\s*)?(?:[_^]\s*\(?|\{)?(\d{1,4})[)}]?\s*C\s*_?\s*(\d{1,4})(?![\w.])"
 )
+_ARRANGE = re.compile(r"(?<![\w.)])(?:\{\}\s*)?_\s*\(?(\d{1,3})\)?\s*P_\s*(\d{1,3})(?!\w)|(?<![\w.)])(\d{1,3})P(\d{1,3})(?!\w)")
 _INFINITY = re.compile(r"(?<![A-Za-z])(?:inf|infty|infinity|oo)(?![A-Za-z])", re.IGNORECASE)
 _PLUS_MINUS = re.compile(r"(?:^|(?<==)|(?<== ))\+ ?-(?= ?[\d√(])")
 _ROWS = re.compile(r"\[\s*\[[^\[\]()]*\](?:\s*,\s*\[[^\[\]()]*\])*\s*\]$")
+_SPACED_ROWS = re.compile(r"^(?:[A-Z] ?= ?)?\[\s*([-\d./]+(?:[ ,]+[-\d./]+)+(?:\s*;\s*[-\d./]+(?:[ ,]+[-\d./]+)+)+)\s*\]$")  # [1 2; 3 4]
+_JOINED = re.compile(r"(?:(?<=[^\w\s,])| )(and|or)(?: |(?=[^\w\s,]))")
 _PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"_\s*\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(\w+)\s*\)?\s*\}?\}"), r"_\1 "),  # an index or a base
@@ -142,11 +147,13 @@ def notation(answer: str) -> str:
     text = re.sub(r"(?<![A-Za-z])sqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))
     text = re.sub(r"(?<=\.)\((\d+)\)|(?<=\b0)(\.\d+)\((\d+)\)", lambda m: f"{m[2] or ''}⟨{m[1] or m[3]}⟩", text)  # 0.(3)
     text = re.sub(r"(?<=\d) ?[xX] ?(?=10 ?\^)", "*", text) if "10" in text else text
+    text = _ARRANGE.sub(r"binom(\1\3,\2\4)*\2\4!", text) if "P" in text else text
     text = _CHOOSE.sub(lambda m: f"binom({m[1] or m[3]},{m[2] or m[4]})", _INFINITY.sub("∞", _PLUS_MINUS.sub("±", text)))
+    text = _SPACED_ROWS.sub(_spaced_rows, text) if ";" in text and "[" in text else text
     text = _ROWS.sub(_nested_rows, text) if "[[" in text.replace(" ", "") else text
     text = " ".join(text.split()).removesuffix(".").strip()
     spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text)  # the blank of 2 1/2, "5 m" and "option C" counts, and that of 100, 200
-    return text if spaced else re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)
+    return text if spaced else _JOINED.sub(r" \1 ", re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)).strip()
 
 
 def _repeating(match: re.Match[str]) -> str:
@@ -185,6 +192,11 @@ def _cells(match: re.Match[str]) -> str:
     """Return a matrix as ⟦a⸴b⸵c⸴d⟧."""
     rows = [row.strip() for row in re.sub(r"\\hline", "", match[2]).replace("\\cr", "\\\\").replace("\\\\", "⸵").split("⸵")]
     return f"⟦{'⸵'.join(row.replace('&', '⸴') for row in rows if row)}⟧"
+
+
+def _spaced_rows(match: re.Match[str]) -> str:
+    """Return [1 2; 3 4] as ⟦1⸴2⸵3⸴4⟧."""
+    return f"⟦{'⸵'.join('⸴'.join(re.split('[ ,]+', row.strip())) for row in match[1].split(';'))}⟧"
 
 
 def _nested_rows(match: re.Match[str]) -> str:

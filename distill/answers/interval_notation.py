@@ -5,6 +5,9 @@ import re
 _REALS = re.compile(r"(?:[a-z] ?∈ ?)?ℝ|(?:the set of )?(?:all|any|every) reals?(?: numbers?| values?)?(?: (?:of )?[a-z])?", re.IGNORECASE)
 _BUILDER = re.compile(r"[{⦃]\s*([a-zθ])\s*(?:∈\s*ℝ\s*)?[|:]\s*(.*[<>≤≥].*)[}⦄]")
 _REVERSED = re.compile(r"([\[\](])([^\[\]()]*[,;][^\[\]()]*)([\[\])])")
+_SIGNED = re.compile(
+    r"(?:the set of )?(?:all )?(non-?)?(positive|negative) (?:real numbers?|reals|numbers|values)(?: of [a-z])?", re.IGNORECASE
+)
 _UNION = re.compile(r"(?<=[\])}⦄\[])\s*(?:[Uu]|union)\s*(?=[\[({⦃\]])")
 _ALL = re.compile(  # all x such that x > 2
     r"(?:for )?(?:the set of )?(?:(?:all|any|every) )?(?:(?:the )?(?:real )?(?:numbers?|values?|reals?) (?:of )?|real (?=[a-z] ?[<>≤≥]))?"
@@ -30,6 +33,9 @@ def standard(text: str) -> str:
     """
     if _REALS.fullmatch(text):
         return "(-∞,∞)"
+    if signed := _SIGNED.fullmatch(text):
+        side = (signed[2].casefold() == "positive") != bool(signed[1])
+        return f"{'[' if signed[1] else '('}0,∞)" if side else f"(-∞,0{']' if signed[1] else ')'}"
     if worded := _WORDED.fullmatch(text):
         return _bounded(worded)
     if re.search("[<>≤≥]", text) and (lead := _ALL.match(text)):

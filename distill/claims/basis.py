@@ -21,7 +21,7 @@ def with_basis(results: Mapping[str, ClaimResult], run: str, counts: Mapping[str
             found[name] = ClaimResult(replace(record, basis=run), rationale)
         elif name in counts:
             counted, why = counts[name]
-            reason = f"judged from the printed counts, since there are {rationale.reason}: {why.reason}"
+            reason = f"by the printed counts (of the run: {rationale.reason}): {why.reason}"
             found[name] = ClaimResult(replace(counted, published=record.published, basis=PRINTED), replace(why, reason=reason))
         else:
             found[name] = ClaimResult(record, rationale)

@@ -1,7 +1,8 @@
 """Pairs of sets of a least Jaccard similarity, found without comparing each with each.
 
 Members are ordered by rarity. Two sets of similarity `near` or more share one of the first |A| - ceil(near |A|) + 1 members of A and of
-as many of B (prefix filtering: Chaudhuri, Ganti, Kaushik, ICDE 2006; Bayardo, Ma, Srikant, WWW 2007), so only sets that do are compared.
+as many of B (prefix filtering: Chaudhuri, Ganti, Kaushik, ICDE 2006), and from the first one that they share on both have enough members
+left (positional filtering: Xiao, Wang, Lin, Yu, WWW 2008). Only such sets are compared.
 """
 
 from collections.abc import Hashable, Iterable, Set
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
+Members = npt.NDArray[np.int32]  # by rank, the rarest first
 
 
 class SimilarSets:
@@ -31,13 +33,13 @@ class SimilarSets:
         flat = ranks[flat]
         self.flat = flat[np.lexsort((flat, owners))]  # each set's members, the rarest first
         self.marks = np.zeros(len(numbers), np.bool_)
-        # Of each member, the sets that have it among their first, the smallest set first.
-        place = np.arange(len(flat)) - self.starts[owners]
-        first = np.flatnonzero(place < self._prefixes(self.sizes)[owners])
-        first = first[np.lexsort((self.sizes[owners[first]], self.flat[first]))]
-        self.posted = owners[first]
-        self.posted_sizes = self.sizes[self.posted]
-        self.posts = np.searchsorted(self.flat[first], np.arange(len(numbers) + 1))
+        # Of each member, the sets that have it among their first: sorted by (member, size of the set), which is one number, the key.
+        places = (np.arange(len(flat)) - self.starts[owners]).astype(np.int32)
+        first = np.flatnonzero(places < (self.sizes - np.ceil(near * self.sizes) + 1)[owners])
+        self.base = int(self.sizes.max(initial=0)) + 1
+        keys = self.flat[first].astype(np.int64) * self.base + self.sizes[owners[first]]
+        order = np.argsort(keys, kind="stable")
+        self.keys, self.posted, self.places = keys[order], owners[first][order], places[first][order]
 
     def like(self, place: int) -> list[tuple[int, float]]:
         """Return the sets like the one at a place, itself left out, and no larger than it: (place, similarity)."""
@@ -49,32 +51,37 @@ class SimilarSets:
         known = sorted(self.rank[member] for member in members if member in self.rank)
         return self._search(np.array(known, np.int32), len(members), int(len(members) / self.near + 1))
 
-    def _prefixes(self, sizes: Numbers) -> Numbers:
-        return sizes - np.ceil(self.near * sizes).astype(np.int64) + 1
-
-    def _search(self, known: npt.NDArray[np.int32], size: int, largest: int) -> list[tuple[int, float]]:
+    def _search(self, known: Members, size: int, largest: int) -> list[tuple[int, float]]:
         """Compare a set of `size` members, of which `known` are in the index, with those that it may be like, of at most `largest`."""
         if not size:
             return [(int(place), 1.0) for place in np.flatnonzero(self.sizes == 0)]
-        least = ceil(self.near * size)
-        prefix = known[: max(size - least + 1 - (size - len(known)), 0)]  # members that no set has are the rarest
-        found = []
-        for rank in prefix:
-            low, high = self.posts[rank], self.posts[rank + 1]
-            window = self.posted_sizes[low:high]
-            found.append(self.posted[low + np.searchsorted(window, least) : low + np.searchsorted(window, largest, "right")])
-        if not found:
-            return []
-        candidates = np.unique(np.concatenate(found))
+        candidates = self._candidates(known, size, largest)
         if not len(candidates):
             return []
         sizes = self.sizes[candidates]
-        offsets = np.cumsum(sizes) - sizes
+        members = _ranges(self.starts[candidates], sizes)
         self.marks[known] = True
-        common = np.add.reduceat(
-            self.marks[self.flat[np.arange(sizes.sum()) + np.repeat(self.starts[candidates] - offsets, sizes)]], offsets, dtype=np.int64
-        )
+        common = np.add.reduceat(self.marks[self.flat[members]], np.cumsum(sizes) - sizes, dtype=np.int64)
         self.marks[known] = False
         unions = sizes + size - common
         alike = np.flatnonzero(common >= self.near * unions)
         return [(int(candidates[place]), float(common[place] / unions[place])) for place in alike]
+
+    def _candidates(self, known: Members, size: int, largest: int) -> Members:
+        """Return the places of the sets that have a common member among their first and could have enough of them after it."""
+        least = ceil(self.near * size)
+        unknown = size - len(known)  # members that no set has: the rarest
+        prefix = known[: max(size - least + 1 - unknown, 0)].astype(np.int64) * self.base
+        low = np.searchsorted(self.keys, prefix + min(least, self.base - 1))
+        counts = np.searchsorted(self.keys, prefix + min(largest, self.base - 1), "right") - low
+        hits = _ranges(low, np.maximum(counts, 0))
+        places, sizes = self.places[hits], self.keys[hits] % self.base
+        own = np.repeat(np.arange(unknown, unknown + len(prefix)), np.maximum(counts, 0))
+        most = np.minimum(size - own, sizes - places)  # common members, if this is the first: those from here on
+        return np.unique(self.posted[hits[most >= self.near * (sizes + size - most)]])
+
+
+def _ranges(starts: Numbers, sizes: Numbers) -> Numbers:
+    """Return the numbers of several ranges, one after another."""
+    ends = np.cumsum(sizes)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)

@@ -46,7 +46,7 @@ def entry(row: Verdict, shown: Shown) -> str:
     final = code(row.extracted) if row.extracted else "none"
     end = fence(f"... {text[-shown.limit :]}" if len(text) > shown.limit else text, shown.limit + 4)
     return (
-        f"**{escape(row.id)}** ({escape(problem.number)}): gold {code(problem.gold)}; final answer {final}; published: {row.published}; "
+        f"**{escape(row.id)}** ({code(problem.number)}): gold {code(problem.gold)}; final answer {final}; published: {row.published}; "
         f"{ours}\n\n{fence(problem.statement, shown.limit)}\n\n{end}"
     )
 

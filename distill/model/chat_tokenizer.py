@@ -32,7 +32,8 @@ class ChatTokenizer:
         settings = read_settings(folder / "tokenizer_config.json")
         self._special = {key: _text(settings.get(key)) for key in ("bos_token", "eos_token")}
         self._source, self._arguments = _source(folder, settings), dict[str, Argument]()
-        self._template = SANDBOX.from_string(self._source)
+        with rendering(folder):
+            self._template = SANDBOX.from_string(self._source)
         self.eos_ids = self._eos_ids()
 
     def with_arguments(self, arguments: Mapping[str, Argument]) -> "ChatTokenizer":

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from distill.core.errors import InputError
 from distill.core.files import read_json
+from distill.model import engine
 from distill.model.chat_tokenizer import VOCABULARY, ChatTokenizer
 from distill.model.model_io import WEIGHTS
 
@@ -67,7 +68,8 @@ def check_bits(source: Path, wanted: Bits | None) -> None:
 
 
 def write_quantised(source: Path, folder: Path, quantize: Quantize) -> None:
-    """Write the weights and config of a 16-bit snapshot, quantised; call `engine.start()` before."""
+    """Write the weights and config of a 16-bit snapshot, quantised."""
+    engine.start()
     import mlx.nn as nn
     from mlx_lm.utils import load_model, quantize_model, save_config, save_model
 

@@ -43,7 +43,10 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def write(params: Recorded, folder: Path, work: Path) -> int:
-    """Bring the files, write ARM.jsonl and the manifest; return how many files were read. Missing optional files are named."""
+    """Bring the files, write ARM.jsonl and the manifest; return how many files there are.
+
+    An optional file that cannot be had, or that is another table than the section says, is named with the reason.
+    """
     with TemporaryDirectory() as raw:
         brought = download(_sources(params), Path(raw), work)
         if not brought.found:
@@ -77,12 +80,17 @@ def _arm(arm: str, params: Recorded, brought: Brought, raw: Path, folder: Path) 
     answers: list[RecordedAnswer] = []
     files, missing = [], {}
     for each in params.arms[arm]:
-        if each.path not in there:
-            missing[each.path] = {"benchmark": each.benchmark, "reason": brought.missing[each.path]}
-            print(f"student: no {each.benchmark} of {arm}: {each.path} ({each.commit[:7]}): {brought.missing[each.path]}", file=sys.stderr)
-            continue
         how = Reading(each.benchmark, each.columns, each.cut_from, params.sections, params.verdicts)
-        read, counts = results_file.read(raw / each.path, how)
+        try:
+            if each.path not in there:
+                raise InputError(brought.missing[each.path])
+            read, counts = results_file.read(raw / each.path, how)
+        except InputError as error:
+            if not each.optional:
+                raise InputError(f"{each.path}: {error}") from None
+            missing[each.path] = {"benchmark": each.benchmark, "reason": str(error)}
+            print(f"student: no {each.benchmark} of {arm}: {each.path} at {each.commit[:7]}: {error}", file=sys.stderr)
+            continue
         answers += read
         files.append({"path": each.path, "commit": each.commit, "size": there[each.path].size, "sha256": there[each.path].sha256} | counts)
     write_records(answers_file(folder, arm), answers)

@@ -25,7 +25,7 @@ class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: str  # tells questions of one text apart
     statement: Annotated[str, Meta(min_length=1)]
     text: Annotated[str, Meta(min_length=1)]
-    answer: str  # stated apart from the text: it is added as an answer line; where it is blank, the text was cut off before it
+    answer: str  # stated apart from the text, which is a chain of thought: it is added in a box; where it is blank, there is no answer
     verdict: Annotated[str, Meta(min_length=1)]
 
 
@@ -40,8 +40,11 @@ class Reading(NamedTuple):
 
 
 def read(path: Path, how: Reading) -> tuple[list[RecordedAnswer], dict[str, Any]]:
-    """Return one answer a question, in the file's order, and counts; doubles are dropped as `unanimous` says."""
-    rows = _rows(path, [column for column in msgspec.structs.astuple(how.columns) if column])
+    """Return one answer a question, in the file's order, and counts; doubles are dropped as `unanimous` says.
+
+    Another table is an InputError, whose text leaves it to the caller to name the file.
+    """
+    rows = _rows(path.read_bytes(), [column for column in msgspec.structs.astuple(how.columns) if column])
     answers = [_answer(row, how) for row in rows]
     asked = [each for each in answers if each.text.strip() or each.published_verdict is not UNSET]
     by_question: dict[tuple[str, ...], list[RecordedAnswer]] = {}
@@ -62,35 +65,36 @@ def read(path: Path, how: Reading) -> tuple[list[RecordedAnswer], dict[str, Any]
     return taken, counts
 
 
-def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
+def _rows(data: bytes, columns: list[str]) -> list[dict[str, str]]:
     """Return a CSV file's rows; an InputError where it is no UTF-8, is not rectangular or lacks a column."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         head = reader.fieldnames or []
         if missing := [column for column in columns if column not in head]:
-            raise InputError(f"{path}: no column '{missing[0]}'; columns here: {', '.join(head)}; fix section 'student' of the study file")
+            raise InputError(f"no column '{missing[0]}'; columns here: {', '.join(head)}; fix section 'student' of the study file")
         rows = []
         for number, row in enumerate(reader, 1):
             if None in row or None in row.values():
-                raise InputError(f"{path}: row {number}: its cells are more or fewer than the {len(head)} columns; take the pinned file")
+                raise InputError(f"row {number}: its cells are more or fewer than the {len(head)} columns; take the pinned file")
             rows.append(row)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is no UTF-8; take the pinned file, or save it as UTF-8 and pin that") from None
+        raise InputError(f"byte {error.start} is no UTF-8; take the pinned file, or save it as UTF-8 and pin that") from None
     except csv.Error as error:
-        raise InputError(f"{path}: not a CSV file: {error}; take the pinned file") from None
+        raise InputError(f"not a CSV file: {error}; take the pinned file") from None
     if not rows:
-        raise InputError(f"{path}: no row; take the pinned file")
+        raise InputError("no row; take the pinned file")
     return rows
 
 
 def _answer(row: dict[str, str], how: Reading) -> RecordedAnswer:
     cells = {part: row[column] if column else "" for part, column in msgspec.structs.asdict(how.columns).items()}
-    stated = cells["answer"].strip()
+    text, stated = cells["text"], cells["answer"].strip()
+    if how.columns.answer:  # a box in the chain is no answer
+        text = f"{text.rstrip()}\n\n{ANSWER_LINE} \\boxed{{{stated}}}" if stated else ""
     return RecordedAnswer(
         benchmark=how.benchmark, year=cells["year"].strip(), section=how.sections.get(cells["section"].strip(), cells["section"].strip()),
-        number=cells["number"].strip(), statement=cells["statement"],
-        text=f"{cells['text'].rstrip()}\n\n{ANSWER_LINE} {stated}" if stated else cells["text"],
+        number=cells["number"].strip(), statement=cells["statement"], text=text,
         cut_from=0 if how.columns.answer and not stated else how.cut_from, published_verdict=_verdict(cells["verdict"], how.verdicts),
     )  # fmt: skip
 
