@@ -1,6 +1,7 @@
 """`make new-study NAME=x FROM=table.csv`: a study of at most 60 lines that runs, down to the report with a student."""
 
 import csv
+import hashlib
 import importlib
 import shlex
 from collections.abc import Sequence
@@ -55,15 +56,9 @@ def run(cell: Cell) -> None:
     main(*command.arguments(main, cell.stage, words[words.index("-m") + 2 :]))
 
 
-def test_the_study_runs_from_the_table_to_the_report(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = rows(60)
-    table[5][1] = ""  # no answer
-    table[6][2] = "That is 7."  # another answer
-    write(root / "my table [1].csv", HEAD, table)
-    new_study.main("mine", "my table [1].csv")
+def small(root: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Give studies/mine.yaml a tiny student and short runs, change some keys of sections, and run every cell."""
     path = root / "studies" / "mine.yaml"
-    assert len(path.read_text().splitlines()) <= 60
-    check_study.main("mine")
     sections: dict[str, Any] = yaml.safe_load(path.read_text())
     tiny_model.make(root / "mirror" / "tiny" / "student" / REVISION)
     sections["student"] = {"kind": "hub", "repository": "tiny/student", "revision": REVISION}
@@ -71,6 +66,8 @@ def test_the_study_runs_from_the_table_to_the_report(root: Path, monkeypatch: py
     sections["sample"] |= {"max_tokens": 6}
     sections["summarise"] |= {"resamples": 100}
     sections["claims"] |= {"resamples": 100}
+    for name, keys in changes.items():
+        sections[name] |= keys
     path.write_text(yaml.safe_dump(sections))
     study_file.study.cache_clear()
     monkeypatch.setenv("JOB_MIRROR", str(root / "mirror"))
@@ -78,6 +75,17 @@ def test_the_study_runs_from_the_table_to_the_report(root: Path, monkeypatch: py
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     for cell in cells(root):
         run(cell)
+
+
+def test_the_study_runs_from_the_table_to_the_report(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = rows(60)
+    table[5][1] = ""  # no answer
+    table[6][2] = "That is 7."  # another answer
+    write(root / "my table [1].csv", HEAD, table)
+    new_study.main("mine", "my table [1].csv")
+    assert len((root / "studies" / "mine.yaml").read_text().splitlines()) <= 60
+    check_study.main("mine")
+    small(root, monkeypatch)
     assert read_json(root / "metrics/mine/extract.json") == {"problems": 59, "dropped_no_answer": 1, "dropped_no_statement": 0}
     levels = read_json(root / "metrics/mine/levels.json")
     assert (levels["solution"]["texts"], levels["solution"]["states_answer"], levels["answer"]["texts"]) == (59, 58, 59)
@@ -93,6 +101,36 @@ def test_the_study_runs_from_the_table_to_the_report(root: Path, monkeypatch: py
     drawn = {path.stem for path in (root / "plots/mine/svg").glob("*.svg")}
     assert {"accuracy", "curves"} <= drawn
     assert drawn.isdisjoint({"sections", "years", "overfit"})
+
+
+def test_a_study_that_asks_a_benchmark_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root / "t.csv", HEAD, rows(40))
+    bench = write(root / "bench.csv", ["q", "a"], [[f"What is {n} + 1?", str(n + 1)] for n in range(8)])
+    new_study.main("mine", "t.csv")
+    columns = {"number": "", "section": "", "statement": "q", "gold": "a", "marker": ""}
+    digest = hashlib.sha256(bench.read_bytes()).hexdigest()
+    source = {
+        "kind": "file",
+        "path": str(bench),
+        "sha256": digest,
+        "rows": 8,
+        "first": 0,
+        "columns": columns,
+        "form": "number",
+        "licence": "-",
+    }
+    rule = {"kind": "above", "benchmark": "sums", "split": "all", "arm": "solution", "comparator": "base"}
+    claim = {"says": "", "source": "", "published": None, "tolerance": None, "rule": rule, "by_construction": "", "note": ""}
+    small(
+        root, monkeypatch, split={"asked": "none", "heldout_least": 0, "seen": 0}, benchmarks={"sums": source | {"form": "number", "licence": "-"}},
+        sample={"benchmarks": ["sums"]}, claims={"ledger": {"gain": claim}},
+    )  # fmt: skip
+    assert set(read_json(root / "metrics/mine/summary.json")["arms"]["solution"]) >= {"sums", "words", "tokens"}
+    headline = read_json(root / "metrics/mine/headline.json")
+    assert set(headline["accuracy"]) == {"base", "solution", "answer"}
+    assert set(headline["gain"]) == {"solution"}
+    assert not (root / "data/mine/benchmarks/competition.jsonl").exists()
+    assert "sums" in (root / "report/mine/report.md").read_text()
 
 
 @pytest.mark.parametrize(
