@@ -121,8 +121,9 @@ def test_a_study_that_asks_a_benchmark_alone(root: Path, monkeypatch: pytest.Mon
     }
     rule = {"kind": "above", "benchmark": "sums", "split": "all", "arm": "solution", "comparator": "base"}
     claim = {"says": "", "source": "", "published": None, "tolerance": None, "rule": rule, "by_construction": "", "note": ""}
+    source |= {"form": "number", "licence": "-"}
     small(
-        root, monkeypatch, split={"asked": "none", "heldout_least": 0, "seen": 0}, benchmarks={"sums": source | {"form": "number", "licence": "-"}},
+        root, monkeypatch, split={"asked": "none", "heldout_least": 0, "seen": 0}, benchmarks={"sums": source},
         sample={"benchmarks": ["sums"]}, claims={"ledger": {"gain": claim}},
     )  # fmt: skip
     assert set(read_json(root / "metrics/mine/summary.json")["arms"]["solution"]) >= {"sums", "words", "tokens"}
