@@ -28,6 +28,7 @@ from distill.cli import command
 from distill.cli.layout import BASE, Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.records.problem import OWN
 from distill.stats import score_table
 
 
@@ -86,12 +87,18 @@ def beside(result: ClaimResult, profile: str, under: ClaimResult) -> ClaimResult
 def headline(
     summary: Mapping[str, Any], teacher: Mapping[str, Any], ledger: Mapping[str, Claim], results: Mapping[str, ClaimResult]
 ) -> dict[str, Any]:
-    """Return held-out accuracy on the competition by arm, the gains over the base that a claim tests, and the number of each verdict."""
-    cells = {arm: values.get("competition", {}).get("heldout") for arm, values in summary["arms"].items()}
+    """Return accuracy by arm, the gains over the base that a claim tests, and the number of each verdict.
+
+    Of the study's own held-out problems; of a study that asks none of these, of the first benchmark that a claim is on.
+    """
+    on = [claim.rule.benchmark for claim in ledger.values() if isinstance(claim.rule, Above)]
+    own = any("heldout" in values.get(OWN, {}) for values in summary["arms"].values()) or not on
+    benchmark, split = (OWN, "heldout") if own else (on[0], "all")
+    cells = {arm: values.get(benchmark, {}).get(split) for arm, values in summary["arms"].items()}
     found: dict[str, Any] = {"accuracy": {arm: cell["accuracy"] for arm, cell in cells.items() if cell}, "gain": {}}
     for name, claim in ledger.items():
         rule = claim.rule
-        if isinstance(rule, Above) and (rule.comparator, rule.benchmark) == (BASE, "competition"):
+        if isinstance(rule, Above) and (rule.comparator, rule.benchmark) == (BASE, benchmark):
             record = results[name].record
             if record.basis == basis.PRINTED:
                 continue

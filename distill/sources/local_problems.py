@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from distill.core.errors import InputError
 from distill.records.extracted_item import ExtractedItem
-from distill.records.problem import Problem
+from distill.records.problem import OWN, Problem
 from distill.sources import manifest
 
 Text = Annotated[str, Meta(pattern=r"\S")]
@@ -82,7 +82,7 @@ def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]
     if not kept:
         raise InputError(f"{path}: no problem with an answer; each line needs id, statement and gold")
     problems = [
-        Problem(row.id, "competition", row.section, row.year, str(number), row.statement, row.gold, path.name, 0, "given")
+        Problem(row.id, OWN, row.section, row.year, str(number), row.statement, row.gold, path.name, 0, "given")
         for number, row in enumerate(kept, 1)
     ]
     nowhere = (0.0, 0.0, 0.0, 0.0)
