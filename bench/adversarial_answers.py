@@ -11,7 +11,7 @@ from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as some
 
 from distill.answers.equality import decide
-from distill.answers.final_answer import final_answer
+from distill.answers.final_answer import PROFILES, final_answer
 
 _WORDS = r"""
 \frac \dfrac{1}{2} \sqrt \sqrt[3] \boxed{ \text{ \left( \right) \begin{pmatrix} \end{pmatrix} \\ & \{ \} { } ( ) [ ] ^ _ ^{ _{ √ π ± ∞ ∪ ∈ ∅
@@ -86,5 +86,7 @@ def long_lines() -> Iterator[tuple[str, float]]:
     for size in (1_000_000, 10_000_000):
         for text in ("{" * size, "\\boxed{" * (size // 7), "1" * size, "\\boxed{" + "(" * size + "}", "x" * size, "Answer:" * (size // 7)):
             start = time.process_time()
-            decide("12", final_answer(text, "Answer:", "stop") or text)
+            decide("12", final_answer(text, "Answer:", "stop", "strict") or text)
+            for profile in PROFILES:
+                final_answer(text, "Answer:", "stop", profile)
             yield f"{size} characters: {text[:20]}", time.process_time() - start

@@ -73,7 +73,7 @@ def completed(path: Path) -> list[Pair]:
 
 def graded(gold: str, text: str) -> None:
     """Grade one completion, as a study's grading does before its pool."""
-    if answer := final_answer(text, "Answer:", "stop"):
+    if answer := final_answer(text, "Answer:", "stop", "strict"):
         decide(gold, answer)
 
 

@@ -77,7 +77,7 @@ def recall(problem: Problem, recorded: RecordedTrace | None) -> Trace:
     if recorded is None:
         return Trace(problem.id, "recorded", "", "", "unsolved", "no chain recorded")
     text, finish = recorded.text, finish_of(recorded)
-    return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish), finish, "")
+    return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish, "strict"), finish, "")
 
 
 if __name__ == "__main__":

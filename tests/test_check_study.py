@@ -164,6 +164,8 @@ RANGES: dict[str, tuple[Any, str]] = {  # key of template.yaml: (a value out of 
     "extract__limits__pages": (0, "Expected `int` >= 1, got 0"),
     "benchmarks__transfer__n": (0, "Expected `int` >= 1, got 0"),
     "audit__similar": ([2.0], "Expected `float` <= 1.0, got 2.0"),
+    "sample__seed": (-1, "Expected `int` >= 0, got -1"),
+    "pretraining__seed": (-1, "Expected `int` >= 0, got -1"),
     "run__seeds": ([-1], "Expected `int` >= 0, got -1"),
 }
 
@@ -182,12 +184,11 @@ def test_a_value_out_of_its_range_is_named_with_the_range(
     assert lines[0].endswith(message)
 
 
-# A published figure, and a value of a column, has any size and sign. Three are in packages that every committed student and completion
-# depends on.
 UNBOUNDED = {
-    "Claim.published", "table_problems.Params.filters", "TestedClaim.published", "sampling.jobs.Params.seed",
-    "pretraining.texts.Params.seed", "Correction.page",
-}  # fmt: skip
+    "Claim.published",
+    "TestedClaim.published",
+    "table_problems.Params.filters",
+}  # a published figure, and a value of a column, has any size and sign
 
 
 def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:
@@ -269,6 +270,9 @@ def test_a_study_with_paid_calls_is_split_before_them(tree: Path) -> None:
     assert study.commands("run", "new") == [["repro", "split@new"], ["repro"]]
     assert study.commands("run", "template") == [["repro"]]
     assert study.commands("pull", "new") == [["pull"]]
+    assert study.splits(["new", "template"]) == ["split@new"]
+    _edit("template", tree / "studies" / "x.yaml", condense__teacher="chat")
+    assert study.splits(["x"]) == ["split@x"]
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     reads = {str(dep) for name in ("split", "extract", "fetch") for dep in stages[name]["deps"]}
     asked = {next(iter(out)) if isinstance(out, dict) else out for name in ("solve", "verify", "condense") for out in stages[name]["outs"]}

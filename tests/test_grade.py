@@ -55,7 +55,7 @@ FINAL = {
 
 @pytest.mark.parametrize(("text", "finish", "expected"), FINAL.values(), ids=FINAL.keys())
 def test_final_answer(text: str, finish: str, expected: str) -> None:
-    assert final_answer(text, "Answer:", finish) == expected
+    assert final_answer(text, "Answer:", finish, "strict") == expected
 
 
 NESTED = [r"\boxed{", "(", "{", r"\frac{1}{1+", r"\sqrt{", r"\text{", r"\{", "[", "1/(", "sin(", r"\left(", "|", "2^{"]
@@ -67,8 +67,8 @@ def test_a_deep_nest_is_no_answer_or_undecided(opening: str, depth: int) -> None
     closing = {"(": ")", "{": "}", "[": "]", "|": "|"}[opening[-1]] if opening[-1] in "({[|" else "}"
     closing = r"\right)" if opening == r"\left(" else r"\}" if opening == r"\{" else closing
     start = time.process_time()
-    answer = final_answer(r"\boxed{" + opening * depth + "7" + closing * depth + "}", "Answer:", "stop")
-    outcome = grade_rows([{"id": 1, "gold": "7", "answer": answer}])[0]["outcome"]
+    answer = final_answer(r"\boxed{" + opening * depth + "7" + closing * depth + "}", "Answer:", "stop", "strict")
+    outcome = grade_rows([{"id": 1, "gold": "7", "answer": answer}], "strict")[0]["outcome"]
     assert (outcome, decide("7", answer[:2000])) == ("no_answer" if opening == r"\boxed{" else "ungradable", None)
     assert decide("7", answer) is None
     assert time.process_time() - start < 10
@@ -76,7 +76,7 @@ def test_a_deep_nest_is_no_answer_or_undecided(opening: str, depth: int) -> None
 
 def test_a_megabyte_of_open_boxes_is_read_at_once() -> None:
     start = time.monotonic()
-    assert final_answer("\\boxed{" * 150_000, "Answer:", "stop") == ""
+    assert final_answer("\\boxed{" * 150_000, "Answer:", "stop", "strict") == ""
     assert time.monotonic() - start < 5
 
 
@@ -122,7 +122,8 @@ def problem(name: str, gold: str) -> Problem:
 PATHS = layout("tiny")
 STUDY = """
 benchmarks: {gsm8k: {form: number}}
-grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
+student: {kind: scratch}
+grade: {profiles: [strict], answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
 """
 TEXTS = {
     "a": "one step\nAnswer: 3/4", "b": "Answer: 4", "c": "no idea", "d": "on and on", "e": "Answer: one less than 2",
@@ -164,7 +165,7 @@ def test_order_of_completions_does_not_change_the_bytes(tmp_path: Path) -> None:
 
 BAD = {
     "missing cell": ({"base": cell()}, r"r1-1.jsonl.gz: 1 of 2 cells missing"),
-    "unlisted cell": ({"base": cell(), "r1-1": cell(), "r9-1": cell()}, r"remove them: rm -r \S*/completions/r9-1.jsonl.gz"),
+    "unlisted cell": ({"base": cell(), "r1-1": cell(), "r9-1": cell()}, r"/completions/r9-1.jsonl.gz: 1 of 3 cells belong.*`make tidy`"),
     "unknown problem": ({"base": cell(), "r1-1": [*cell(), completion("z", "")]}, r"r1-1.jsonl.gz:7: z of competition is no problem"),
     "problem not answered": ({"base": cell(), "r1-1": cell()[1:]}, r"r1-1.jsonl.gz: 1 of 6 answers missing, first a of competition"),
     "sample not answered": (

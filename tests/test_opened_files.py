@@ -20,7 +20,7 @@ OTHER_KINDS = {
     "contamination": {"levels.jsonl.gz"},
     "curate": {"recorded_traces.jsonl"},
     "import_traces": {"raw", "problems.jsonl"},
-    "llm_judge": {"prompts/judge", "extracted.jsonl", "benchmarks"},
+    "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
+from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
 from distill.core import study_file
@@ -16,6 +17,7 @@ from distill.corpus import splits
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
+from distill.model import gguf_student, published_answers
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER
@@ -36,7 +38,6 @@ from stages import (
     llm_judge,
     overfit,
     report,
-    reported_counts,
     student,
     summarise,
 )
@@ -89,9 +90,19 @@ CORPUS: dict[str, Any] = {
     "sample": benchmarks.Asked,
     "run": Run,
 }
+STUDENT = Choice(
+    "kind",
+    {
+        "scratch": scratch_student.Params,
+        "hub": student.Hub,
+        "gguf": gguf_student.Gguf,
+        "folder": student.Folder,
+        "recorded": published_answers.Recorded,
+    },
+)
 STUDENTS: dict[str, Any] = {
     "pretraining": texts.Params,
-    "student": Choice("kind", {"scratch": scratch_student.Params, "hub": student.Hub}),
+    "student": STUDENT,
     "train": Recipe,
     "overfit": overfit.Params,
     "sample": jobs.Params,
@@ -101,7 +112,7 @@ STUDENTS: dict[str, Any] = {
     "claims": claims.Params,
     "report": report.Params,
 }
-OPTIONAL: dict[str, Any] = {"reported_counts": reported_counts.Params, "estimate": Assumptions}
+OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
 
 
 def main(name: str = "") -> None:
@@ -196,8 +207,25 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_names(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (_names(good), _students(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
     return [fault for check in checks for fault in check]
+
+
+def _students(good: Mapping[str, Any]) -> Iterator[str]:
+    """The students that `student` may name, and what a recorded one says that it is a recording of."""
+    for name, value in good.get("students", {}).items():
+        yield from walk(value, STUDENT, f"students.{name}")
+    recorded = good.get("student")
+    if not isinstance(recorded, published_answers.Recorded):
+        return
+    for arm, files in recorded.arms.items():
+        if "arms" in good and arm not in good["arms"]:
+            yield f"student.arms: no arm '{arm}'; arms here: {', '.join(good['arms'])}"
+        asked = (OWN, *good["sample"].benchmarks) if "sample" in good else ()
+        yield from (f"student.arms.{arm}: benchmark '{each.benchmark}' is not asked; allowed: {', '.join(asked)}"
+                    for each in files if asked and each.benchmark not in asked)  # fmt: skip
+    if "run" in good and good["run"].seeds != [recorded.seed]:
+        yield f"run.seeds: {good['run'].seeds}; a recorded student has one run: [{recorded.seed}]"
 
 
 def _names(good: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 from itertools import accumulate
-from math import gcd, inf, isfinite, pi
+from math import gcd, inf, isfinite, lcm, pi
 from typing import NamedTuple
 
 from distill.answers.compound_units import compound
@@ -18,8 +18,9 @@ MAX_DEPTH, MAX_ITEMS, MAX_EQUALS = 20, 60, 8  # of brackets, of a list, of equal
 _OPEN, _CLOSE = "([{⦃⟦", ")]}⦄⟧"
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d,. ])\d{1,3}(?: \d{3})+(?![\d,./]| \d)")
 _NAMED = re.compile(
-    r"((?:sin|cos|tan|cot|sec|csc) ?\(?[A-Za-zα-ω]\)?|[A-Za-zα-ω](?:_\w|')?(?:\([^()=]{1,8}\))?|∠ ?[A-Z]{1,3}|[A-Z]{2,3}"
-    r"|\([a-z](?:,[a-z])+\)|[A-Za-z ]{3,40})\s*[=∈]\s*(?!=)"
+    r"(\(\(d[a-z]\)/\(d[a-z]\)\)|d[a-z]/d[a-z]"
+    r"|(?:sin|cos|tan|cot|sec|csc) ?\(?[A-Za-zα-ω]\)?|[A-Za-zα-ω](?:_\w|'|\^\(-1\))?(?:\([^()=]{1,8}\))?"
+    r"|∠ ?[A-Z]{1,3}|[A-Z]{2,3}|\([a-z](?:,[a-z])+\)|[A-Za-z ]{3,40})\s*[=∈]\s*(?!=)"
 )
 _GENERIC = re.compile(r"(.*[\d)π])\s*((?:[a-zA-Z]{3,20}\s*){1,3})")
 _COUNTS = re.compile(
@@ -27,12 +28,17 @@ _COUNTS = re.compile(
     rf"|plus|minus|choose|half|halves|thirds?|fourths?|quarters?|(?:fif|six|seven|eigh|nin|ten|eleven|twelf|hundred|thousand|million|billion)ths?|point|root|pi|than|each|{FUNCTIONS})\b"
 )
 _WAGE = re.compile(r"^(-?)\$\s*([\d.,]+)(?:\s*(?:per|/)\s*|\s+an?\s+)(?=[a-z])")
+_REMAINDER = re.compile(r"(\d+)(?: ?R ?|,? (?:with )?(?:an? )?(?:r|rem\.?|remainder)(?: of)? )(\d+)")
 _RELATION = re.compile(r"[<>≤≥]")
-_EMPTY = ("∅", "⦃⦄", "empty set", "the empty set", "no solution", "no solutions", "no real solutions")
+_EMPTY = re.compile(
+    r"∅|⦃⦄|(?:the )?empty set"
+    r"|(?:there (?:is|are) )?no (?:real )?(?:solutions?|roots?|answer)(?: exists?)?",
+    re.IGNORECASE,
+)
 
 
 class Node(NamedTuple):
-    """A node; `kind` is value, tuple, list, set, ratio, interval, union, matrix, equation or empty."""
+    """A node; `kind` is value, tuple, list, set, ratio, interval, union, matrix, equation, remainder or empty."""
 
     kind: str
     items: tuple["Node", ...] = ()  # of a value in two units: the same in the last
@@ -52,7 +58,7 @@ def parse_answer(text: str) -> Node | None:
 
 
 def _parse(text: str) -> Node:
-    if text.casefold() in _EMPTY:
+    if _EMPTY.fullmatch(text):
         return Node("empty")
     text = standard(text)
     if (text[:1] == "⟦" and _closing(text) == len(text)) or text.endswith("⟧"):
@@ -65,8 +71,12 @@ def _parse(text: str) -> Node:
     if measured := compound(text):
         first, last = (Node("value", value=rational(amount), unit=unit) for amount, unit in measured)
         return first._replace(items=(last,))
-    if " and " in text and "/" in (mixed := spelt(text) or ""):
-        return Node("value", value=parse(mixed))  # two and three quarters
+    if " and " in text and (mixed := spelt(text)) and ("/" in mixed or re.search(r"(?:hundred|thousand|million) and ", text)):
+        return Node("value", value=parse(mixed))  # two and three quarters, one hundred and forty-four
+    if match := _REMAINDER.fullmatch(text):
+        return Node("remainder", _items([match[1], match[2]]))
+    if " by " in text and all(re.match(r"\d", part) for part in text.split(" by ")):
+        return _listed(text.split(" by "))  # 10 cm by 15 cm
     parts = _split(text, ",")
     if text[:1] in ("(", "{", "⦃", "[") and _closing(text) == len(text):
         inner = _split(text[1:-1], ",")
@@ -126,8 +136,13 @@ def _single(text: str) -> Node:
     unit = Unit((("money", 1),), Fraction(100)) if money != text and not unit else unit
     generic = None if unit else _GENERIC.fullmatch(body)
     if generic and not _COUNTS.search(generic[2].casefold()):
-        return Node("value", value=_value(generic[1]), words=" ".join(generic[2].casefold().split()).removesuffix("s"))
+        return Node("value", value=_value(generic[1]), words=_noun(generic[2]))
     return Node("value", value=_value(body), unit=unit)
+
+
+def _noun(text: str) -> str:
+    """Return a counted noun without adjectives that count nothing, in the singular."""
+    return " ".join(re.sub(r"\b(?:different|distinct|possible|total|unique)\b", "", text.casefold()).split()).removesuffix("s")
 
 
 def _value(text: str) -> Value:
@@ -261,13 +276,13 @@ def number(node: Node) -> float | None:
 
 
 def lowest(ratio: Node) -> tuple[Value, ...]:
-    """Return a ratio of whole numbers in lowest terms, any other as it is."""
+    """Return a ratio of rational numbers in lowest terms, any other as it is."""
     values = tuple(item.value for item in ratio.items if item.value)
-    terms = [as_rational(value) for value in values]
-    if any(term is None or term.denominator > 1 for term in terms) or len(terms) < len(ratio.items):
+    terms = [term for value in values if (term := as_rational(value)) is not None]
+    if len(terms) < len(ratio.items) or not any(terms):
         return values
-    common = gcd(*(term.numerator for term in terms if term is not None))
-    return tuple(multiply(value, rational(Fraction(1, common))) for value in values) if common else values
+    common = Fraction(gcd(*(term.numerator for term in terms)), lcm(*(term.denominator for term in terms)))
+    return tuple(rational(term / common) for term in terms)
 
 
 def _closing(text: str) -> int:

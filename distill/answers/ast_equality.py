@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from distill.answers.answer_ast import Node, lowest, number
-from distill.answers.exact_algebra import Value, multiply, rational, same
+from distill.answers.exact_algebra import ONE, Monomial, Value, add, multiply, rational, same, symbol
 from distill.answers.trig_values import FUNCTIONS
 
 
@@ -21,12 +21,13 @@ def equal(gold: Node, answer: Node) -> bool | None:
         return _same_ratio(gold, answer)
     if kinds == ("value", "value"):
         return _same_value(gold, answer)
-    if set(kinds) == {"matrix"} and gold.note != answer.note:
-        return False
-    column = {r.kind for r in (gold, answer)} == {"matrix", "tuple"} and any(r.note.endswith("x1") for r in (gold, answer))
-    if column or kinds in (("matrix", "matrix"), ("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
+    if "matrix" in kinds:
+        return _same_matrix(gold, answer)
+    if kinds in (("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
         return _ordered(gold, answer)
     if set(kinds) <= {"list", "set"}:
+        return _unordered(gold.items, answer.items)
+    if set(kinds) == {"union", "list"} and all(item.kind in ("interval", "tuple") for item in (*gold.items, *answer.items)):
         return _unordered(gold.items, answer.items)
     if set(kinds) <= {"interval", "union"}:
         if kinds[0] != kinds[1] or len(gold.items) != len(answer.items):
@@ -37,7 +38,40 @@ def equal(gold: Node, answer: Node) -> bool | None:
         low, high = (number(end) for end in interval.items)
         backwards = low is not None and high is not None and low >= high  # x > 5 and x < 2
         return _ordered(gold, answer) if interval.note == "()" and not backwards else False
+    if kinds == ("remainder", "remainder"):
+        return _ordered(gold, answer)
     return False if gold.kind != answer.kind else gold.kind == "empty"
+
+
+def _same_matrix(gold: Node, answer: Node) -> bool | None:
+    """Compare matrices; one of a single row or column is a vector too, written as a tuple, in square brackets, bare, or as 2i + 3j."""
+    if gold.kind == answer.kind:
+        return _ordered(gold, answer) if gold.note == answer.note else False
+    matrix, other = (gold, answer) if gold.kind == "matrix" else (answer, gold)
+    if other.kind in ("tuple", "list") and other.items and all(item.kind == "tuple" for item in other.items):
+        rows = Node(
+            "matrix", tuple(cell for row in other.items for cell in row.items), note=f"{len(other.items)}x{len(other.items[0].items)}"
+        )
+        return _ordered(matrix, rows) if rows.note == matrix.note else False
+    if not re.fullmatch(r"1x\d+|\d+x1", matrix.note):
+        return False
+    if other.kind == "value":
+        parts = _components(other, len(matrix.items))
+        return _ordered(matrix, Node("tuple", parts)) if parts else False
+    vector = other.kind in ("tuple", "list") or (other.kind == "interval" and other.note == "[]")
+    return _ordered(matrix, other) if vector else False
+
+
+def _components(node: Node, size: int) -> tuple[Node, ...]:
+    """Return the components of 2i + 3j, () of a value that is no sum of the unit vectors; i alone may be a complex number."""
+    units = "ijk"[:size]
+    found: dict[str, dict[Monomial, Fraction]] = {unit: {} for unit in units}
+    for monomial, coefficient in node.value.top.items() if node.value and node.value.bottom == ONE else ():
+        named = [s for s, p in monomial if s in units and p == 1]
+        if len(named) != 1:
+            return ()
+        found[named[0]][tuple(part for part in monomial if part[0] != named[0])] = coefficient
+    return tuple(Node("value", value=Value(top)) for top in found.values()) if any(found[unit] for unit in units[1:]) else ()
 
 
 def every(verdicts: list[bool | None]) -> bool | None:
@@ -77,7 +111,8 @@ def _same_value(gold: Node, answer: Node) -> bool | None:
         return same(multiply(gold.value, rational(left.factor)), multiply(answer.value, rational(right.factor)))
     verdict = same(gold.value, answer.value)
     if left and right:
-        return False
+        degrees = {left.dimensions[0][0], right.dimensions[0][0]} in ({"angle", "celsius"}, {"angle", "fahrenheit"})
+        return verdict if degrees else False
     if gold.words != answer.words and verdict and (gold.words or left) and (answer.words or right):
         return None
     if verdict is False and (other := (gold if left else answer).items) and other[0].value:  # 150 is 2 hours 30 minutes, in the last unit
@@ -110,6 +145,8 @@ def _same_equation(gold: Node, answer: Node) -> bool | None:
     equation, other = (gold, answer) if gold.kind == "equation" else (answer, gold)
     if other.kind != "value":
         return False
+    if not equation.items and re.fullmatch("[a-z]", other.name) and other.value and equation.value:  # y - 7 = 0 and y = 7
+        return _proportional(equation.value, add(symbol(other.name), other.value, -1))
     return equal(equation.items[0], other) if equation.items else False
 
 

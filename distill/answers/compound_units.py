@@ -7,12 +7,12 @@ from distill.answers.units import NAME, SIZES, Unit, measure
 
 _ONE = rf"(\d+(?:\.\d+)?)\s*({NAME}|['\"]|'')(?:e?s)?\.?"
 _COMPOUND = re.compile(rf"(-?){_ONE}[\s,]*(?:and\s+)?{_ONE}(?:[\s,]*(?:and\s+)?{_ONE})?", re.IGNORECASE)
-_HOURS = re.compile(r"^(-?\d+) ?h ?(\d+) ?m ?(?=$|\d+ ?s$)")  # 2h30m: here m is no metre
+_HOURS = re.compile(r"^(-?\d+) ?h ?(?:(\d+) ?m ?(?=$|\d+ ?s$)|([0-5]\d)$)")  # 2h30m: here m is no metre
 _MARKS = {"'": "minute", '"': "second", "''": "second"}
 _LENGTHS = {"'": "ft", '"': "in", "''": "in"}
 _ARC = {"minute": Fraction(1, 60), "min": Fraction(1, 60), "second": Fraction(1, 3600), "sec": Fraction(1, 3600)}
-_CLOCK = re.compile(r"(?:at )?(\d{1,2})(?::(\d\d))?(?: ?o'clock)?(?: ?([ap])\.? ?m\.?| ?(noon|midnight))?", re.IGNORECASE)
-_HALF = re.compile(r"\d ?[ap]\.? ?m\b|k [ap]\.? ?m\b|noon|midnight", re.IGNORECASE)
+_CLOCK = re.compile(r"(?:at )?(\d{1,2})(?:[:.](\d\d))?(?: ?o'clock)?(?: ?([ap])\.? ?m\.?| ?(noon|midnight))?", re.IGNORECASE)
+_HALF = re.compile(r"\d in the |\d at night|\d ?[ap]\.? ?m\b|k [ap]\.? ?m\b|noon|midnight", re.IGNORECASE)
 _NAMED = {"noon": 720, "midnight": 0}
 
 
@@ -22,7 +22,7 @@ def compound(text: str) -> tuple[tuple[Fraction, Unit], tuple[Fraction, Unit]] |
     >>> [str(amount) for amount, _ in compound("2 hours 30 minutes")]
     ['5/2', '150']
     """
-    text = _HOURS.sub(r"\1h \2min ", text).strip()
+    text = _HOURS.sub(r"\1h \2\3min ", text).strip()
     match = _COMPOUND.fullmatch(text) if text[:1].isdigit() or text[:1] == "-" else None
     if not match:
         return None
@@ -63,6 +63,7 @@ def same_time(left: str, right: str) -> tuple[bool | None] | None:
 
 def _time(text: str) -> tuple[int, bool] | None:
     """Return minutes since midnight, and whether the text says which half of the day; None of what is no time."""
+    text = re.sub(r" (?:in the (?:afternoon|evening)|at night)$", " pm", re.sub(r" in the morning$", " am", text))
     if text.casefold() in _NAMED:
         return _NAMED[text.casefold()], True
     match = _CLOCK.fullmatch(text)

@@ -13,12 +13,14 @@ from distill.answers.expression_parser import prose
 from distill.answers.final_answer import notation
 from distill.answers.informal_answers import formal
 from distill.answers.units import based, spelt, split_unit
+from distill.answers.wording import standard_words
 
 MAX_CHARS = 2000  # a longer answer is equal to itself only; else undecided
 _INTEGER = re.compile(r"[-+]?\d{1,40}")
 _LEAD = re.compile(
-    r"(?:the )?(?:final )?(?:answer|it|this|that|result|value)?(?: is\s+|:\s*)|(?:approximately|about|≈)\s*"
-    r"|=\s*|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}is (?=[-\d$√(.])",
+    r"(?:it|that|there)'s\s+|(?:the )?(?:final )?(?:answer|it|this|that|they|result|value)?(?: (?:is|was|are|were)\s+|:\s*)"
+    r"|(?:approximately|about|≈)\s*"
+    r"|=\s*|(?:the|its|their|his|her) (?:(?!not|than|least|most|between)[a-z]+ ){1,6}(?:is|are) (?=[-\d$√(.])",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(r"(.*\S)\s*\(\s*([A-Za-z][A-Za-z -]+)\)")
@@ -85,7 +87,7 @@ def _synonyms(options: set[str]) -> bool:
 
 def _compare(known: str, given: str) -> bool | None:
     """Compare two answers in plain notation."""
-    known, given = (_LEAD.sub("", text, count=1) if _LEAD.match(text) else text for text in (known, given))
+    known, given = (standard_words(_LEAD.sub("", text, count=1) if _LEAD.match(text) else text) for text in (known, given))
     if known == given or (known.casefold() == given.casefold() and prose(known)):
         return True
     if (choice := _choice(known, given)) is not None:
@@ -130,14 +132,16 @@ def _choice(known: str, given: str) -> bool | None:
 def _same_base(known: str, given: str, left: tuple[str, int] | None, right: tuple[str, int] | None) -> bool:
     """Compare numbers of which one names its base: digits must agree, and bases where both name one.
 
-    Where only the key names one, the answer need not; where only the answer does, it is another than the key's, unless a letter is a digit.
+    Where only the key names one, the answer need not. Where only the answer does, it has another form than the key, unless a letter is a
+    digit or the base is ten: never equal by its value alone, because it may restate what a question asks to convert.
     """
     if left and right:
         return left == right
-    if right and right[1] != 10 and right[0].isdecimal():
+    digits, base = left or right or ("", 10)
+    other = (given if left else known).replace(" ", "").replace(",", "").upper()
+    if right and base != 10 and (digits.isdecimal() or other != digits):
         return False
-    digits, other = (left or right or ("", 0))[0], given if left else known
-    return other.replace(" ", "").replace(",", "").upper() == digits
+    return other == digits
 
 
 def _words(known: str, given: str, gold: Node | None, answer: Node | None) -> bool | None:
@@ -149,7 +153,7 @@ def _words(known: str, given: str, gold: Node | None, answer: Node | None) -> bo
     if not prose(known):
         return None
     left, right = (re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", _stripped(text)) for text in (known, given))
-    if left == right:
+    if left == right or (len(left) == 1 and right[:1] == left and right[1:] and right[1] in _GENERIC_NOUNS.split() and len(right) == 2):
         return True
     if [w for w in left if w[0].isdigit()] != [w for w in right if w[0].isdigit()]:
         return False
@@ -157,6 +161,9 @@ def _words(known: str, given: str, gold: Node | None, answer: Node | None) -> bo
     if any(w[0].isdigit() for w in left) or (named <= set(right) and not {"not", "no", "never", "isn't"} & (set(right) - named)):
         return None
     return False
+
+
+_GENERIC_NOUNS = "triangle quadrilateral shape angle number numbers function one ones day month color colour person team solutions"
 
 
 def _stripped(text: str) -> str:

@@ -106,6 +106,32 @@ def power(base: Value, exponent: Value) -> Value:
     return divide(rational(1), value) if number < 0 else value
 
 
+def logarithm(value: Value) -> Value:
+    """Return the natural logarithm of a product of powers of primes and e as a sum over them; of any other value as an opaque symbol."""
+    number = as_rational(value)
+    if len(value.top) == 1 and value.bottom == ONE:
+        ((monomial, coefficient),) = value.top.items()
+        if coefficient > 0 and all(s.isdigit() or s == "e" for s, _ in monomial):
+            primes = [*factorise(coefficient.numerator), *((p, -n) for p, n in factorise(coefficient.denominator))]
+            powers = [*((str(prime), Fraction(times)) for prime, times in primes), *monomial]
+            total = Value({})
+            for s, p in powers:
+                total = add(total, multiply(rational(p), rational(1) if s == "e" else symbol(f"ln({s})")))
+            return total
+    if number is not None and number <= 0:
+        raise Undecided("logarithm")
+    return symbol(f"ln({name(value)})")
+
+
+def magnitude(value: Value) -> Value:
+    """Return an absolute value: of a rational number itself, of any other as an opaque symbol that is the same for -x."""
+    number = as_rational(value)
+    if number is not None:
+        return rational(abs(number))
+    first = min(value.top.items())
+    return symbol(f"abs({name(multiply(value, rational(-1)) if first[1] < 0 else value)})")
+
+
 def _power_of_one(monomial: Monomial, coefficient: Fraction, exponent: Fraction) -> Value:
     """Return (coefficient · monomial)^exponent; a root of a negative number is i times a root, even roots of even powers are Undecided."""
     size = max(coefficient.numerator.bit_length(), coefficient.denominator.bit_length())

@@ -8,7 +8,20 @@ import re
 from fractions import Fraction
 from math import comb, factorial
 
-from distill.answers.exact_algebra import Undecided, Value, add, as_rational, divide, multiply, name, power, rational, symbol
+from distill.answers.exact_algebra import (
+    Undecided,
+    Value,
+    add,
+    as_rational,
+    divide,
+    logarithm,
+    magnitude,
+    multiply,
+    name,
+    power,
+    rational,
+    symbol,
+)
 from distill.answers.final_answer import FUNCTIONS
 from distill.answers.trig_values import known
 
@@ -16,10 +29,11 @@ MAX_DIGITS, MAX_TOKENS, MAX_FACTORIAL = 60, 160, 150  # beyond these: undecided
 _TOKEN = re.compile(
     r"\s*(?:(?P<mixed>\d+\s+\d+/\d+(?![\d.]))|(?P<scientific>\d+(?:\.\d+)?[eE][+-]?\d{1,3}(?![\d.]))"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:⟨\d+⟩)?)|binom\((?P<of>\d{1,4}),(?P<choose>\d{1,4})\)"
-    rf"|(?P<function>{FUNCTIONS})(?![a-zA-Z])|(?P<letter>[A-Za-zα-ωΓ-Ω∞](?:_[A-Za-z\d])?)|(?P<sign>[-+*/^()√!_]))"
+    rf"|(?P<function>{FUNCTIONS}|abs)(?![a-zA-Z])|(?P<letter>[A-Za-zα-ωΓ-Ω∞](?:_[A-Za-z\d])?)|(?P<sign>[-+*/^()√!_]))"
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_FUNCTION = re.compile(rf"\\[A-Za-z]+|(?<![A-Za-z])(?:{FUNCTIONS}|sqrt|pi|binom)(?![A-Za-z])")
+_FUNCTION = re.compile(rf"\\[A-Za-z]+|(?<![A-Za-z])(?:{FUNCTIONS}|sqrt|pi|binom|abs)(?![A-Za-z])")
+_ABSOLUTE = re.compile(r"\|([^|]*)\|")
 Token = Value | str  # a number or letter; a function or sign as written
 
 
@@ -29,7 +43,7 @@ def parse(text: str) -> Value:
     >>> parse("2(x + 1)") == parse("2x + 2")
     True
     """
-    tokens = _tokens(text)
+    tokens = _tokens(_ABSOLUTE.sub(r"abs(\1)", text) if "|" in text else text)
     value = _sum(tokens)
     if tokens:
         raise Undecided(text)
@@ -141,8 +155,10 @@ def _atom(tokens: list[Token]) -> Value:
 
 def _function(function: str, tokens: list[Token]) -> Value:
     """Return a function of its argument as an opaque symbol; without brackets the argument is the numbers and letters that follow."""
+    base = rational(10) if function == "log" else symbol("e")
     if _taken(tokens, "_"):
-        function += f"_{name(_atom(tokens))}"
+        base = _atom(tokens)
+        function += f"_{name(base)}"
     exponent = _exponent(tokens) if _taken(tokens, "^") else rational(1)
     if as_rational(exponent) == -1:
         raise Undecided("inverse function or reciprocal")
@@ -151,6 +167,10 @@ def _function(function: str, tokens: list[Token]) -> Value:
         argument = multiply(argument, _power(tokens))
     if (exact := known(function, argument)) is not None:
         return power(exact, exponent)
+    if function == "abs":
+        return power(magnitude(argument), exponent)
+    if function.startswith(("log", "ln")):
+        return power(divide(logarithm(argument), logarithm(base)), exponent)
     if function == "exp":
         return power(symbol("e"), multiply(argument, exponent))
     return power(symbol(f"{function}({name(argument)})"), exponent)

@@ -2,7 +2,12 @@
 
 import re
 import unicodedata
+from typing import Literal
 
+from distill.answers.stated_answer import hashed, stated
+
+Profile = Literal["strict", "gsm8k", "lenient"]
+PROFILES: tuple[Profile, ...] = ("strict", "gsm8k", "lenient")
 MAX_BOXES = 20  # a box in a box, and so on: a deeper nest is no answer
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -18,8 +23,11 @@ _SYMBOLS = {
     "\\lt": "<", "\\gt": ">", "\\infty": "∞",
     "\\cup": "∪", "\\bigcup": "∪", "\\mathbb{R}": "ℝ", "\\mathbb R": "ℝ", "\\R": "ℝ", "\\mid": "|", "\\vert": "|",
     "\\lvert": "|", "\\rvert": "|",
-    "\\langle": "(", "\\rangle": ")", "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
-    "\\displaystyle": "", "\\cents": "¢", "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
+    "\\langle": "⟨", "\\rangle": "⟩", "\\imath": "i", "\\jmath": "j",
+    "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
+    "\\displaystyle": "", "\\cents": "¢", "\\ne": "≠", "\\neq": "≠", "\\setminus": "∖",
+    "\\triangle": "triangle ", "△": "triangle ", "\\cong": "≅",
+    "\\land": " and ", "\\lor": " or ", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
     "\\nicefrac": "\\frac", "\\sfrac": "\\frac", "\\cfrac": "\\frac",
     "\\angle": "∠", "\\bigl": "", "\\bigr": "", "\\Bigl": "", "\\Bigr": "", "\\big": "", "\\Big": "", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     "^{\\prime}": "'", "^\\prime": "'", "′": "'", "’": "'", "<=": "≤", ">=": "≥", "$": "", "\\$": "$",
@@ -30,18 +38,26 @@ _SYMBOLS = {
 _SYMBOL = re.compile("|".join(re.escape(s) + ("(?![A-Za-z])" if s[-1].isalpha() else "") for s in sorted(_SYMBOLS, key=len, reverse=True)))
 _GOES_ON = re.compile(r"(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
 _MATRIX = re.compile(r"\\begin\{([pbB]?matrix|[pbB]?smallmatrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
-_ANGLES = re.compile(r"⟨([^⟨⟩]*,[^⟨⟩]*)⟩|(?:^|(?<==)|(?<== ))<([^<>]*,[^<>]*)>$")  # a vector
+_ANGLES = re.compile(r"⟨([^⟨⟩]*)⟩|(?:^|(?<==)|(?<== ))<([^<>]*,[^<>]*)>$")  # a vector
 _CHOOSE = re.compile(
     r"(?<![\w.)])C\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)"
     r"|(?<![\w.)])(?:\{\}\s*)?(?:[_^]\s*\(?|\{)?(\d{1,4})[)}]?\s*C\s*_?\s*(\d{1,4})(?![\w.])"
 )
+_ARRANGE = re.compile(r"(?<![\w.)])(?:\{\}\s*)?_\s*\(?(\d{1,3})\)?\s*P_\s*(\d{1,3})(?!\w)|(?<![\w.)])(\d{1,3})P(\d{1,3})(?!\w)")
 _INFINITY = re.compile(r"(?<![A-Za-z])(?:inf|infty|infinity|oo)(?![A-Za-z])", re.IGNORECASE)
 _PLUS_MINUS = re.compile(r"(?:^|(?<==)|(?<== ))\+ ?-(?= ?[\d√(])")
 _ROWS = re.compile(r"\[\s*\[[^\[\]()]*\](?:\s*,\s*\[[^\[\]()]*\])*\s*\]$")
+_SPACED_ROWS = re.compile(r"^(?:[A-Z] ?= ?)?\[\s*([-\d./]+(?:[ ,]+[-\d./]+)+(?:\s*;\s*[-\d./]+(?:[ ,]+[-\d./]+)+)+)\s*\]$")  # [1 2; 3 4]
+_JOINED = re.compile(r"(?:(?<=[^\w\s,])| )(and|or)(?: |(?=[^\w\s,]))")
 _PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
     (re.compile(r"_\s*\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(\w+)\s*\)?\s*\}?\}"), r"_\1 "),  # an index or a base
-    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|bold|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
+    (
+        re.compile(
+            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|bold|boldsymbol|mbox|operatorname|hat|vec|overrightarrow)\s*\{([^{}]*)\}"
+        ),
+        r" \1 ",
+    ),
     (re.compile(r"(\.\d*)\\(?:overline|bar)\s*\{(\d+)\}"), r"\1⟨\2⟩"),  # a repeating decimal
     (re.compile(r"(?<=\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(?<=\d)\s*\\frac\s*(\d)\s*(\d)"), r" \1\3/\2\4"),  # a mixed number
     (re.compile(r"\\frac" + _PART + _PART), r"((\1\2)/(\3\4))"),
@@ -54,13 +70,22 @@ _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
 ]
 
 
-def final_answer(text: str, line: str, finish: str) -> str:
-    """Return the last balanced ``\\boxed{}``, else what follows the last `line` on its line; "" where there is none.
+def final_answer(text: str, line: str, finish: str, profile: Profile) -> str:
+    """Return the final answer of a completion, "" where there is none.
 
-    In a completion cut off by its token limit an answer line counts only once it is ended: "Answer: 12" may have become 123.
+    Profile strict: the last balanced ``\\boxed{}``, else what follows the last `line` on its line. gsm8k: what follows the last `####`.
+    lenient: the last box, else whatever the text states as its answer, in these forms or in prose. In a completion cut off by its token
+    limit a line counts only once it is ended: "Answer: 12" may have become 123.
     """
+    if profile == "gsm8k":
+        return hashed(text, finish)
     if box := _boxed(text):
         return box
+    return stated(text, line, finish) if profile == "lenient" else _on_line(text, line, finish)
+
+
+def _on_line(text: str, line: str, finish: str) -> str:
+    """Return what follows the last `line` on its line."""
     start = text.rfind(line)
     if start < 0:
         return ""
@@ -116,16 +141,19 @@ def notation(answer: str) -> str:
     if "\\begin" in text:
         text = re.sub(r"[(\[]\s*(⟦[^⟧]*⟧)\s*[)\]]", r"\1", _MATRIX.sub(_cells, re.sub(r"\\(?:left|right)(?![a-z])", "", text)))
     text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], text)
-    text = _ANGLES.sub(r"(\1\2)", text)
+    text = _ANGLES.sub(_column, text)
     if "\\" in text or "{" in text:
         text = _ungrouped(text)
     text = re.sub(r"(?<![A-Za-z])sqrt\s*(?=[\d(])", "√", re.sub(r"(?<![A-Za-z])pi(?![A-Za-z])", "π", text))
     text = re.sub(r"(?<=\.)\((\d+)\)|(?<=\b0)(\.\d+)\((\d+)\)", lambda m: f"{m[2] or ''}⟨{m[1] or m[3]}⟩", text)  # 0.(3)
+    text = re.sub(r"(?<=\d) ?[xX] ?(?=10 ?\^)", "*", text) if "10" in text else text
+    text = _ARRANGE.sub(r"binom(\1\3,\2\4)*\2\4!", text) if "P" in text else text
     text = _CHOOSE.sub(lambda m: f"binom({m[1] or m[3]},{m[2] or m[4]})", _INFINITY.sub("∞", _PLUS_MINUS.sub("±", text)))
+    text = _SPACED_ROWS.sub(_spaced_rows, text) if ";" in text and "[" in text else text
     text = _ROWS.sub(_nested_rows, text) if "[[" in text.replace(" ", "") else text
     text = " ".join(text.split()).removesuffix(".").strip()
     spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text)  # the blank of 2 1/2, "5 m" and "option C" counts, and that of 100, 200
-    return text if spaced else re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)
+    return text if spaced else _JOINED.sub(r" \1 ", re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)).strip()
 
 
 def _repeating(match: re.Match[str]) -> str:
@@ -154,10 +182,21 @@ def _ungrouped(text: str) -> str:
     return text
 
 
+def _column(match: re.Match[str]) -> str:
+    """Return ⟨1, 2⟩ as a matrix of one column, ⟨3⟩ as (3)."""
+    inner = match[1] or match[2] or ""
+    return f"⟦{inner.replace(',', '⸵')}⟧" if "," in inner else f"({inner})"
+
+
 def _cells(match: re.Match[str]) -> str:
     """Return a matrix as ⟦a⸴b⸵c⸴d⟧."""
     rows = [row.strip() for row in re.sub(r"\\hline", "", match[2]).replace("\\cr", "\\\\").replace("\\\\", "⸵").split("⸵")]
     return f"⟦{'⸵'.join(row.replace('&', '⸴') for row in rows if row)}⟧"
+
+
+def _spaced_rows(match: re.Match[str]) -> str:
+    """Return [1 2; 3 4] as ⟦1⸴2⸵3⸴4⟧."""
+    return f"⟦{'⸵'.join('⸴'.join(re.split('[ ,]+', row.strip())) for row in match[1].split(';'))}⟧"
 
 
 def _nested_rows(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from distill.answers.final_answer import final_answer
+from distill.answers.final_answer import Profile, final_answer
 from distill.answers.verify_pool import Pair, compare
 from distill.core.errors import InputError
 
@@ -34,10 +34,10 @@ def read_pair(line: bytes, where: str) -> dict[str, Any]:
     return row
 
 
-def grade(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows with their outcome and the final answer as found, "" where there is none."""
+def grade(rows: list[dict[str, Any]], profile: Profile) -> list[dict[str, Any]]:
+    """Return rows with their outcome and the final answer as the profile finds it in a completion, "" where there is none."""
     answers = [
-        row["answer"].strip() if "answer" in row else final_answer(row["completion"], ANSWER_LINE, row.get("finish", "stop"))
+        row["answer"].strip() if "answer" in row else final_answer(row["completion"], ANSWER_LINE, row.get("finish", "stop"), profile)
         for row in rows
     ]
     pairs = {(row["gold"], answer) for row, answer in zip(rows, answers, strict=True) if 0 < len(answer) <= MAX_CHARS}

@@ -5,7 +5,20 @@ import re
 _REALS = re.compile(r"(?:[a-z] ?∈ ?)?ℝ|(?:the set of )?(?:all|any|every) reals?(?: numbers?| values?)?(?: (?:of )?[a-z])?", re.IGNORECASE)
 _BUILDER = re.compile(r"[{⦃]\s*([a-zθ])\s*(?:∈\s*ℝ\s*)?[|:]\s*(.*[<>≤≥].*)[}⦄]")
 _REVERSED = re.compile(r"([\[\](])([^\[\]()]*[,;][^\[\]()]*)([\[\])])")
-_UNION = re.compile(r"(?<=[\])}⦄\[])\s*U\s*(?=[\[({⦃\]])")
+_SIGNED = re.compile(
+    r"(?:the set of )?(?:all )?(non-?)?(positive|negative) (?:real numbers?|reals|numbers|values)(?: of [a-z])?", re.IGNORECASE
+)
+_UNION = re.compile(r"(?<=[\])}⦄\[])\s*(?:[Uu]|union)\s*(?=[\[({⦃\]])")
+_ALL = re.compile(  # all x such that x > 2
+    r"(?:for )?(?:the set of )?(?:(?:all|any|every) )?(?:(?:the )?(?:real )?(?:numbers?|values?|reals?) (?:of )?|real (?=[a-z] ?[<>≤≥]))?"
+    r"(?:([a-z]) ?(?:such that|with|where|for which|so that|satisfying|:|\|) ?)?(?=[^ ]{1,20} ?[<>≤≥])",
+    re.IGNORECASE,
+)
+_WORDED = re.compile(
+    r"(?:for )?(?:(?:all|any|every) )?(?:(?:real )?(?:numbers?|values?|reals?)(?: of)? ?)?(?:[a-z] )?(?:that are |which are |is )?"
+    r"(?:(greater|more|larger|less|smaller) than(,? or equal to)?|(at least|no less than|at most|no more than)) ([-\d./√π]+)",
+    re.IGNORECASE,
+)
 _SIDE = r"\s*([^<>≤≥|]+?)\s*"
 _BOUND = re.compile(rf"\s*([a-zθ])\s*([<>≤≥]){_SIDE}|{_SIDE}([<>≤≥])\s*([a-zθ])\s*")
 _ABSOLUTE = re.compile(rf"\s*\|\s*([a-zθ])\s*(?:([-+])\s*([\d./]+)\s*)?\|\s*([<>≤≥]){_SIDE}")
@@ -20,9 +33,16 @@ def standard(text: str) -> str:
     """
     if _REALS.fullmatch(text):
         return "(-∞,∞)"
+    if signed := _SIGNED.fullmatch(text):
+        side = (signed[2].casefold() == "positive") != bool(signed[1])
+        return f"{'[' if signed[1] else '('}0,∞)" if side else f"(-∞,0{']' if signed[1] else ')'}"
+    if worded := _WORDED.fullmatch(text):
+        return _bounded(worded)
+    if re.search("[<>≤≥]", text) and (lead := _ALL.match(text)):
+        text = text[lead.end() :]
     if (builder := _BUILDER.fullmatch(text)) and builder[1] in builder[2]:
         text = builder[2].strip()
-    if "U" in text and "," in text:
+    if "," in text and ("u" in text or "U" in text):
         text = _UNION.sub("∪", text)
     if "[" in text or "]" in text:
         pieces = [_REVERSED.fullmatch(piece.strip()) for piece in text.split("∪")]
@@ -31,6 +51,14 @@ def standard(text: str) -> str:
     if re.search("[<>≤≥]", text):
         return " or ".join(_inequality(part) for part in re.split(r"\s+or\s+", text))
     return text
+
+
+def _bounded(match: re.Match[str]) -> str:
+    """Return "greater than or equal to 2" as [2,∞)."""
+    than, or_equal, least, bound = match.groups()
+    if (than or "").casefold() in ("greater", "more", "larger") or (least or "").casefold() in ("at least", "no less than"):
+        return f"{'[' if or_equal or least else '('}{bound},∞)"
+    return f"(-∞,{bound}{']' if or_equal or least else ')'}"
 
 
 def _unreversed(match: re.Match[str]) -> str:

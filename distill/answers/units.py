@@ -13,18 +13,21 @@ class Unit(NamedTuple):
 
 
 _TABLE = {  # singular: dimension, size in the dimension's base unit
-    "length": "mm millimeter millimetre 1 cm centimeter centimetre 10 m meter metre 1000 km kilometer kilometre 1000000 "
-    "in inch 25.4 ft foot feet 304.8 yd yard 914.4 mi mile 1609344",
-    "time": "s sec second 1 min minute 60 h hr hour 3600 day 86400 week 604800",
+    "length": "mm millimeter millimetre 1 cm centimeter centimetre 10 dm decimeter decimetre 100 m meter metre 1000 km kilometer "
+    "kilometre 1000000 in inch 25.4 ft foot feet 304.8 yd yard 914.4 mi mile 1609344",
+    "time": "s sec second 1 min minute 60 h hr hour 3600 day 86400 week wk 604800",
     "years": "month 1 yr year 12",
     "money": "¢ cent 1 $ dollar buck 100",
     "mass": "mg milligram 1 g gram 1000 kg kilogram 1000000",
     "weight": "oz ounce 1 lb pound 16 ton 32000",
     "liquid": "cup 1 pint 2 quart qt 4 gallon gal 16",
-    "volume": "ml milliliter millilitre 1 l liter litre 1000",
+    "volume": "ml milliliter millilitre cc 1 cl centiliter centilitre 10 dl deciliter decilitre 100 l liter litre 1000",
     "angle": "° deg degree 1",
     "radians": "rad radian 1",
     "percent": "% percent 1",
+    "celsius": "celsius 1",
+    "fahrenheit": "fahrenheit 1",
+    "euros": "euro 1",
 }
 SIZES: dict[str, tuple[str, Fraction]] = {}
 for _dimension, _row in _TABLE.items():
@@ -46,6 +49,8 @@ _SMALL, _TENS = _NUMBERS.split()[:20], _NUMBERS.split()[20:]
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {"half": 2, "halves": 2, "third": 3, "fourth": 4, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}
 _PARTS |= {"ninth": 9, "twelfth": 12, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
+_PARTS |= {f"{word}th": n for n, word in enumerate(_SMALL) if n in (11, *range(13, 20))}
+_PARTS |= {f"{word[:-1]}ieth": 10 * n for n, word in enumerate(_TENS, 2)}
 _FRACTION = re.compile(r"[1-9]\d{0,8}/[1-9]\d{0,8}")
 _SCALED = re.compile(r"((?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,9})?) (thousand|million|billion|trillion)")
 WORDS = {word: n for n, word in enumerate(_SMALL)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}

@@ -76,6 +76,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     # report
     rationales: Path  # why each verdict is what it is, in words
     report: Path
+    disagreements: Path  # of a published judge with the grader
     audit_page: Path
 
 
@@ -141,5 +142,6 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         svg=plots / "svg",
         rationales=report / "rationales.json",
         report=report / "report.md",
+        disagreements=report / "disagreements.md",
         audit_page=report / "audit.md",
     )

@@ -84,9 +84,13 @@ def accuracy(rows: list[Accuracy], arms: list[str]) -> str:
     means = {row.arm: row for row in rows if (row.seed, row.benchmark, row.split) == ("mean", COMPETITION, "heldout")}
     found = {arm: means[arm] for arm in (BASE, *arms) if arm in means}
     base = found.pop(BASE, None)
-    if not base or not found:
+    if not found:
         return ""
     best = max(found.values(), key=lambda row: (row.accuracy, row.arm))
+    if not base:
+        least = min(found.values(), key=lambda row: (row.accuracy, row.arm))
+        ends = [f"{row.arm}, {percent(row.accuracy)} {_ends(row)}" for row in (best, least)]
+        return f"Highest of the arms: {ends[0]}; lowest: {ends[1]}."
     above = [row.arm for row in found.values() if row.low > base.high]
     below = [row.arm for row in found.values() if row.high < base.low]
     return (

@@ -25,7 +25,7 @@ def judge(text: str, gold: str, *, whole: bool) -> str:
         return "truncated"
     if not whole and breaks_off(text):  # a terse chain may end in "= 12": then it is whole
         return "correct" if not is_open(text) and _ends_in(text, gold) else "truncated"
-    if answer := final_answer(text, ANSWER_LINE, "stop"):
+    if answer := final_answer(text, ANSWER_LINE, "stop", "strict"):
         same = decide(gold, answer)
         return "correct" if same or _names(answer, gold) else "incorrect" if same is False else "undecided"
     rows = [row for row in text.split("\n") if not _RULE.match(row)]

@@ -108,7 +108,7 @@ def split(text: str) -> tuple[str, str]:
 
 def boxed(line: str) -> str:
     """Return the content of a line's box; "" where there is none."""
-    return final_answer(line, "\n", "stop")
+    return final_answer(line, "\n", "stop", "strict")
 
 
 def condense(params: ModelDistiller, prompt: Prompt, levels: Sequence[str], trace: Draft) -> Dialogue[Condensed]:

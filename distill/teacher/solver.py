@@ -49,4 +49,4 @@ def trace(name: str, params: ModelSolver, answer: Answer, sample: int) -> Trace:
         return Trace(name, teacher, "", "", "unsolved", "no end" if answer.unusable == "unfinished" else answer.unusable, sample)
     text = f"{answer.reasoning}\n\n{answer.text}".strip() if params.keep == "reasoning" else answer.text
     finish = "length" if answer.unusable else "stop"
-    return Trace(name, teacher, text, final_answer(answer.text, ANSWER_LINE, finish), finish, "", sample)
+    return Trace(name, teacher, text, final_answer(answer.text, ANSWER_LINE, finish, "strict"), finish, "", sample)
