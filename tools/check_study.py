@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
+from distill.claims import defined
 from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
@@ -207,7 +208,7 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_names(good), _students(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (_names(good), _students(good), _arms(good, active_arms), _claims(good), _benchmarks(good), _split_sizes(good), _models(good))
     return [fault for check in checks for fault in check]
 
 
@@ -241,9 +242,6 @@ def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:
     named = [("run.arms", name) for name in good["run"].arms] if "run" in good else []
     named += [("report.arms", name) for name in good["report"].arms] if "report" in good else []
     named += [("params.yaml: arms", name) for name in active]
-    for where, rule in _rules(good):
-        both = [getattr(rule, key) for key in ("arm", "comparator") if hasattr(rule, key)]
-        named += [(where, name) for name in [*both, *getattr(rule, "arms", [])] if name != BASE]
     for where, name in dict.fromkeys(named):
         if name not in arms:
             yield f"{where}: no arm '{name}'; arms here: {', '.join(arms)}"
@@ -261,9 +259,10 @@ def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:
             yield f"run.arms: no '{good['overfit'].arm}', which overfit.arm names"
 
 
-def _rules(good: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    ledger = good["claims"].ledger if "claims" in good else {}
-    return [(f"claims.ledger.{name}.rule", claim.rule) for name, claim in ledger.items()]
+def _claims(good: Mapping[str, Any]) -> Iterator[str]:
+    if {"arms", "claims", "sample"} <= good.keys():
+        rules = {name: claim.rule for name, claim in good["claims"].ledger.items()}
+        yield from defined.faults(rules, good["arms"], (OWN, *good["sample"].benchmarks))
 
 
 def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
@@ -277,9 +276,6 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in compared.against if compared else []:
         if name not in asked:
             yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
-    for where, rule in _rules(good):
-        if hasattr(rule, "benchmark") and rule.benchmark not in (OWN, *asked):
-            yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((OWN, *asked))}"
 
 
 def _split_sizes(good: Mapping[str, Any]) -> Iterator[str]:
