@@ -1,5 +1,6 @@
 """`make check S=x`: every fault of a study file, one line each, without running anything."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -158,7 +159,7 @@ def walk(value: Any, kind: Any, where: str) -> Iterator[str]:
     origin = get_origin(chosen)
     if isinstance(chosen, Choice):
         given = value.get(chosen.key) if isinstance(value, dict) else value
-        yield f"{where}: {chosen.key} is {given!r}; allowed: {', '.join(str(name) for name in chosen.types if name is not None)}"
+        yield f"{where}: {chosen.key} is {ascii(given)[:60]}; allowed: {', '.join(str(name) for name in chosen.types if name is not None)}"
     elif isinstance(chosen, type) and issubclass(chosen, msgspec.Struct) and isinstance(value, dict):
         yield from _struct(value, chosen, where)
     elif origin is dict and isinstance(value, dict):
@@ -208,7 +209,16 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_names(good), _students(good), _arms(good, active_arms), _claims(good), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (
+        _names(good),
+        _students(good),
+        _arms(good, active_arms),
+        _within(good),
+        _claims(good),
+        _benchmarks(good),
+        _split_sizes(good),
+        _models(good),
+    )
     return [fault for check in checks for fault in check]
 
 
@@ -263,6 +273,28 @@ def _claims(good: Mapping[str, Any]) -> Iterator[str]:
     if {"arms", "claims", "sample"} <= good.keys():
         rules = {name: claim.rule for name, claim in good["claims"].ledger.items()}
         yield from defined.faults(rules, good["arms"], (OWN, *good["sample"].benchmarks))
+
+
+def _within(good: Mapping[str, Any]) -> Iterator[str]:
+    """What keys of one section say of each other, and patterns."""
+    sample, student, extract_ = (good.get(name) for name in ("sample", "student", "extract"))
+    if isinstance(sample, jobs.Params) and sample.refill_window < sample.batch_size:
+        yield f"sample.refill_window: {sample.refill_window} is less than sample.batch_size, {sample.batch_size}; it holds a batch or more"
+    if isinstance(sample, jobs.Params) and sample.samples > 1 and not sample.temperature:
+        yield f"sample.samples: {sample.samples} at temperature 0 are all the same; raise the temperature"
+    if isinstance(student, scratch_student.Params):
+        for key, parts in (("hidden", "heads"), ("heads", "kv_heads")):
+            whole, part = getattr(student, key), getattr(student, parts)
+            if whole % part:
+                yield f"student.{key}: {whole} is no multiple of student.{parts}, {part}"
+    for name, pattern in getattr(extract_, "names", {}).items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"extract.names.{name}: {pattern!r} is no regular expression: {error}"
+    levels = good.get("levels", [])
+    if twice := sorted({level for level in levels if levels.count(level) > 1}):
+        yield f"levels: '{twice[0]}' is there twice; remove one"
 
 
 def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
