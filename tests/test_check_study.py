@@ -101,6 +101,9 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
             "levels: 'r1' is there twice",
         ],
     ),
+    "a name that moves the terminal": (
+        "template", {"run__arms": ["r1", "a\x1b[2J\nb"]}, ["run.arms: no arm 'a\\x1b[2J b'; arms here: "]
+    ),
     "a kind that is a list": ("template", {"fetch__kind": []}, ["fetch: kind is []; allowed: "]),
     "no teacher": ("template", {"solve": {}}, ["solve: teacher is None; allowed: symbolic, recorded, chat"]),
     "a rule that is none": (

@@ -127,7 +127,7 @@ def main(name: str = "") -> None:
     active = study_file.study(paths.params) if paths.params.exists() else {}
     found += references(good, active.get("arms", []) if name in active.get("corpora", []) else [])
     if found:
-        print("\n".join(f"{paths.study_file}: {fault}" for fault in found), file=sys.stderr)
+        print("\n".join(f"{paths.study_file}: {command.shown(' '.join(fault.split()))}" for fault in found), file=sys.stderr)
         sys.exit(2)
     print(f"{paths.study_file}: ok, {len(document)} sections, {len(good['arms'])} arms")
 
