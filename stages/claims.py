@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
-from distill.claims import basis, claims_page, verdicts
+from distill.claims import basis, claims_page, defined, verdicts
 from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
 from distill.claims.claim_rules import Above, AnyRule
 from distill.claims.reported_count_rules import CountedClaims
@@ -51,13 +51,16 @@ class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths) -> None:
     """Test every claim of the study file; write the figures and the reasons of the verdicts as JSON, and both as Markdown."""
     params = study_file.section(paths.study_file, "claims", Params)
+    rules = {name: claim.rule for name, claim in params.ledger.items()}
+    arms = study_file.section(paths.study_file, "arms", dict[str, Any])
+    if undefined := next(defined.faults(rules, arms, sorted({OWN, *(path.stem for path in paths.benchmarks.glob("*.jsonl"))})), ""):
+        raise InputError(f"{paths.study_file}: {undefined}")
     inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
         long_run(paths.overfit_metrics),
         params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
-    rules = {name: claim.rule for name, claim in params.ledger.items()}
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     for profile in score_table.further(inputs.table):
         under = verdicts.results(params.ledger, rules, inputs.under(profile), params.vocabulary, params)
