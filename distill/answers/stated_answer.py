@@ -14,6 +14,7 @@ from distill.answers.units import NAME
 TAIL, MAX_STATEMENTS = 20_000, 60  # characters looked at, from the end; declarations looked at, from the last
 _ENDS = re.compile(r"<\|[a-z_]{2,30}\|>|</s>|<｜[^<>｜]{1,40}｜>|\[/?INST\]")  # a template's marks, printed by a model
 _NEXT = re.compile(r"\n[ \t#*]*(?:Q|Question|Problem|Exercise|Human|User|Instruction)(?: \d{1,3})?\**:", re.IGNORECASE)  # a new problem
+_NOTES = re.compile(r"<<[^<>\n]{0,80}>>")  # GSM8K's calculator
 _HASHES = re.compile(r"^[ \t]*####[ \t]*([^\n]*)$", re.MULTILINE)
 _HEADING = re.compile(r"\d+\s*[.):]\s*\S*[A-Za-z]|.*[:)]$(?<!\(\w\))|.*\b(?:step|case|part)\b", re.IGNORECASE)
 _TAGGED = re.compile(r"<(?:final_)?answer>((?:(?!<).){1,600})</(?:final_)?answer>", re.DOTALL)
@@ -25,7 +26,7 @@ _DECLARED = re.compile(
     r"(?:\b(?P<before>[\w']+)[ \t*_]{1,4})??"
     r"(?:\b(?:final|correct|right|exact|numeric|numerical|required|desired|requested|simplified|best|closest|overall)[ \t*_]{1,4}){0,2}"
     r"\b(?:answers?|ans|option|choice)\b(?P<of>[ \t]+(?:to|of|for)\b[^.:=?!\n]{1,80}?)?"
-    r"[*_\"') \t]{0,4}(?::|=|\.(?=\s\d)|(?:is|are|equals|would be|should be|must be|will be|becomes)\b)"
+    r"[*_\"') \t]{0,4}(?::|=|\.(?=\s\d)|[-–—](?=\s)|(?:is|are|equals|would be|should be|must be|will be|becomes)\b)"
     r"|^[ \t]{0,3}(?P<a>A):"
     r"|^#{1,6}[ \t]{1,3}(?:\*\*)?(?:the )?(?:final )?answer(?:\*\*)?[ \t]*$|^\*\*(?:final )?answer\*\*[ \t]*$"
     r"|答案(?:是|为|：|:)",
@@ -51,18 +52,29 @@ _MARKER = re.compile(
 )
 _PROCEDURE = re.compile(
     r"\b(?:we (?:need|must|have to|should|want|will|now|cannot|can't|are left|still|know|get|have|see|find)\b(?! (?:that|[^\w\s]))"
-    r"|let|check|consider|try|suppose|assume|next|cannot|can't|not|if|whether|start|begin|continue|substitut\w+|using|needs?|must|possible"
-    r"|at least|at most|more than|less than|greater than|between|divisible|either|approximately|about|around|roughly)\b",
+    r"|let|check|consider|try|suppose|assume|next,|next (?:step|we|case)"
+    r"|cannot|can't|not|if|whether|start|begin|continue|substitut\w+|using|needs?|must|possible"
+    r"|at least|at most|more than|less than|greater than|between|when|for (?:all|any|every|each|[a-z]\b)|divisible"
+    r"|either|approximately|about|around|roughly)\b",
     re.IGNORECASE,
 )
 _IS = re.compile(r".*\b(?:is|are|was|were|be|equals|equal to|have|get|obtain|find|=)(?:\s+that)?\b\s*:?\s*(.+)$", re.DOTALL)
+_EQUATION = re.compile(r"\$?[A-Za-z](?:_\w|\([^()=]{1,9}\)|(?:\s*\+\s*[A-Za-z]){1,4})?\s*=")
+_COUNTED = re.compile(r"(there (?:is|are|were|will be) (?:exactly )?)(\$[^$\n]{1,60}\$|\\\([^()\n]{1,60}\\\)) [a-z]+", re.IGNORECASE)
+_REACHED = re.compile(r"we (?:get|have|obtain|find)(?: that)? (.+)", re.DOTALL)
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|__([^_\n]{1,120})__")
-_NUMBER = re.compile(rf"(?<![\w.,])-?[$£€]?-?\d+(?:,\d{{3}})*(?:\.\d+)?(?:/\d+)?(?![\w/])(?:\s?%|\s(?:{NAME})s?\b)?")
+_NUMBER = re.compile(
+    r"(?<![\w.,])-?[$£€]?-?(?:\d{1,3}(?:[, ]\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?(?!\w|[, ]\d{3}|\.[\d.]|/\d)"
+    rf"(?:\s?%|\s(?!in\b)(?:{NAME})s?\b)?"
+)
 _RESULT = re.compile(r"=\s*\\?[$£€]?(-?\d+(?:,\d{3})*(?:\.\d+)?)(?![\d\w]|\s*[-+*/×÷^\\]\s*[\d(\\])")
 _FILLER = re.compile(
     r"^\W*(?:i hope|hope (?:this|that)|let me know|feel free|thank|have a (?:nice|great|good)|if you have|would you like|is there anything"
-    r"|happy|great job|good luck|this (?:completes|concludes)|q\.?e\.?d)\b",
+    r"|happy|great (?:job|question|work)|good luck|this (?:completes|concludes)|q\.?e\.?d)\b",
     re.IGNORECASE,
+)
+_TASK = re.compile(
+    r"\b(?:find|evaluate|simplify|compute|calculate|solve|express|what|which|how|value of|let|write|determine)\b", re.IGNORECASE
 )
 _ITEM = re.compile(r"\s*(?:[-•]\s|\*\s|\d+[.)]\s|\||```|\(\d\)\s*$)")
 
@@ -111,7 +123,7 @@ def stated(text: str, line: str, finish: str) -> str:
 
 def _parts(text: str) -> list[str]:
     """Return a text up to where a model goes on with a problem of its own, and the whole where that differs."""
-    text = _ENDS.sub("\n", text)
+    text = _NOTES.sub("", _ENDS.sub("\n", text))
     match = _NEXT.search(text, 1)
     return [text[: match.start()], text] if match and text[: match.start()].strip() else [text]
 
@@ -163,7 +175,8 @@ def _ending(text: str) -> str:
     display, above = _display(lines)
     if display:
         marked = _MARKER.match(above) or (above.rstrip(" *").endswith(":") and re.search(r"\b(?:result|total|value|answer)\b", above))
-        return read(display) if marked or "=" not in display else ""
+        bare_value = not re.search(r"[=<>≤≥&]|\\[lg]eq?\b", display) and not _TASK.search(above)
+        return read(display) if marked or bare_value else ""
     sentence = _last_sentence(lines[-1])
     if _ITEM.match(lines[-1]) or "?" in sentence:
         return ""
@@ -209,13 +222,21 @@ def _concluded(sentence: str, text: str) -> str:
     if not (marker := _MARKER.match(sentence)):
         return ""
     rest = bare(sentence[marker.end() :])
-    if re.match(r"[A-Za-z](?:_\w|\([^()=]{1,9}\))?\s*=", rest):
+    if _EQUATION.match(rest):
         return read(rest)
+    if (reached := _REACHED.fullmatch(rest)) and (answer := read(reached[1])) and valued(answer) and not words(answer):
+        return answer
     if _PROCEDURE.search(rest):
         return ""
+    if (counted := _COUNTED.match(rest)) and read(counted[0].removeprefix(counted[1])):
+        return read(counted[2])
+    own = _RESULT.search(rest, rest.rfind("=")) if "=" in rest and not re.search(r"=[^=]*(?:\band\b|\bor\b|,)[^=]*=", rest) else None
+    if own:  # So he pays 3 * 4 = $12 a week
+        several = re.search(r"\d[^=]*\b(?:and|but|while)\b[^=]*\d[^=]*=", rest)
+        return "" if several or not (number := _NUMBER.match(rest[own.start() + 1 :].lstrip(" \\"))) else number[0]
     if (match := _IS.match(rest)) and (answer := read(match[1])) and valued(answer):
         return answer
-    results = _RESULT.findall(re.sub(r"<<[^<>]{0,80}>>", "", text[-3000:].removesuffix(sentence)))[-1:]
+    results = _RESULT.findall(text[-3000:])[-1:]
     numbers = [match.group() for match in _NUMBER.finditer(re.sub(r"\\text\{[^{}]*\}|\\[()]|\\(?=\$)", " ", rest))]
     same = [number for number in numbers if re.sub(r"[^\d.-]", "", number.split()[0]) in [r.replace(",", "") for r in results]]
     return same[0] if len(same) == 1 else ""
@@ -229,6 +250,6 @@ def _alone(lines: list[str]) -> str:
         alone = answer and valued(answer) and "=" not in line and not words(answer) and not read(lines[-2])
         return answer if alone else ""
     if len(answer) > 60 or not valued(answer):
-        return answer if len(answer.split()) == 1 and len(answer) <= 60 else ""
+        return answer if len(answer.split()) == 1 and len(answer) <= 60 and answer == bare(line) else ""
     named = "=" not in line or re.match(r"\W*[A-Za-z]\s*=", line)
     return answer if named and len(lead_words(line)) <= 1 and len(answer.split()) <= 8 else ""
