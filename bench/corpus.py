@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,8 +33,16 @@ PATHS = layout("new")
 LIMIT, RESUME = 500.0, 2.0  # MB, seconds
 
 
-def run(root: Path, *words: str) -> tuple[float, float]:
-    """Run a stage in `root`; return its wall time in seconds and its peak memory in MB."""
+class Usage(NamedTuple):
+    """What a stage took."""
+
+    wall: float  # seconds
+    cpu: float  # seconds of its processes
+    peak: float  # MB of the largest of them; at least what the process that started it has
+
+
+def run(root: Path, *words: str) -> Usage:
+    """Run a stage in `root`; return what it took."""
     began = perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", *words], cwd=root, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
@@ -43,10 +52,10 @@ def run(root: Path, *words: str) -> tuple[float, float]:
     if process.returncode:
         raise SystemExit(f"{' '.join(words)}: exit code {process.returncode}")
     peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0**2)
-    return perf_counter() - began, peak
+    return Usage(perf_counter() - began, usage.ru_utime + usage.ru_stime, peak)
 
 
-def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, tuple[float, float]]:
+def corpus(root: Path, url: str, count: int, condensed: int) -> dict[str, Usage]:
     """Run the stages over `count` problems."""
     root.mkdir()
     # The families have fewer texts than that: a number makes each its own. Not held here: a process starts with its parent's peak.
@@ -85,9 +94,9 @@ def main() -> None:
         size = Path(folder, "whole", ".work", "new", "calls.sqlite").stat().st_size / 1e6
         os.chdir(ROOT)
     print(f"{'stage':24}{count // 10:>18,} problems{count:>18,} problems")
-    for (name, (_, small)), (other, (wall, peak)) in zip(tenth.items(), whole.items(), strict=True):
-        print(f"{name if name == other else other:24}{small:>15.0f} MB {peak:>27.0f} MB, {wall:.1f} s")
-    most = max(peak for _, peak in whole.values())
+    for (name, small), (other, large) in zip(tenth.items(), whole.items(), strict=True):
+        print(f"{name if name == other else other:24}{small.peak:>15.0f} MB {large.peak:>27.0f} MB, {large.wall:.1f} s")
+    most = max(large.peak for large in whole.values())
     print(f"peak {most:.0f} MB, allowed {LIMIT:.0f}")
     print(f"store of {size:.0f} MB opened and every call looked up in {seconds:.2f} s, allowed {RESUME:.0f}")
     sys.exit(most > LIMIT or seconds > RESUME)

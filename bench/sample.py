@@ -101,7 +101,7 @@ Answers = tuple[float, Iterable[tuple[str, list[int]]]]
 def _ours(jobs: list[Job], tokenizer: ChatTokenizer, adapter: Path | None, params: Params) -> Answers:
     with tempfile.TemporaryDirectory() as kept:
         start = time.perf_counter()
-        batches = cut(jobs, params.refill_window)
+        batches = cut(jobs, params)
         found = batch_decoder.complete(batches, PATHS.student, adapter, params, Path(kept), batch_decoder.workers())
         seconds = time.perf_counter() - start
     return seconds, [(f"{each.benchmark}/{each.id}", tokenizer.tokenizer.encode(each.text, add_special_tokens=False).ids) for each in found]
@@ -113,7 +113,7 @@ def _one(jobs: list[Job], tokenizer: ChatTokenizer, adapter: Path | None, params
 
     model = fast_decode.replace_layers(model)
     start, found = time.perf_counter(), []
-    for batch in cut(jobs, params.refill_window):
+    for batch in cut(jobs, params):
         rows = decode.decode(model, [job.prompt for job in batch], tokenizer.eos_ids, params.max_tokens, decode.greedy)
         found += [(f"{job.benchmark}/{job.id}", row) for job, row in zip(batch, rows, strict=True)]
     return time.perf_counter() - start, found

@@ -194,7 +194,7 @@ def ours(name: str, work: Path, seed: int) -> list[tuple[float, int]]:
     reports, size = [], SETTINGS[name]
     for _ in range(size["iterations"] // size["report"]):
         begin = time.perf_counter()
-        loss, tokens = lora.advance(run, train, seed, size["report"], work / "last.safetensors", tqdm(disable=True))
+        (loss,), tokens = lora.advance(run, train, seed, size["report"], work / "last.safetensors", tqdm(disable=True))
         reports.append((time.perf_counter() - begin, tokens))
         run.points.append(lora.Point(run.iteration + size["report"], loss, 0.0))
     import shutil

@@ -15,6 +15,7 @@ from distill.core import study_file
 from distill.core.files import read_json, read_records, write_json, write_text
 from distill.corpus import audit_counts
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
@@ -28,7 +29,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `audit` of a study file."""
 
     similar: list[Share]
-    denominators: dict[str, audit_counts.Table]
+    denominators: dict[str, audit_counts.Table] = {}  # published tables of verdicts; absent where there are none
 
 
 def main(paths: Paths) -> None:
@@ -48,7 +49,8 @@ def main(paths: Paths) -> None:
     }
     counts = {name: part for name, part in counts.items() if part != {}}
     write_json(paths.audit_metrics, counts)
-    write_text(paths.audit_page, page(paths.study, counts, items, assignments, corrections))
+    matches = read_records(paths.contamination, ContaminationMatch)
+    write_text(paths.audit_page, page(paths.study, counts, items, assignments, corrections, matches))
     command.closing("audit", len(problems) + len(traces), len(counts))
 
 

@@ -5,6 +5,9 @@ distill/records/claim_record.py; p is null where there is no test. Holm's correc
 CLAIM.{rule, reason}, in words. Verdicts of a scale model (vocabulary `pattern`): holds, fails, inconclusive, by construction (the pattern
 is there because of how the study was built), not run. Of real students (`reproduction`): reproduced, contradicted, inconclusive, by
 construction, not run; there a figure beyond its tolerance contradicts the claim with all of its interval, and leaves it open with a part.
+A real student's claim names its basis: recorded answers, an own run or, where the run lacks an arm, the paper's printed counts (whose
+verdict is supported, contradicted or inconclusive). Under each further extraction profile of the study CLAIM.secondary.profiles.PROFILE
+has {ours, effect, low, high, p, p_holm}.
 """
 
 from collections import Counter
@@ -13,11 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
-from distill.claims import claims_page, verdicts
+from distill.claims import basis, claims_page, verdicts
 from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
 from distill.claims.claim_rules import Above, AnyRule
+from distill.claims.reported_count_rules import CountedClaims
 from distill.claims.rule_inputs import RuleInputs
 from distill.cli import command
 from distill.cli.layout import BASE, Paths
@@ -39,6 +44,7 @@ class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
     resamples: Annotated[int, Meta(ge=100, le=10_000_000)]
     seed: Annotated[int, Meta(ge=0)]
     ledger: dict[str, Claim]
+    counts: CountedClaims | UnsetType = UNSET  # the printed counts: what tests a claim of the same name that the run cannot
 
 
 def main(paths: Paths) -> None:
@@ -47,16 +53,34 @@ def main(paths: Paths) -> None:
     inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
-        _keys(paths.overfit_metrics, "iterations", "best_iteration", "best_loss", "last_loss"),
+        long_run(paths.overfit_metrics),
         params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
     rules = {name: claim.rule for name, claim in params.ledger.items()}
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
+    for profile in score_table.further(inputs.table):
+        under = verdicts.results(params.ledger, rules, inputs.under(profile), params.vocabulary, params)
+        results = {name: beside(result, profile, under[name]) for name, result in results.items()}
+    if params.vocabulary == "reproduction":
+        kind = study_file.section(paths.study_file, "student", study_file.Kind).kind
+        counts = params.counts.results() if params.counts is not UNSET else {}
+        results = basis.with_basis(results, basis.RECORDED if kind == "recorded" else basis.OWN, counts)
     files.write_json(paths.headline, headline(inputs.summary, inputs.teacher, params.ledger, results))
-    files.write_json(paths.claims, {name: msgspec.structs.asdict(result.record) for name, result in results.items()})
+    files.write_json(paths.claims, {name: result.record.figures() for name, result in results.items()})
     files.write_json(paths.rationales, {name: msgspec.structs.asdict(result.rationale) for name, result in results.items()})
     files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{claims_page.section(params.ledger, results, params)}\n")
     command.closing("claims", len(params.ledger), len(results))
+
+
+def beside(result: ClaimResult, profile: str, under: ClaimResult) -> ClaimResult:
+    """Return a result with that under a further extraction profile beside it."""
+    if result.record.verdict == basis.NOT_RUN:
+        return result
+    other = under.record
+    kept = {key: getattr(other, key) for key in ("ours", "effect", "low", "high", "p", "p_holm")}
+    secondary = result.record.secondary | {"profiles": result.record.secondary.get("profiles", {}) | {profile: kept}}
+    reason = f"{result.rationale.reason}; by profile {profile}: {other.verdict}, {under.rationale.reason}"
+    return ClaimResult(replace(result.record, secondary=secondary), replace(result.rationale, reason=reason))
 
 
 def headline(
@@ -69,9 +93,16 @@ def headline(
         rule = claim.rule
         if isinstance(rule, Above) and (rule.comparator, rule.benchmark) == (BASE, "competition"):
             record = results[name].record
+            if record.basis == basis.PRINTED:
+                continue
             found["gain"][rule.arm] = {"effect": record.effect, "low": record.low, "high": record.high}
     verdicts = Counter(result.record.verdict for result in results.values())
     return found | {"teacher": teacher["accuracy"], "claims": {verdict: verdicts[verdict] for verdict in sorted(verdicts)}}
+
+
+def long_run(path: Path) -> dict[str, Any]:
+    """Return the figures of the long run; {} of a study without one."""
+    return _keys(path, "iterations", "best_iteration", "best_loss", "last_loss") if files.read_json(path) != {} else {}
 
 
 def _keys(path: Path, *names: str) -> dict[str, Any]:

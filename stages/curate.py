@@ -18,9 +18,10 @@ from distill.core.files import read_records, replacing, write_json, write_record
 from distill.corpus import curation
 from distill.corpus.corpus_flaws import inspect, sides
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction, correct
 from distill.records.extracted_item import ExtractedItem
-from distill.records.level import Level
+from distill.records.level import ANSWER, Level
 from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
 
@@ -32,7 +33,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     seed: Seed
     system: str
-    published: dict[str, str]  # system prompt of each level's published corpus
+    same_problems: bool  # clean arms use only problems with good work at every level, so that all train on the same ones
+    published: dict[str, str] = {}  # system prompt of each level's published corpus; absent where none was published
 
 
 def main(paths: Paths, arm: str) -> None:
@@ -42,21 +44,25 @@ def main(paths: Paths, arm: str) -> None:
         raise InputError(f"{paths.study_file}: arms.{arm}.n: {row.n} is below 0; 0 takes all examples")
     problems = {problem.id: problem for problem in read_records(paths.problems, Problem)}
     corrections = study_file.section(paths.study_file, "corrections", list[Correction]) if row.corrected else []
+    levels = study_file.section(paths.study_file, "levels", list[str])
+    needed = [*levels, ANSWER] if params.same_problems else [row.level, ANSWER]
     texts, assignments = curation.by_problem(read_records(paths.levels, Level)), read_records(paths.split, Assignment)
     placeholders = {each.id for each in read_records(paths.extracted, ExtractedItem) if "placeholder" in each.flags}
+    matched = read_records(paths.contamination, ContaminationMatch)
     dropped = Counter[str]()
     try:
-        curation.check(row, problems, assignments, corrections)
+        curation.check(row, levels, problems, assignments, corrections)
         corrected = correct(problems, corrections)
         if row.protocol == "published" and row.level in params.published:
             traces = [each for each in read_records(paths.recorded_traces, RecordedTrace) if each.level == row.level]
             corpus = curation.published(corrected, traces, params.published[row.level])
         else:
             changed = {name for name in problems if corrected[name].gold != problems[name].gold}
-            excluded = dict.fromkeys(changed, "work that does not state the corrected answer") | dict.fromkeys(
+            excluded = {each.id: f"a problem of benchmark {each.benchmark}" for each in matched if each.drop}
+            excluded |= dict.fromkeys(changed, "work that does not state the corrected answer") | dict.fromkeys(
                 placeholders, "a placeholder"
             )
-            corpus, dropped = curation.build(corrected, texts, assignments, row, params.seed, params.system, excluded)
+            corpus, dropped = curation.build(corrected, texts, assignments, row, needed, params.seed, params.system, excluded)
         curation.cut(corpus, row, dropped)
     except ValueError as error:
         raise InputError(f"{paths.study_file}: arms.{arm}: {error}") from None
@@ -68,6 +74,8 @@ def main(paths: Paths, arm: str) -> None:
         "dropped": dict(sorted(dropped.items())),
         "flaws": dict(sorted(Counter(flaw.kind for flaw in flaws).items())),
     }
+    if kept := curation.contaminated(corpus, matched):
+        counts["contaminated"] = kept
     if row.corrected:
         counts["corrected"] = sum(corrected[example.id] != problems[example.id] for examples in corpus.values() for example in examples)
     with replacing(paths.corpus) as folder:

@@ -1,13 +1,13 @@
 """extract: read the exam PDFs of a raw folder into problems: text layer where there is one, OCR where there is none.
 
 A study's text of record is either what its PDFs print or, where somebody transcribed them, the transcription, which the PDFs then audit;
-or a file of problems, with no pages at all.
+or rows of a table, with no pages at all.
 """
 
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -16,7 +16,7 @@ from distill.extraction import exam_files
 from distill.extraction.page_jobs import Limits
 from distill.extraction.page_reader import Settings
 from distill.extraction.reconcile import Datafile
-from distill.sources import local_problems, manifest
+from distill.sources import local_problems, manifest, table_problems
 
 Dpi = Annotated[int, Meta(ge=50, le=1200)]
 Size = Annotated[int, Meta(ge=0)]
@@ -30,7 +30,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_text_chars: Size
     limits: Limits
     names: dict[str, str]
-    transcription: Datafile | None
+    transcription: Datafile | UnsetType = UNSET  # absent: what is printed is the text of record
 
 
 def main(paths: Paths) -> None:
@@ -47,7 +47,10 @@ def main(paths: Paths) -> None:
 def extract(paths: Paths) -> exam_files.Extracted:
     """Return problems and items by id, and counts."""
     entries = manifest.read(paths.raw)
-    if study_file.section(paths.study_file, "extract", dict[str, Any]).get("kind") == "given":
+    kind = study_file.section(paths.study_file, "extract", dict[str, Any]).get("kind")
+    if kind == "table":
+        return table_problems.read(paths.raw, study_file.section(paths.study_file, "extract", table_problems.Params))
+    if kind == "given":
         return local_problems.read(paths.raw / study_file.section(paths.study_file, "extract", local_problems.Params).file)
     params = study_file.section(paths.study_file, "extract", Params)
     pdfs = {paths.raw / entry.file: entry for entry in entries if entry.file.endswith(".pdf")}
@@ -55,7 +58,7 @@ def extract(paths: Paths) -> exam_files.Extracted:
     kept = paths.work / "extract"
     kept.mkdir(parents=True, exist_ok=True)
     settings = Settings(params.ocr, params.ocr_dpi, params.min_text_chars, kept)
-    if params.transcription:
+    if params.transcription is not UNSET:
         return exam_files.transcribed(exams, paths.raw, settings, params.limits, params.transcription)
     return exam_files.as_printed(exams, {path: entry.problems for path, entry in pdfs.items()}, settings, params.limits)
 

@@ -16,7 +16,7 @@ from distill.competition.scan import scan
 from distill.competition.typeset import typeset
 from distill.core import files, study_file
 from distill.core.errors import InputError
-from distill.sources import local_problems, manifest
+from distill.sources import hub_files, local_problems, manifest
 from distill.sources.download import Download, download
 
 Seed = Annotated[int, Meta(ge=0)]
@@ -69,9 +69,18 @@ def typeset_competition(params: Competition, folder: Path, _: Path) -> list[mani
     return entries
 
 
+def downloaded(params: Download, folder: Path, work: Path) -> list[manifest.Entry]:
+    """Bring pinned files; name the optional ones that cannot be had."""
+    brought = download(params, folder, work)
+    for path, reason in brought.missing.items():
+        print(f"fetch: {path} is missing and optional: {reason}", file=sys.stderr)
+    return [manifest.Entry(each.path, each.size, each.sha256, 0) for each in brought.found]
+
+
 PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.Entry]]]] = {
     "competition": (Competition, typeset_competition),
-    "download": (Download, download),
+    "download": (Download, downloaded),
+    "dataset": (hub_files.Dataset, hub_files.copy),
     "given": (local_problems.Source, local_problems.copy),
 }
 

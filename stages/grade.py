@@ -1,20 +1,23 @@
 """Grade every stored completion: final answer, equality with the gold answer, outcome. Cheap and pure: a better grader re-scores all.
 
 Outcomes: correct; wrong; no_answer; truncated (cut off by the token limit before a final answer); ungradable (the comparison could not
-parse the answer, or did not end within its limits). All of them count in the denominator.
+parse the answer, or did not end within its limits). All of them count in the denominator. The first extraction profile of the study
+gives the outcome; a verdict has the outcome under each further one beside it.
+
+A recorded student may miss problems, each arm its own: what was not recorded is counted by arm and benchmark, and is no outcome.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from distill.answers.answer_format import Form, read_form
 from distill.answers.answer_key import golds_with_notes
-from distill.answers.final_answer import final_answer
+from distill.answers.final_answer import Profile, final_answer
 from distill.answers.grade_pairs import outcome
 from distill.answers.verify_pool import compare
 from distill.cli import command
@@ -37,6 +40,7 @@ Count = Annotated[int, Meta(ge=1)]
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `grade` of a study file."""
 
+    profiles: Annotated[list[Profile], Meta(min_length=1)]  # by which a final answer is found; the first gives the outcome
     answer_line: str
     time_limit: Positive  # seconds of processor time
     memory_limit: Annotated[int, Meta(ge=64)]  # MiB
@@ -57,11 +61,18 @@ def main(paths: Paths) -> None:
     cells = cell_paths(paths.completions, arms, seeds, ".jsonl.gz", base=True)
     golds, forms = gold_answers(paths)
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
-    check(answered, cells, golds)
+    missing_allowed = recorded(paths)
+    check(answered, cells, golds, whole=not missing_allowed)
     graded = grade(answered, golds, params, forms)
     wrote = files.write_records(paths.verdicts, graded)
-    files.write_json(paths.grade_metrics, outcomes(graded))
+    counts = outcomes(graded, params.profiles[1:]) | ({"not_recorded": not_recorded(answered, golds)} if missing_allowed else {})
+    files.write_json(paths.grade_metrics, counts)
     command.closing("grade", sum(map(len, answered.values())), wrote)
+
+
+def recorded(paths: Paths) -> bool:
+    """Tell whether the student's answers are recorded, so that problems may lack one."""
+    return study_file.section(paths.study_file, "student", study_file.Kind).kind == "recorded"
 
 
 def gold_answers(paths: Paths) -> tuple[Golds, dict[str, Form]]:
@@ -84,8 +95,8 @@ def read_golds(sources: list[Path]) -> Golds:
     return golds
 
 
-def check(answered: Mapping[Cell, list[Completion]], cells: Mapping[Cell, Path], golds: Golds) -> None:
-    """Every cell answers the same problems with the same samples, once each, and each problem has a gold answer; else an InputError."""
+def check(answered: Mapping[Cell, list[Completion]], cells: Mapping[Cell, Path], golds: Golds, *, whole: bool) -> None:
+    """Every cell answers problems with a gold answer, once each, and where `whole` the same with the same samples; else an InputError."""
     answers: dict[Path, set[tuple[str, str, int]]] = {}
     for cell, completions in answered.items():
         path = cells[cell]
@@ -99,38 +110,64 @@ def check(answered: Mapping[Cell, list[Completion]], cells: Mapping[Cell, Path],
             seen.add((c.benchmark, c.id, c.sample))
     asked = set().union(*answers.values())
     for path, seen in answers.items():
-        if missing := sorted(asked - seen):
+        if whole and (missing := sorted(asked - seen)):
             first = "first {1} of {0}, sample {2}".format(*missing[0])
             raise InputError(f"{path}: {len(missing)} of {len(asked)} answers missing, {first}; remove the file and sample again")
     if not asked:
         raise InputError(f"{next(iter(answers)).parent}: no completion in any cell; sample again")
 
 
+def not_recorded(answered: Mapping[Cell, list[Completion]], golds: Golds) -> dict[str, dict[str, int]]:
+    """Count by arm and benchmark the problems asked that have no recorded answer."""
+    asked = Counter(benchmark for benchmark, _ in golds)
+    found: dict[str, Counter[str]] = {}
+    for (arm, _), completions in answered.items():
+        found[arm] = asked - Counter(benchmark for benchmark, _ in {(c.benchmark, c.id) for c in completions})
+    return {arm: dict(sorted(counts.items())) for arm, counts in found.items() if counts}
+
+
 def grade(answered: Mapping[Cell, list[Completion]], golds: Golds, params: Params, forms: Mapping[str, Form]) -> list[Verdict]:
     """Return one verdict per completion, sorted by arm, seed, benchmark, problem and sample; `forms` by benchmark."""
-    rows = [
-        (arm, seed, c, final_answer(c.text, params.answer_line, c.finish, "strict")) for (arm, seed), cell in answered.items() for c in cell
-    ]
-    pairs = {(golds[c.benchmark, c.id], answer) for _, _, c, answer in rows if 0 < len(answer) <= params.max_chars}
+    rows = [(arm, seed, c) for (arm, seed), cell in answered.items() for c in cell]
+    finals = {name: [final_answer(c.text, params.answer_line, c.finish, name) for _, _, c in rows] for name in params.profiles}
+    pairs = {
+        (golds[c.benchmark, c.id], answer)
+        for answers in finals.values()
+        for (_, _, c), answer in zip(rows, answers, strict=True)
+        if 0 < len(answer) <= params.max_chars
+    }
     equal = compare(pairs, params.time_limit, params.memory_limit, params.workers)
     settled = {name: {pair: verdict if verdict is not None else form.settle(*pair) for pair, verdict in equal.items()}
                for name, form in forms.items() if form.kind in ("number", "integer")}  # fmt: skip
+    first, *further = params.profiles
+
+    def what(profile: Profile, place: int) -> str:
+        c = rows[place][2]
+        return outcome(c.finish, (golds[c.benchmark, c.id], finals[profile][place]), settled.get(c.benchmark, equal))
+
     verdicts = [
         Verdict(
             arm=arm, seed=seed, benchmark=c.benchmark, id=c.id, sample=c.sample,
-            outcome=outcome(c.finish, (golds[c.benchmark, c.id], answer), settled.get(c.benchmark, equal)),
-            extracted=answer[: params.max_chars], words=len(c.text.split()), tokens=c.tokens,
+            outcome=what(first, place), extracted=finals[first][place][: params.max_chars],
+            words=len(c.text.split()), tokens=c.tokens, published=c.published_verdict,
+            profiles={name: what(name, place) for name in further} or UNSET,
         )
-        for arm, seed, c, answer in rows
+        for place, (arm, seed, c) in enumerate(rows)
     ]  # fmt: skip
     return sorted(verdicts, key=lambda v: (v.arm, v.seed, v.benchmark, v.id, v.sample))
 
 
-def outcomes(verdicts: list[Verdict]) -> dict[str, dict[str, dict[str, int]]]:
-    """Count outcomes by arm; an outcome that did not occur is 0."""
-    counts = Counter((verdict.arm, verdict.outcome) for verdict in verdicts)
+def outcomes(verdicts: list[Verdict], further: Sequence[str] = ()) -> dict[str, Any]:
+    """Count outcomes by arm, and under each further profile; an outcome that did not occur is 0."""
     arms = sorted({verdict.arm for verdict in verdicts})
-    return {"outcomes": {arm: {name: counts[arm, name] for name in OUTCOMES} for arm in arms}}
+
+    def counted(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+        counts = Counter(pairs)
+        return {arm: {name: counts[arm, name] for name in OUTCOMES} for arm in arms}
+
+    found: dict[str, Any] = {"outcomes": counted((verdict.arm, verdict.outcome) for verdict in verdicts)}
+    under = {name: counted((v.arm, v.profiles[name]) for v in verdicts if v.profiles is not UNSET) for name in further}
+    return found | ({"profiles": under} if under else {})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""pretraining: the texts that the embedded study's student is pretrained on; none where the student comes from the hub."""
+"""pretraining: the texts that the embedded study's student is pretrained on; none where that section is empty."""
 
 import sys
 
@@ -13,7 +13,10 @@ from distill.pretraining.texts import Params, size, texts
 
 def main(paths: Paths) -> None:
     """Read section `pretraining`, write the texts."""
-    params = study_file.section(paths.study_file, "pretraining", Params)
+    params = study_file.optional_section(paths.study_file, "pretraining", Params)
+    if params is None:
+        write_records(paths.pretraining, [])
+        return
     bar = tqdm(texts(params), total=size(params), unit="text", desc="pretraining", file=sys.stderr)
     wrote = write_records(paths.pretraining, bar)
     command.closing("pretraining", wrote, wrote)

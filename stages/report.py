@@ -33,7 +33,7 @@ def main(paths: Paths) -> None:
     """Read what a study's run left; write its page and its plots."""
     params = study_file.section(paths.study_file, "report", Params)
     content = collect(paths, params.limits)
-    long_run = report_inputs.read(paths.overfit_metrics, LongRun)
+    long_run = report_inputs.read(paths.overfit_metrics, LongRun) if files.read_json(paths.overfit_metrics) else None
     drawn = plots.collect(paths.plots, paths.overfit_curve, list(content.arms), content.trainings, long_run)
     for name in params.arms:
         study_file.arm(paths.study_file, name)  # a misspelt name would only be left out
@@ -48,11 +48,13 @@ def main(paths: Paths) -> None:
 def collect(paths: Paths, limits: list[str]) -> Content:
     """Read the metrics of the arms and seeds that params.yaml names."""
     names, seeds = study_file.section(paths.params, "arms", list[str]), study_file.section(paths.params, "seeds", list[int])
+    arms = {name: study_file.arm(paths.study_file, name) for name in names}
+    found = report_inputs.summary(paths.summary, names)
     return Content(
-        study=paths.study, arms={name: study_file.arm(paths.study_file, name) for name in names}, seeds=seeds,
+        study=paths.study, arms=arms, seeds=seeds,
         confidence=study_file.section(paths.study_file, "summarise", Intervals).confidence, limits=limits,
-        claims=report_inputs.body(paths.claims_page), summary=report_inputs.summary(paths.summary, names),
-        trainings=report_inputs.trainings(paths.training, names, seeds),
+        claims=report_inputs.body(paths.claims_page), summary=found,
+        trainings={} if found.recorded else report_inputs.trainings(paths.training, names, seeds),
         teacher=report_inputs.read(paths.teacher_metrics, dict[str, Any]), levels=report_inputs.read(paths.levels_metrics, dict[str, Any]),
         extraction=report_inputs.read(paths.extract_metrics, dict[str, Any]), judge=report_inputs.read(paths.judge_metrics, dict[str, Any]),
         audit=paths.audit_page,
@@ -64,7 +66,8 @@ def answers(paths: Paths, params: Params, content: Content, students: list[Cell]
     cells = cell_paths(paths.completions, list(content.arms), content.seeds, ".jsonl.gz", base=True)
     problems, split = files.read_records(paths.problems, Problem), files.read_records(paths.split, Assignment)
     chosen = examples.choose(problems, split, params.examples, params.seed)
-    found = examples.answers(chosen, {cell: cells[cell] for cell in students}, paths.verdicts)
+    there = {cell: cells[cell] for cell in students if cell[0] in content.summary.arms}
+    found = examples.answers(chosen, there, paths.verdicts, whole=not content.summary.recorded)
     return examples.page(chosen, found, params.max_chars)
 
 

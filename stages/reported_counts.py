@@ -1,4 +1,4 @@
-"""Re-test a paper's claims from the counts that it reports, by the study file alone: no answers and no model are needed.
+"""Re-test a paper's claims from the counts that it reports, by the study file alone: no answer is read and no model runs.
 
 reported_counts.json: counts.NAME.{rate, low, high, n, agrees} (Wilson's interval; whether the counts give the percentage printed beside
 them) and claims.CLAIM, with the keys of claims.json; the words are on the page alone. Verdicts: supported (however the answers of two
@@ -7,12 +7,10 @@ arms pair), contradicted, inconclusive.
 
 from typing import Any
 
-import msgspec
-
-from distill.claims import claims_page, verdicts
-from distill.claims.claim import Claim, ClaimResult, ClaimSettings
-from distill.claims.count_tests import Count, ReportedCounts
-from distill.claims.reported_count_rules import AnyRule
+from distill.claims import claims_page
+from distill.claims.claim import ClaimResult
+from distill.claims.count_tests import Count
+from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
@@ -21,40 +19,25 @@ from distill.core.markdown import grid
 from distill.stats.intervals import wilson
 
 METHOD = (
-    "The answers are not published, so it is not known which answers of two arms go together: the largest p and the widest interval are "
-    "those that the counts allow, and a claim is supported only by them. The power is {power:g}. n to decide: the questions that would "
-    "show an effect of this size."
+    "Counts alone do not say which answers of two arms go together: the largest p and the widest interval are those that the counts "
+    "allow, and a claim is supported only by them. The power is {power:g}. n to decide: the questions that would show an effect of this "
+    "size."
 )
-
-
-class TestedClaim(Claim, frozen=True, forbid_unknown_fields=True):
-    """One claim of the paper and the rule that tests it."""
-
-    rule: AnyRule
-
-
-class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
-    """Section `reported_counts` of a study file."""
-
-    counts: dict[str, Count]
-    ledger: dict[str, TestedClaim]
 
 
 def main(paths: Paths) -> None:
     """Test every claim of the section; write the figures as JSON, and with the words as Markdown."""
-    params = study_file.section(paths.study_file, "reported_counts", Params)
+    params = study_file.section(paths.study_file, "reported_counts", CountedClaims)
     where = f"{paths.study_file}: section 'reported_counts'"
     for name, count in params.counts.items():
         if not (0 <= count.right <= count.of and count.of > 0):
             raise InputError(f"{where}: counts.{name}: {count.right:g} right of {count.of}; allowed are 0 to all of at least one")
     try:
         rates = {name: rate(count, params.confidence) for name, count in params.counts.items()}
-        rules = {name: claim.rule for name, claim in params.ledger.items()}
-        reported = ReportedCounts(params.counts, params.alpha, params.power, params.confidence)
-        results = verdicts.results(params.ledger, rules, reported, "reported_counts", params)
+        results = params.results()
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
-    claims = {name: msgspec.structs.asdict(result.record) for name, result in results.items()}
+    claims = {name: result.record.figures() for name, result in results.items()}
     files.write_json(paths.reported_counts, {"counts": rates, "claims": claims})
     files.write_text(paths.reported_counts_page, page(paths.study, params, rates, results))
     command.closing("reported_counts", len(params.counts) + len(params.ledger), len(rates) + len(results))
@@ -66,7 +49,7 @@ def rate(count: Count, confidence: float) -> dict[str, Any]:
     return {"rate": count.rate, "low": low, "high": high, "n": count.of, "agrees": count.agrees()}
 
 
-def page(study: str, params: Params, rates: dict[str, dict[str, Any]], results: dict[str, ClaimResult]) -> str:
+def page(study: str, params: CountedClaims, rates: dict[str, dict[str, Any]], results: dict[str, ClaimResult]) -> str:
     """Return the claims and the counts as tables, and each claim with its rule and what was found."""
     percent = f"{100 * params.confidence:g} % interval"
     columns: claims_page.Columns = {

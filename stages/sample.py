@@ -1,7 +1,8 @@
 """sample: what a student answers to every problem of the evaluation sets; with an adapter, or the base without one.
 
 Prompts of like length are decoded together, in batches of fixed composition, so that neither the number of workers nor a killed run
-changes a byte. A missing or foreign adapter is an error, never silently the base.
+changes a byte. A missing or foreign adapter is an error, never silently the base. Of a recorded student the arm's answers are copied, and
+an arm that was not recorded has none.
 """
 
 import shutil
@@ -16,27 +17,24 @@ from distill.cli.layout import BASE, Paths
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_json, write_records
-from distill.model import engine
+from distill.model import engine, recorded_student
 from distill.model.chat_tokenizer import VOCABULARY, ChatTokenizer
 from distill.model.model_io import WEIGHTS, folder_sha256
 from distill.records.problem import Problem
-from distill.sampling import batch_decoder
-from distill.sampling.jobs import Params, cut, make_jobs
+from distill.sampling import batch_decoder, recorded_answers
+from distill.sampling.jobs import Params, check, cut, make_jobs
 
 
 def main(paths: Paths, arm: str, seed: int = 0) -> None:
     """Write the completions of ARM and SEED; the arm `base` has no adapter and no seed."""
+    recorded = recorded_student.recording(paths.student, arm, seed)
+    if recorded is not None:
+        return copy_recorded(paths, arm)
     params, started = study_file.section(paths.study_file, "sample", Params), time.monotonic()
-    section = f"{paths.study_file}: section 'sample'"
-    if params.samples > 1 and not params.temperature:
-        raise InputError(f"{section}: {params.samples} samples at temperature 0 are all the same; raise the temperature")
-    if params.refill_window < params.batch_size:
-        raise InputError(
-            f"{section}: refill_window is {params.refill_window}; it holds a batch or more, at least {params.batch_size} (batch_size)"
-        )
     name, adapter = (BASE, None) if arm == BASE else (f"{arm}-{seed}", paths.adapter)
     asked = questions(paths.benchmarks)
-    batches = cut(make_jobs(asked, ChatTokenizer(paths.student), params), params.refill_window)
+    check(params, sorted({problem.benchmark for problem in asked}), f"{paths.study_file}: section 'sample'")
+    batches = cut(make_jobs(asked, ChatTokenizer(paths.student), params), params)
     base = folder_sha256(paths.student, WEIGHTS)
     facts: dict[str, Any] = {"student": base, "tokenizer": folder_sha256(paths.student, VOCABULARY), "engine": engine.start()}
     if adapter:
@@ -50,6 +48,15 @@ def main(paths: Paths, arm: str, seed: int = 0) -> None:
     spent = {"seconds": time.monotonic() - started, "tokens": sum(completion.tokens for completion in completions)}
     write_json(paths.work / "log" / f"sample-{name}.json", spent)
     command.closing(f"sample {name}", sum(map(len, batches)), wrote)
+
+
+def copy_recorded(paths: Paths, arm: str) -> None:
+    """Write the recorded answers to the problems that are asked."""
+    path = recorded_student.answers_file(paths.student, arm)
+    answers = read_records(path, recorded_student.RecordedAnswer) if path.exists() else []
+    completions, dropped = recorded_answers.completions(answers, questions(paths.benchmarks))
+    wrote = write_records(paths.completion, completions)
+    command.closing(f"sample {arm}", len(answers), wrote, dropped)
 
 
 def questions(benchmarks: Path) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -12,12 +12,12 @@ from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.llm import progress, role_client, transcripts
-from distill.records.level import LEVELS
 from distill.records.problem import Problem
-from distill.records.recorded_trace import ANSWER_LINE, RecordedTrace, breaks_off
+from distill.records.recorded_trace import ANSWER_LINE, RecordedTrace, finish_of
 from distill.records.trace import Trace
 from distill.symbolic import symbolic_teacher
 from distill.teacher import solver
+from distill.teacher.recorded_texts import RecordedTexts
 from distill.teacher.teacher_kinds import Recorded, teacher_type
 
 TRANSCRIPTS = "solve.jsonl.gz"
@@ -34,8 +34,9 @@ def main(paths: Paths) -> None:
     else:
         problems = files.read_records(paths.problems, Problem)
         if isinstance(params, Recorded):
-            chains = {each.id: each.text for each in files.read_records(paths.recorded_traces, RecordedTrace) if each.level == LEVELS[0]}
-            traces: Iterable[Trace] = (recall(problem, chains) for problem in problems)
+            first = study_file.section(paths.study_file, "levels", list[str])[0]
+            texts = RecordedTexts(paths.recorded_traces)
+            traces: Iterable[Trace] = (recall(problem, texts.get(problem.id, first)) for problem in problems)
         else:
             traces = map(trace, tqdm(problems, unit="problem", desc="solve", file=sys.stderr))
         wrote = files.write_records(paths.traces, counted(traces, unsolved))
@@ -71,12 +72,11 @@ def trace(problem: Problem) -> Trace:
     return Trace(problem.id, "symbolic", text, answer, "stop", "")
 
 
-def recall(problem: Problem, chains: Mapping[str, str]) -> Trace:
+def recall(problem: Problem, recorded: RecordedTrace | None) -> Trace:
     """Return the recorded trace of one problem: finish `length` where it breaks off, unsolved where none was published."""
-    if problem.id not in chains:
+    if recorded is None:
         return Trace(problem.id, "recorded", "", "", "unsolved", "no chain recorded")
-    text = chains[problem.id]
-    finish = "length" if breaks_off(text) else "stop"
+    text, finish = recorded.text, finish_of(recorded)
     return Trace(problem.id, "recorded", text, final_answer(text, ANSWER_LINE, finish, "strict"), finish, "")
 
 

@@ -8,7 +8,10 @@ pass_at_2, 4, .. k with _low and _high: the unbiased estimate. SPLIT also has {g
 problems that both have in common (of heldout: held out for both). arms.ARM.BENCHMARK.sections.SECTION and
 arms.ARM.competition.years.YEAR have the first keys, of the competition held out.
 arms.ARM.words and .tokens are the means of a completion over the held-out competition, or over everything where there is none.
+Under each further extraction profile SPLIT has profiles.PROFILE with the first keys.
 training.json: ARM.SEED, the figures that `train` left beside each adapter; curves.csv holds their curves.
+Of a recorded student nothing was trained: summary.json has recorded.ARM, what its files hold and which are missing, and an arm without
+answers is not under `arms`.
 """
 
 from collections.abc import Mapping
@@ -38,11 +41,16 @@ def main(paths: Paths) -> None:
     teacher = files.read_json(paths.teacher_metrics)
     if "accuracy" not in teacher:
         raise InputError(f"{paths.teacher_metrics}: no key 'accuracy'; keys here: {', '.join(teacher)}; run `dvc repro verify`")
-    figures = {arm: {str(seed): files.read_json(adapters[arm, seed] / "training.json") for seed in seeds} for arm in arms}
+    recorded = study_file.section(paths.study_file, "student", study_file.Kind).kind == "recorded"
+    trained = {} if recorded else adapters
+    figures = {arm: {str(seed): files.read_json(trained[arm, seed] / "training.json") for seed in seeds} for arm in arms if trained}
     made = tables(table, params)
     texts = {name: frame.to_csv(index=False, float_format="%.6f", lineterminator="\n") for name, frame in made.items()}
-    texts[paths.curves.stem] = curves(adapters)
-    files.write_json(paths.summary, {"arms": summary(table, params), "teacher": {"accuracy": teacher["accuracy"]}})
+    texts[paths.curves.stem] = curves(trained)
+    found = {"arms": summary(table, params), "teacher": {"accuracy": teacher["accuracy"]}}
+    if recorded:
+        found["recorded"] = {arm: files.read_json(folder / "manifest.json")["recorded"] for (arm, _), folder in adapters.items()}
+    files.write_json(paths.summary, found)
     files.write_json(paths.training, figures)
     with files.replacing(paths.plots) as folder:
         for name, text in texts.items():

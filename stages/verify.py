@@ -72,7 +72,7 @@ def judge(problem: Problem, trace: Trace) -> Verified:
 def judge_recorded(problem: Problem, trace: Trace, placeholders: Container[str]) -> Verified:
     """Judge a recorded chain by its own conclusion."""
     undecided = trace.text and problem.id in placeholders
-    verdict = "undecided" if undecided else chain_verdict.judge(trace.text, problem.gold)
+    verdict = "undecided" if undecided else chain_verdict.judge(trace.text, problem.gold, whole=trace.finish == "stop")
     by = "symbolic" if verdict in ("correct", "incorrect") else "none"
     return Verified(problem.id, trace.text, trace.answer, problem.gold, verdict, by)
 

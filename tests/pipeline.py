@@ -151,7 +151,7 @@ def reads(path: Path) -> Reads:
             continue
         if node.func.attr == "arm":
             found.study.add("arms")
-        elif node.func.attr == "section" and isinstance(node.args[1], ast.Constant):
+        elif node.func.attr in ("section", "optional_section") and isinstance(node.args[1], ast.Constant):
             where = found.params if ast.unparse(node.args[0]).endswith("params") else found.study
             where.add(str(node.args[1].value).split(".")[0])
         else:

@@ -9,7 +9,7 @@ import yaml
 
 from tests.dvc_sandbox import GIT, ROOT, call
 
-PARAMS = "# a comment that must survive\npapers: [a]\ncorpora: [a]\nstudents: [a]   # of these\narms: [r1]\nseeds: [1]\n"
+PARAMS = "# a comment that must survive\npapers: [a]\ncorpora: [a]\nstudents: [a]   # of these\narms: [r1]\nseeds: [1]\nlong_run: r1\n"
 ARM = "{level: r1, protocol: clean, corrected: false, n: 1}"
 STUDIES = {
     "a": f"arms: {{r1: {ARM}}}\nrun: {{students: true, arms: [r1], seeds: [1]}}\nword: of-a\n",

@@ -97,6 +97,7 @@ ENDPOINT = {
 SAMPLING = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 2000, "seed": None, "other": {}}
 ROLE: dict[str, Any] = {"teacher": "chat", "endpoint": "here", "model": "r1", "sampling": SAMPLING, "batch": None, "max_failed_calls": 0}
 SECTIONS: dict[str, Any] = {
+    "levels": ["r1", "r2", "r3", "r4", "r5", "r6"],
     "endpoints": {"here": ENDPOINT},
     "budget": {"dollars": None, "tokens": None},
     "transcripts": {},
@@ -109,7 +110,9 @@ SECTIONS: dict[str, Any] = {
 
 def study(root: Path, url: str, **changes: Any) -> Paths:
     """Write studies/new.yaml, some keys of some sections changed, and the prompts under `root`; return the study's paths."""
-    sections = {name: keys | changes.get(name, {}) for name, keys in SECTIONS.items()}
+    sections = {
+        name: keys | changes.get(name, {}) if isinstance(keys, dict) else changes.get(name, keys) for name, keys in SECTIONS.items()
+    }
     sections["endpoints"] = {name: row | {"base_url": row["base_url"] or url} for name, row in sections["endpoints"].items()}
     file = root / "studies" / "new.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.core.files import read_json, write_json, write_records, write_text
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.extracted_item import ExtractedItem
 from distill.records.recorded_trace import RecordedTrace
 from stages import audit
@@ -29,6 +30,7 @@ class Bench:
         self.folder = folder
         self.denominators: dict[str, Any] = {"r1": {"file": "verdicts.csv", "column": "Count", "rows": {"group": "all"}}}
         self.corrections: list[dict[str, Any]] = []
+        self.matches: list[ContaminationMatch] = []
         same = toy.problem(1).statement
         self.problems = [toy.problem(number, same if number == 2 else None) for number in range(1, 9)]
         cluster = {2: 1, 3: 1}
@@ -52,7 +54,8 @@ class Bench:
         write_records(paths.extracted, self.items)
         write_records(paths.recorded_traces, self.traces)
         write_records(paths.split, self.split)
-        paths.raw.mkdir()
+        write_records(paths.contamination, self.matches)
+        paths.raw.mkdir(exist_ok=True)
         (paths.raw / "verdicts.csv").write_text(TABLE)
         write_json(paths.levels_metrics, LEVELS)
         write_json(paths.corpora / "r1" / "counts.json", COUNTS)
@@ -106,6 +109,23 @@ def test_the_page_shows_suspects_by_rank_and_no_text(bench: Bench) -> None:
     assert ["train", "competition-01 competition-02 competition-03"] in rows
     assert "secret words" not in page
     assert "Find the sum" not in page
+
+
+def test_benchmark_problems_are_listed_by_id_and_rule(bench: Bench) -> None:
+    def match(name: str, item: str, rule: str, score: float, drop: bool) -> ContaminationMatch:
+        return ContaminationMatch(name, "statement", "aime", item, rule, score, drop, "secret words")
+
+    assert "Problems of the benchmarks" not in bench.run()[1]
+    bench.matches = [
+        match("competition-01", "aime-0002", "near", 0.5, False),
+        match("competition-03", "aime-0001", "ngram", 0.75, True),
+        match("competition-03", "aime-0001", "near", 0.25, False),
+    ]
+    _, page = bench.run()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+    first = rows.index(["aime-0001", "competition-03", "ngram 0.75, near 0.25", "yes"])
+    assert rows[first + 1] == ["aime-0002", "competition-01", "near 0.50", ""]
+    assert "secret words" not in page
 
 
 def test_foreign_text_opens_nothing(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from distill.llm.client import Client
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.request import Request, Response, parse
 from distill.llm.transcripts import StoredCall, write
-from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.level import ANSWER, Level
 from distill.records.trace import Trace
 from distill.records.verified import Verified
 from distill.teacher import distiller, solver, verifier
@@ -29,6 +29,7 @@ from tests import teachers
 from tests.chatscript import Script
 from tests.chatserver import Server, serving
 from tests.pipeline import ROOT
+from tests.tiny_model import LEVELS
 
 PATHS = layout("new")
 STAGES = {"solve": solve.main, "verify": verify.main, "condense": condense.main}
@@ -365,7 +366,7 @@ def test_the_template_for_a_new_study_is_complete(monkeypatch: pytest.MonkeyPatc
     ):
         params = study_file.section(template, role, kind)
         endpoints[params.endpoint].price(params.model)
-        assert module.load_prompt(params).parts["user"]
+        assert (module.load_prompt(params, LEVELS) if module is distiller else module.load_prompt(params)).parts["user"]
     assert study_file.section(template, "budget", BudgetLimit).dollars
     json.dumps(study_file.study(template))  # as DVC keeps it
 
@@ -383,7 +384,7 @@ def test_no_key_is_said_before_anything_is_spent(server: Server, root: Path) -> 
 def test_other_teachers_ask_nothing(teacher: str, root: Path) -> None:
     PATHS.recorded_traces.write_text("")
     paths = teachers.study(root, "")
-    paths.study_file.write_text("".join(f"{role}: {{teacher: {teacher}}}\n" for role in ROLES))
+    paths.study_file.write_text("levels: [r1]\n" + "".join(f"{role}: {{teacher: {teacher}}}\n" for role in ROLES))
     study_file.study.cache_clear()
     solve.main(paths)
     assert list(files.iterate_records(TRANSCRIPTS["solve"], StoredCall)) == []

@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         "template", {"claims__ledger__cot_beats_answer__rule__kind": "over"},
         ["claims.ledger.cot_beats_answer.rule: kind is 'over'; allowed: "],
     ),
-    "a level that is none": ("template", {"arms__r1__level": "r7"}, ["arms.r1.level: Invalid enum value 'r7'"]),
+    "a level that is none": ("template", {"arms__r1__level": "r7"}, ["arms.r1.level: no level 'r7'; allowed: r1, r2, r3,"]),
     "unknown arms": (
         "template",
         {"run__arms": ["r1", "r9"], "report__arms": ["r8"], "claims__ledger__cot_beats_answer__rule__comparator": "r7"},
@@ -104,6 +104,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         {"sample__benchmarks": ["math500"], "claims__ledger__cot_beats_answer__rule__benchmark": "transfer"},
         [
             "sample.benchmarks: no benchmark 'math500'; benchmarks here: transfer",
+            "contamination.against: benchmark 'transfer' is not asked; allowed: math500",
             "claims.ledger.cot_beats_answer.rule: benchmark 'transfer' is not asked; allowed: competition, math500",
         ],
     ),
@@ -116,7 +117,13 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
             "arms.r1: n 61 is more than split.train, 60",
         ],
     ),
-    "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which stage overfit trains on"]),
+    "a benchmark that is compared and not made": (
+        "template", {"contamination__against": ["aime"]}, ["contamination.against: benchmark 'aime' is not asked; allowed: transfer"]
+    ),
+    "a rule of contamination that is none": (
+        "template", {"contamination__rules": [{"kind": "same", "drop": True}]}, ["contamination.rules[0]: kind is 'same'; allowed: exact"]
+    ),
+    "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which overfit.arm names"]),
     "an endpoint, a price and a prompt that are not there": (
         "new",
         {"solve__endpoint": "other", "verify__model": "m", "condense__prompt": "prompts/none.md"},
@@ -127,7 +134,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         ],
     ),
     "a published arm without a prompt": (
-        "template", {"arms__answer__protocol": "published"}, ["arms.answer: protocol published needs curate.published.answer"]
+        "job", {"arms__answer__protocol": "published"}, ["arms.answer: protocol published needs curate.published.answer"]
     ),
     "students without their sections": (
         "new", {"run__students": True}, [f"no section '{name}'" for name in check_study.STUDENTS if name != "sample"]
@@ -157,6 +164,8 @@ RANGES: dict[str, tuple[Any, str]] = {  # key of template.yaml: (a value out of 
     "extract__limits__pages": (0, "Expected `int` >= 1, got 0"),
     "benchmarks__transfer__n": (0, "Expected `int` >= 1, got 0"),
     "audit__similar": ([2.0], "Expected `float` <= 1.0, got 2.0"),
+    "sample__seed": (-1, "Expected `int` >= 0, got -1"),
+    "pretraining__seed": (-1, "Expected `int` >= 0, got -1"),
     "run__seeds": ([-1], "Expected `int` >= 0, got -1"),
 }
 
@@ -175,8 +184,11 @@ def test_a_value_out_of_its_range_is_named_with_the_range(
     assert lines[0].endswith(message)
 
 
-# A published figure has any size and sign. The last three are in packages that every committed student and completion depends on.
-UNBOUNDED = {"Claim.published", "TestedClaim.published", "sampling.jobs.Params.seed", "pretraining.texts.Params.seed", "Correction.page"}
+UNBOUNDED = {
+    "Claim.published",
+    "TestedClaim.published",
+    "table_problems.Params.filters",
+}  # a published figure, and a value of a column, has any size and sign
 
 
 def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:
@@ -258,6 +270,9 @@ def test_a_study_with_paid_calls_is_split_before_them(tree: Path) -> None:
     assert study.commands("run", "new") == [["repro", "split@new"], ["repro"]]
     assert study.commands("run", "template") == [["repro"]]
     assert study.commands("pull", "new") == [["pull"]]
+    assert study.splits(["new", "template"]) == ["split@new"]
+    _edit("template", tree / "studies" / "x.yaml", condense__teacher="chat")
+    assert study.splits(["x"]) == ["split@x"]
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     reads = {str(dep) for name in ("split", "extract", "fetch") for dep in stages[name]["deps"]}
     asked = {next(iter(out)) if isinstance(out, dict) else out for name in ("solve", "verify", "condense") for out in stages[name]["outs"]}

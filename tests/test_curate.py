@@ -9,6 +9,7 @@ from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_records
 from distill.model.chat_tokenizer import ChatTokenizer
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.example import Example, Message
 from distill.records.extracted_item import ExtractedItem
 from distill.records.level import Level
@@ -32,6 +33,7 @@ class Bench:
         self.folder = folder
         self.items: list[ExtractedItem] = []
         self.traces: list[RecordedTrace] = []
+        self.matches: list[ContaminationMatch] = []
         self.problems = [toy.problem(number) for number in NUMBERS]
         self.levels = [level for problem in self.problems for level in toy.levels(problem)]
         sides = ["train"] * 12 + ["valid"] * 4 + ["heldout"] * 4
@@ -51,6 +53,7 @@ class Bench:
         write_records(paths.recorded_traces, self.traces)
         write_records(paths.levels, self.levels)
         write_records(paths.split, self.split)
+        write_records(paths.contamination, self.matches)
         curate.main(paths, arm)
         return paths.corpus
 
@@ -125,6 +128,26 @@ def test_a_placeholder_is_left_out_of_clean_and_counted_in_published(bench: Benc
     assert "competition-05" not in ids(clean)
     assert read_json(clean / "counts.json")["dropped"] == {"a placeholder": 1}
     assert read_json(bench.run(arms={"r1": toy.ARM | {"protocol": "published"}}) / "counts.json")["flaws"] == {"a placeholder": 1}
+
+
+def test_benchmark_problems_are_left_out_of_clean_arms_and_counted_elsewhere(bench: Bench) -> None:
+    def match(name: str, benchmark: str, drop: bool) -> ContaminationMatch:
+        return ContaminationMatch(name, "statement", benchmark, f"{benchmark}-1", "near", 0.9, drop, "find the sum")
+
+    bench.matches = [
+        match("competition-02", "aime", True),
+        match("competition-02", "gsm8k", False),
+        match("competition-03", "aime", False),
+        match("competition-19", "aime", True),
+    ]
+    clean = bench.run("r1")
+    assert {"competition-02", "competition-19"}.isdisjoint(ids(clean) + ids(clean, "test"))
+    counts = read_json(clean / "counts.json")
+    assert counts["dropped"] == {"a problem of benchmark aime": 2}
+    assert counts["contaminated"] == {"aime": 1}  # competition-03, which the study only shows
+    published = read_json(bench.run(arms={"r1": toy.ARM | {"protocol": "published"}}) / "counts.json")
+    assert published["dropped"] == {}
+    assert published["contaminated"] == {"aime": 2, "gsm8k": 1}  # competition-19 is held out
 
 
 def recorded(bench: Bench) -> None:

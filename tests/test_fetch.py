@@ -196,6 +196,51 @@ def test_a_mirror_folder_is_checked_as_a_server_is(
     assert not PATHS.raw.exists()
 
 
+OTHER = "8" * 40
+BLOB = hashlib.sha1(b"blob 9\0" + FILES[LAST]).hexdigest()
+PINNED = {"path": LAST, "blob": BLOB}
+
+
+def test_a_file_may_be_pinned_by_its_git_blob_id_at_a_commit_of_its_own(
+    server: Server, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned = [PINNED | {"commit": OTHER}]
+    elsewhere = f"/{REPOSITORY}/{OTHER}/{LAST}"
+    server.spoil = lambda path, _: (200, FILES[LAST], 9) if path == elsewhere else (404, b"", 0)
+    (entry,) = manifest.read(run(url=server.address, files=pinned))
+    assert (entry.file, entry.size, entry.sha256) == (LAST, 9, hashlib.sha256(FILES[LAST]).hexdigest())
+    monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
+    with pytest.raises(InputError, match=f"{OTHER}: no such folder"):
+        run(files=pinned)
+    mirror.rename(mirror.with_name(OTHER))
+    assert manifest.read(run(files=pinned)) == [entry]
+
+
+def test_a_flipped_byte_is_refused_by_the_git_blob_id_even_where_the_file_is_optional(
+    server: Server, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.spoil = lambda *_: (200, b'{"a": 0}\n', 9)
+    line = rf"expected git blob {BLOB}, got [0-9a-f]{{40}} \(9 bytes\); it is not used"
+    with pytest.raises(InputError, match=line):
+        run(url=server.address, files=[PINNED | {"optional": True}])
+    (mirror / LAST).write_bytes(b'{"a": 0}\n')
+    monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
+    with pytest.raises(InputError, match=line):
+        run(files=[PINNED | {"optional": True}])
+    assert not PATHS.raw.exists()
+
+
+def test_an_optional_file_that_cannot_be_had_is_named_and_the_rest_goes_on(
+    server: Server, mirror: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [PINNED, {"path": "runs/results.csv", "blob": "0" * 40, "optional": True}]
+    assert [each.file for each in manifest.read(run(url=server.address, files=files))] == [LAST]
+    assert "fetch: runs/results.csv is missing and optional: 404 Client Error: Not Found" in capsys.readouterr().err
+    monkeypatch.setenv("JOB_MIRROR", str(mirror.parents[2]))
+    assert [each.file for each in manifest.read(run(files=files))] == [LAST]
+    assert "fetch: runs/results.csv is missing and optional: not in the mirror that JOB_MIRROR names" in capsys.readouterr().err
+
+
 ROW = {"size": 1, "sha256": "a" * 64}
 SECTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a path that leaves the folder": ({"files": [{"path": "../x", **ROW}]}, r"path '\.\./x'"),
@@ -203,6 +248,7 @@ SECTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a path twice": ({"files": [{"path": "x", **ROW}, {"path": "x", **ROW}]}, r"path 'x'"),
     "the manifest's name": ({"files": [{"path": "manifest.json", **ROW}]}, r"path 'manifest.json'"),
     "a short hash": ({"files": [{"path": "x", "size": 1, "sha256": "abc"}]}, r"\$\.files\[0\]\.sha256"),
+    "no hash": ({"files": [{"path": "x", "size": 1}]}, r"x: expected either sha256 or blob, got neither"),
     "a branch": ({"commit": "main"}, r"\$\.commit"),
     "another kind": ({"kind": "ftp"}, r"kind is 'ftp'; allowed: competition, download"),
 }

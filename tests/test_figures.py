@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bench import contamination
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
 from tools import render_benchmarks
@@ -37,3 +38,20 @@ def test_the_table_of_coverage_is_that_of_the_record() -> None:
     shown = [[float(cell.strip().removesuffix(" %")) for cell in row] for row in rows]
     names = ("accuracy_covered", "gain_covered", "false_alarms")
     assert shown == [[round(record[f"row_{number}"][name], 1) for name in names] for number in range(1, len(shown) + 1)] != []
+
+
+def test_sizes_are_a_table_in_the_order_of_their_numbers() -> None:
+    measured = {"split": {"seconds": 1.25, "cpu_seconds": 1.0, "megabytes": 1500.4}, "clusters": 7}
+    table = render_benchmarks.sizes({"94000": measured, "1000": measured, "measured": {}})
+    assert table.splitlines()[0].replace(" ", "") == "|stage|1,000problems|94,000problems|"
+    assert "| `split` |" in table.splitlines()[2]
+    assert "1.2 (1.0) s, 1,500 MB" in table.splitlines()[2]
+    assert "clusters" not in table
+    assert render_benchmarks.sizes({}) == ""
+
+
+def test_the_page_on_contamination_shows_the_record() -> None:
+    text = contamination.PAGE.read_text(encoding="utf-8")
+    assert contamination.filled(text, contamination.tables(json.loads(contamination.RECORD.read_bytes()))) == text, (
+        "run: python -m bench.contamination"
+    )

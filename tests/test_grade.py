@@ -122,7 +122,8 @@ def problem(name: str, gold: str) -> Problem:
 PATHS = layout("tiny")
 STUDY = """
 benchmarks: {gsm8k: {form: number}}
-grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
+student: {kind: scratch}
+grade: {profiles: [strict], answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
 """
 TEXTS = {
     "a": "one step\nAnswer: 3/4", "b": "Answer: 4", "c": "no idea", "d": "on and on", "e": "Answer: one less than 2",
@@ -164,7 +165,7 @@ def test_order_of_completions_does_not_change_the_bytes(tmp_path: Path) -> None:
 
 BAD = {
     "missing cell": ({"base": cell()}, r"r1-1.jsonl.gz: 1 of 2 cells missing"),
-    "unlisted cell": ({"base": cell(), "r1-1": cell(), "r9-1": cell()}, r"remove them: rm -r \S*/completions/r9-1.jsonl.gz"),
+    "unlisted cell": ({"base": cell(), "r1-1": cell(), "r9-1": cell()}, r"/completions/r9-1.jsonl.gz: 1 of 3 cells belong.*`make tidy`"),
     "unknown problem": ({"base": cell(), "r1-1": [*cell(), completion("z", "")]}, r"r1-1.jsonl.gz:7: z of competition is no problem"),
     "problem not answered": ({"base": cell(), "r1-1": cell()[1:]}, r"r1-1.jsonl.gz: 1 of 6 answers missing, first a of competition"),
     "sample not answered": (

@@ -65,7 +65,7 @@ def study(mirror: Path) -> dict[str, Any]:
     sections: dict[str, Any] = yaml.safe_load((ROOT / "studies" / "job.yaml").read_text(encoding="utf-8"))
     sections["fetch"] |= source | {"files": pinned}
     sections["benchmarks"]["math500"] |= source | table | {"rows": 4}
-    sections["student"] |= {"repository": STUDENT, "revision": REVISION}
+    sections["student"] = sections["students"]["qwen"] | {"repository": STUDENT, "revision": REVISION}
     sections["split"] |= {"train": 18, "valid": 5, "heldout_least": 5, "seen": 18, "asked_valid": 5, "near": 1.0}
     sections["train"] |= {"iterations": 2, "eval_every": 1, "layers": 2, "batch_size": 2}
     sections["overfit"] |= {"iterations": 2, "eval_every": 1}
@@ -94,7 +94,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (root / name).symlink_to(ROOT / name)
     (root / "studies").mkdir()
     (root / "studies" / "job.yaml").write_text(yaml.safe_dump(study(mirror), sort_keys=False))
-    params = {"papers": ["job"], "corpora": ["job"], "students": ["job"], "arms": ARMS, "seeds": [SEED]}
+    params = {"papers": ["job"], "corpora": ["job"], "students": ["job"], "arms": ARMS, "seeds": [SEED], "long_run": ARMS[1]}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)

@@ -34,7 +34,7 @@ stages:
 def test_tidy_removes_what_no_longer_runs_and_nothing_else(tmp_path: Path) -> None:
     root = make(tmp_path / "tree")
     (root / "dvc.yaml").write_text(LAYOUT)
-    values = {"papers": [], "corpora": ["b"], "students": ["b"], "arms": ["r1", "r2"], "seeds": [1, 2]}
+    values = {"papers": [], "corpora": ["b"], "students": ["b"], "arms": ["r1", "r2"], "seeds": [1, 2], "long_run": "r1"}
     (root / "params.yaml").write_text(yaml.safe_dump(values))
     call(root, "dvc", "repro", "--no-run-cache")
     (root / "params.yaml").write_text(yaml.safe_dump(values | {"corpora": ["a"], "students": ["a"], "arms": ["r1"], "seeds": [1]}))

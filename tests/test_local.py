@@ -15,12 +15,13 @@ import pytest
 from distill.cli.layout import layout
 from distill.core import files
 from distill.core.files import read_json, read_records
-from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.level import ANSWER, Level
 from distill.records.trace import Trace
 from distill.records.verified import Verified
 from stages import condense, solve, verify
 from tests import markov_model, teachers
 from tests.pipeline import ROOT
+from tests.tiny_model import LEVELS
 
 PATHS = layout("new")
 STUDENT = ROOT / "models" / "mini" / "student"

@@ -17,9 +17,10 @@ HOOK = ROOT / "tests" / "opened"
 OTHER_KINDS = {
     "audit": {"raw"},
     "condense": {"prompts/condense", "problems.jsonl", "recorded_traces.jsonl"},
+    "contamination": {"levels.jsonl.gz"},
     "curate": {"recorded_traces.jsonl"},
     "import_traces": {"raw", "problems.jsonl"},
-    "llm_judge": {"prompts/judge", "extracted.jsonl", "benchmarks"},
+    "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }

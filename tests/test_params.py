@@ -44,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _set(root: Path, **values: object) -> None:
-    document = {"papers": ["a"], "corpora": ["a"], "students": ["a"], "arms": ["r1"], "seeds": [1]} | values
+    document = {"papers": ["a"], "corpora": ["a"], "students": ["a"], "arms": ["r1"], "seeds": [1], "long_run": "r1"} | values
     (root / "params.yaml").write_text(yaml.safe_dump(document))
 
 

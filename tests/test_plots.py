@@ -49,7 +49,7 @@ CAPTIONS = {
         "Longest answers: r1, 85.0 words at 75.0 %; shortest: base, 40.0 words at 50.0 %.",
     ),
     "sections": (
-        captions.sections([captions.Section(a, v, 0, 1, _gain(a, v - 0.5), "s") for a, v in (("base", 0.5), ("r1", 0.75))], ["r6", "r1"]),
+        captions.sections([captions.Section(a, v, 0, 1, _gain(a, v - 0.5), "s") for a, v in (("base", 0.5), ("r1", 0.75))], ["r1", "r6"]),
         f"{captions.ON_COMMON}, r1 minus base, in points: s +25.0.",
     ),
     "years": (

@@ -10,15 +10,18 @@ import msgspec
 import pytest
 import yaml
 
+from distill.answers.answer_format import read_form
 from distill.core.files import read_json, read_records, write_records
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.example import Example
 from distill.records.extracted_item import ExtractedItem
-from distill.records.level import LEVELS
 from distill.records.problem import CODES, Problem
-from stages import condense, curate, import_traces, solve, split, verify
+from distill.sources import benchmark_tables
+from stages import condense, contamination, curate, import_traces, solve, split, verify
 from tests import trees
 from tests.pipeline import ROOT
+from tests.tiny_model import LEVELS
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
 STUDY = ROOT / "studies" / "job.yaml"
@@ -63,6 +66,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for stage in (import_traces, solve, verify, condense, split):
         stage.main(paths)
+    table = SETTINGS["benchmarks"]["math500"]
+    columns = msgspec.convert(table["columns"], benchmark_tables.Columns)
+    made = benchmark_tables.problems(
+        raw() / table["path"], benchmark_tables.Table(500, 0, columns), read_form(table["form"], ""), "math500"
+    )
+    write_records(paths.benchmarks / "math500.jsonl", made)
+    contamination.main(paths)
     for arm in (*CLEAN, *(f"published-{level}" for level in LEVELS)):
         curate.main(msgspec.structs.replace(paths, corpus=paths.corpora / arm), arm)
     return paths.split.parent
@@ -113,3 +123,11 @@ def test_clean_arms_train_on_the_same_problems_and_end_alike(built: Path) -> Non
 
 def _read(built: Path, arm: str, part: str) -> list[Example]:
     return read_records(built / "corpus" / arm / f"{part}.jsonl", Example)
+
+
+def test_no_problem_of_the_competition_is_dropped_for_math_500(built: Path) -> None:
+    found = read_records(built / "contamination.jsonl", ContaminationMatch)
+    assert [row for row in found if row.drop] == []
+    assert {row.rule for row in found} == {"near"}
+    dropped = [read_json(built / "corpus" / arm / "counts.json")["dropped"] for arm in CLEAN]
+    assert [reason for reasons in dropped for reason in reasons if "benchmark" in reason] == []

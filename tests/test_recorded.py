@@ -48,12 +48,14 @@ CONCLUDED = {  # name: (text, gold, verdict); the ways in which recorded chains 
     "cut in a heading": ("so 7.\n\n---\n\n### Step", "7", "truncated"),
     "cut in an emphasis": ("the rent is **$7", "7", "truncated"),
     "cut before a result": ("The sum is:", "7", "truncated"),
+    "thinking that never ends": ("<think>\nSo it is \\boxed{7}.", "7", "truncated"),
+    "thinking that ends": ("<think>\n3 + 4 = 8, no, 7.\n</think>\n\nIt is \\boxed{7}.", "7", "correct"),
 }
 
 
 @pytest.mark.parametrize(("text", "gold", "verdict"), CONCLUDED.values(), ids=CONCLUDED)
 def test_what_a_chain_concludes(text: str, gold: str, verdict: str) -> None:
-    assert judge(text, gold) == verdict
+    assert judge(text, gold, whole=False) == verdict
 
 
 def test_a_gold_answer_may_be_mentioned_and_not_concluded() -> None:
@@ -63,7 +65,7 @@ def test_a_gold_answer_may_be_mentioned_and_not_concluded() -> None:
 
 def test_hostile_text_costs_little() -> None:
     text = "\\boxed{" * 20_000 + "= " * 20_000 + "9" * 20_000 + "^" * 5_000
-    assert judge(text, "7") == "truncated"
+    assert judge(text, "7", whole=False) == "truncated"
     assert not mentions(text, "7")
 
 
@@ -150,7 +152,7 @@ def test_every_text_finds_its_problem_and_its_position(published: Published) -> 
 
 def test_no_teacher_recorded(tmp_path: Path) -> None:
     paths = trees.below(tmp_path)
-    write_text(paths.study_file, "import_traces: {kind: none}\n")
+    write_text(paths.study_file, "import_traces: {}\n")
     import_traces.main(paths)
     assert paths.recorded_traces.read_bytes() == b""
 
@@ -227,7 +229,11 @@ def test_the_recorded_teacher_from_solve_to_condense(tmp_path: Path) -> None:
     write_records(paths.problems, problems)
     write_records(paths.recorded_traces, recordings)
     write_records(paths.extracted, [flagged])
-    write_text(paths.study_file, "solve: {teacher: recorded}\nverify: {teacher: recorded}\ncondense: {teacher: recorded}\n")
+    write_text(
+        paths.study_file,
+        "levels: [r1, r2, r3, r4, r5, r6]\nsolve: {teacher: recorded}\nverify: {teacher: recorded}\n"
+        "condense: {teacher: recorded, answer: trace}\n",
+    )
     solve.main(paths)
     traces = read_records(paths.traces, Trace)
     assert [(trace.answer, trace.finish) for trace in traces] == [

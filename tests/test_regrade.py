@@ -13,7 +13,11 @@ from distill.records.verdict import Verdict
 from tests import dvc_sandbox
 from tools import regrade
 
-STUDY = 'grade: {answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}\nbenchmarks: {}\n'
+STUDY = """
+student: {kind: scratch}
+grade: {profiles: [strict], answer_line: "Answer:", time_limit: 5.0, memory_limit: 1024, workers: 1, max_chars: 40}
+benchmarks: {}
+"""
 GOLDS = {("competition", "p1"): "4", ("competition", "p2"): "1/2"}
 TEXTS = {"p1": "2 + 2\nAnswer: 4", "p2": "so\nAnswer: 0.5"}
 

@@ -77,6 +77,9 @@ def test_a_changed_object_is_named_with_its_output(
     assert line.startswith(f"study: {path}: {said}")
     assert f"(output {place}); put it back: git checkout HEAD -- {path}" in line
     assert "Traceback" not in done.stderr
+    if said != "damaged":
+        others = [each for each in remote.outputs_of(["a"]) if each != place.partition(",")[0]]
+        assert [each for each in others if not (clone / each).exists()] == []
     call(clone, "git", "checkout", "HEAD", "--", str(path))
     assert do(clone, "tools.study", "pull").returncode == 0
     assert "up to date" in call(clone, "dvc", "status")

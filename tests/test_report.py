@@ -12,14 +12,14 @@ import yaml
 from msgspec.structs import replace
 
 from distill.cli.layout import layout
-from distill.core import files
+from distill.core import files, markdown
 from distill.core.errors import InputError
 from distill.core.study_file import study
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
-from distill.report import examples, plots
+from distill.report import plots
 from stages import claims, report, summarise
 from tests import rendered, synthetic
 from tests.pipeline import ROOT
@@ -205,7 +205,7 @@ def test_foreign_text_opens_nothing(tree: Path) -> None:
         rules = {"gain": ABOVE, "loss": {**ABOVE, "kind": "hurt_most", "section": f"two-person {planted}", "arms": ARMS}}
         del rules["loss"]["arm"], rules["loss"]["comparator"]
         said = {**CLAIM, "says": planted, "source": planted, "note": planted, "by_construction": planted}
-        changed = STUDY | {"report": STUDY["report"] | {"limits": [planted], "max_chars": 1500}}
+        changed = {"student": {"kind": "scratch"}} | STUDY | {"report": STUDY["report"] | {"limits": [planted], "max_chars": 1500}}
         changed["claims"] = STUDY["claims"] | {"ledger": {f"{name} {planted}": said | {"rule": rule} for name, rule in rules.items()}}
         files.write_text(paths.study_file, yaml.safe_dump(changed))
         study.cache_clear()
@@ -231,15 +231,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_text_cannot_leave_its_block(text: str) -> None:
-    first, *inner, last = examples.fence(text, 100).split("\n")
+    first, *inner, last = markdown.fence(text, 100).split("\n")
     assert first == f"{last}text"
     assert "\n".join(inner) == text
     assert all(last not in line for line in inner)
 
 
 def test_control_characters_are_shown() -> None:
-    assert examples.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
-    assert examples.code("a`b\n``c") == "``` a`b ``c ```"
+    assert markdown.fence("a\x1b[2Jb\tc", 100) == "```text\na�[2Jb\tc\n```"
+    assert markdown.code("a`b\n``c") == "``` a`b ``c ```"
 
 
 def _write(name: str, text: str) -> Callable[[Path], None]:
@@ -261,7 +261,10 @@ def _remove(name: str) -> Callable[[Path], None]:
 
 FAULTS = {
     "a missing cell": (_remove("data/tiny/completions/r6-2.jsonl.gz"), r"r6-2.jsonl.gz: 1 of 7 cells missing; run `dvc repro`"),
-    "a stale cell": (_write("data/tiny/completions/r1-9.jsonl.gz", ""), r"1 of 8 cells belong to no arm and seed.*rm -r .*/r1-9.jsonl.gz"),
+    "a stale cell": (
+        _write("data/tiny/completions/r1-9.jsonl.gz", ""),
+        r"/r1-9.jsonl.gz: 1 of 8 cells belong to no arm and seed.*`make tidy`",
+    ),
     "figures of other adapters": (
         _edit("params.yaml", "- 3", "- 4"),
         r"training.json: adapters missing: r1-4, r6-4; adapters that params.yaml does not name: r1-3, r6-3",

@@ -131,6 +131,8 @@ VERDICTS = {
     "distilled_above_base_on_unseen": "inconclusive",
     "seed_spread_small": "supported",
     "spread_on_math500": "supported",
+    "mean_is_one_file": "supported",
+    "math500_mean_is_one_file": "supported",
     "transfer": "inconclusive",
     "accuracy_falls": "supported",
     "speed_hurt_most": "inconclusive",

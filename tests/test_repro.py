@@ -168,6 +168,36 @@ def test_a_run_that_fails_gives_dvcs_code_and_keeps_the_log(clone: Path) -> None
     assert "Running stage 'fetch@a'" in (clone / ".work" / "repro.log").read_text()
 
 
+PAID = """
+  asking:
+    matrix: {study: "${corpora}"}
+    cmd: touch paid data/${item.study}/asked
+    outs: ["data/${item.study}/asked"]
+  split:
+    matrix: {study: "${corpora}"}
+    cmd: cp data/${item.study}/raw data/${item.study}/split && echo 3 problems are too few >&2 && exit 2
+    deps: ["data/${item.study}/raw"]
+    outs: ["data/${item.study}/split"]
+"""
+
+
+@pytest.mark.dvc
+@pytest.mark.parametrize("words", [(), ("report",), ("--force",)], ids=["make repro", "make report", "FORCE=1"])
+def test_no_call_is_paid_before_a_split_that_fails(words: tuple[str, ...], clone: Path) -> None:
+    pipeline = clone / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().rstrip() + PAID)
+    do(clone, "tools.repro", *words)
+    assert words == ("report",) or (clone / "paid").exists()  # DVC alone asks first
+    (clone / "paid").unlink(missing_ok=True)
+    (clone / "data" / "a" / "asked").unlink(missing_ok=True)
+    with (clone / "studies" / "a.yaml").open("a") as study:
+        study.write("solve: {teacher: chat}\n")
+    done = do(clone, "tools.repro", *words)
+    assert done.returncode == 255
+    assert "3 problems are too few" in done.stderr
+    assert not (clone / "paid").exists()
+
+
 @pytest.mark.parametrize(("text", "kept"), [("", False), ('{"a": {"wri', False), ("{}", True)], ids=["empty", "half", "whole"])
 def test_a_lock_record_that_a_kill_cut_off_is_removed(text: str, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

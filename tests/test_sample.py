@@ -90,6 +90,24 @@ def test_fast_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padded
     assert decode.decode(fast, PROMPTS, NEVER, 30, decode.greedy) == decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
 
 
+def test_fast_decoding_of_a_llama_gives_mlx_lms_logits() -> None:
+    import mlx.core as mx
+    from mlx_lm.models import llama
+
+    shape = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 1}
+    keys = {"model_type": "llama", "vocab_size": 300, "rms_norm_eps": 1e-5, "head_dim": 32, "attention_bias": True}
+    mx.random.seed(4)
+    model = llama.Model(llama.ModelArgs.from_dict(shape | keys))
+    caches = [decode._prefill(model, PROMPTS) for _ in range(2)]
+    tokens = [[40 + step] * len(PROMPTS) for step in range(3)]
+    theirs = [model(mx.array(token)[:, None], cache=caches[0]) for token in tokens]
+    fast = fast_decode.replace_layers(model)
+    assert type(fast.layers[0].self_attn) is fast_decode.Attention
+    for token, expected in zip(tokens, theirs, strict=True):
+        ours = fast(mx.array(token)[:, None], cache=caches[1])
+        assert mx.abs(ours - expected).max().item() < 1e-5 * mx.abs(expected).max().item()
+
+
 def test_other_formats_keep_mlx_lms_layers(student: Path) -> None:
     import mlx.core as mx
     from mlx_lm.models import qwen2
@@ -177,9 +195,35 @@ def test_a_refill_window_shorter_than_a_batch_is_one_line(run: Callable[..., lis
         run(refill_window=3)
 
 
+def test_a_benchmark_may_be_asked_in_its_own_way(run: Callable[..., list[Completion]]) -> None:
+    plain = run("base", 0)
+    own = {"transfer": {"samples": 3, "temperature": 0.8, "top_p": 0.95, "max_tokens": 5, "batch_size": 2, "refill_window": 2}}
+    found = run("base", 0, per_benchmark=own)
+    parts = {name: [c for c in found if c.benchmark == name] for name in ("competition", "transfer")}
+    assert parts["competition"] == [c for c in plain if c.benchmark == "competition"]
+    assert [c.sample for c in parts["transfer"]] == [0, 1, 2] * 6
+    assert max(c.tokens for c in parts["transfer"]) == 5
+    assert len({c.text for c in parts["transfer"]}) > 6
+
+
+OWN = {
+    "not asked": ({"aime": {"samples": 2}}, "per_benchmark.aime: not asked; asked are competition, transfer"),
+    "samples that are all the same": ({"transfer": {"samples": 2}}, "per_benchmark.transfer: 2 samples at temperature 0 are all the same"),
+    "a window below the batch": ({"transfer": {"batch_size": 9}}, "per_benchmark.transfer: refill_window is 4; it holds a batch or more"),
+    "no such variable": ({"transfer": {"chat_template": {"think": True}}}, "the chat template has no variable 'think'"),
+}
+
+
+@pytest.mark.parametrize(("own", "line"), OWN.values(), ids=OWN)
+def test_what_cannot_be_asked_of_a_benchmark_is_one_line(own: Any, line: str, run: Callable[..., list[Completion]]) -> None:
+    with pytest.raises(InputError, match=line) as fault:
+        run("base", 0, per_benchmark=own)
+    assert "\n" not in str(fault.value)
+
+
 def batches(student: Path, count: int = 10) -> list[list[jobs.Job]]:
     asked = [toy.problem(number) for number in range(1, count + 1)]
-    return jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS.refill_window)
+    return jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS)
 
 
 def test_workers_change_nothing(student: Path, tmp_path: Path) -> None:
@@ -222,8 +266,8 @@ def test_batches_of_other_inputs_go(tmp_path: Path, student: Path) -> None:
 
 def test_batches_are_of_like_length_and_a_benchmark_more_moves_none(student: Path) -> None:
     asked = [toy.problem(number) for number in (3, 1000, 5, 20, 7, 9)]
-    alone = jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), 4)
-    more = jobs.cut(jobs.make_jobs([toy.problem(1, benchmark="another"), *asked[::-1]], ChatTokenizer(student), PARAMS), 4)
+    alone = jobs.cut(jobs.make_jobs(asked, ChatTokenizer(student), PARAMS), PARAMS)
+    more = jobs.cut(jobs.make_jobs([toy.problem(1, benchmark="another"), *asked[::-1]], ChatTokenizer(student), PARAMS), PARAMS)
     assert [job for batch in more for job in batch if job.benchmark == "another"] == more[0]
     assert more[1:] == alone
     lengths = [len(job.prompt) for batch in alone for job in batch]

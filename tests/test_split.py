@@ -1,16 +1,19 @@
 """Who is trained on, who is held out, and how little moves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 
+from distill.competition.competition_problems import transfer
 from distill.core.errors import InputError
 from distill.core.files import read_records, write_records
 from distill.corpus import splits
-from distill.extraction.duplicate_clusters import clusters, masked
+from distill.extraction.duplicate_clusters import Bag, clusters, distinct, masked, tokens
 from distill.records.assignment import Assignment
 from distill.records.extracted_item import ExtractedItem
 from stages import split
@@ -47,6 +50,38 @@ def test_masked_numbers_join_what_only_differs_in_them() -> None:
     texts = {"a": "Find k if x² + 12 is 3.", "b": "Find k if x^2 + 7 is 40.", "c": "Find k and x if 12 is 3."}
     assert clusters(texts, 0.9, masked) == {"a": "a", "b": "a", "c": "c"}
     assert clusters(texts, 0.9) == {"a": "a", "b": "b", "c": "c"}
+
+
+def pairwise(texts: dict[str, str], near: float, bag: Callable[[tuple[str, ...]], Bag]) -> set[frozenset[str]]:
+    """Compare each text with each, as the definition says; return the clusters."""
+    sets = {name: bag(tokens(text)) for name, text in texts.items() if tokens(text)}
+    groups = {name: {name} for name in texts}
+    for one, other in combinations(sets, 2):
+        same = tokens(texts[one]) == tokens(texts[other])
+        if same or (near < 1 and len(sets[one] & sets[other]) >= near * len(sets[one] | sets[other])):
+            groups[one] |= groups[other]
+            groups |= dict.fromkeys(groups[one], groups[one])
+    return {frozenset(group) for group in groups.values()}
+
+
+def drawn(seed: int) -> dict[str, str]:
+    """Return short random texts, of which many are alike."""
+    random = Random(seed)
+    words = ["a", "b", "c", "d", "+", "1", "2", "x²", "30"][: random.choice([3, 6, 9])]
+    return {f"{n:02}": " ".join(random.choice(words) for _ in range(random.randrange(9))) for n in range(60)}
+
+
+LIKE_MINI = {f"{place:03}": item.statement for place, item in enumerate(transfer(5, 150))}
+
+
+@pytest.mark.parametrize("bag", [distinct, masked])
+@pytest.mark.parametrize("near", [0.3, 0.5, 0.6, 2 / 3, 0.75, 0.8, 0.9, 1.0])
+def test_clusters_are_those_of_comparing_each_with_each(near: float, bag: Callable[[tuple[str, ...]], Bag]) -> None:
+    for texts in (LIKE_MINI, *map(drawn, range(12))):
+        found = clusters(texts, near, bag)
+        groups = {frozenset(name for name in found if found[name] == first) for first in found.values()}
+        assert groups == pairwise(texts, near, bag)
+        assert all(first == min(group) for group in groups for first in {found[name] for name in group})
 
 
 def test_sizes_clusters_and_the_asked() -> None:
@@ -90,7 +125,7 @@ def _run(folder: Path, numbers: Iterable[int], items: Sequence[ExtractedItem] = 
 WRONG = {  # name: (changed parameters, numbers of the problems, part of the message)
     "too few for train": ({"train": 40}, range(1, 31), "leave train short of 10"),
     "too few held out": ({"heldout_least": 20}, range(1, 31), "12 problems are left to hold out, allowed are at least 20"),
-    "more asked than held out": ({"heldout": 13}, range(1, 31), "12 problems are left"),
+    "more asked than held out": ({"asked": 13}, range(1, 31), "12 problems are left"),
     "more seen than trained on": ({"seen": 13}, range(1, 31), "seen is 13, and train holds 12"),
     "more validation problems asked than there are": ({"asked_valid": 7}, range(1, 31), "asked_valid is 7, and valid holds 6"),
     "a year without an exam": ({"years": [2015, 1999]}, range(1, 31), "years: no problem is of 1999"),
@@ -106,7 +141,7 @@ def test_sizes_that_cannot_be_met(change: dict[str, Any], numbers: list[int], me
 
 
 def test_a_number_of_held_out_problems(tmp_path: Path) -> None:
-    found = _run(tmp_path, range(1, 31), split={"heldout": 7})
+    found = _run(tmp_path, range(1, 31), split={"asked": 7})
     assert sum(each.evaluate and each.split == "heldout" for each in found) == 7
     assert sum(each.split == "heldout" for each in found) == 12
 

@@ -76,6 +76,27 @@ BROKEN = {
     "no YAML": (b"train: {", "while parsing a flow node"),
     "a list": (b"- 1", "expected sections, got list"),
     "no UTF-8": (b"\xff", "codec can't decode"),
+    "lists in lists": (b"train: " + b"[" * 100_000, "line 1: lists and mappings nested more than 40 deep"),
+    "mappings in mappings": (b"".join(b" " * n + b"a:\n" for n in range(60)), "line 41: lists and mappings nested more than 40 deep"),
+    "aliases that multiply": (
+        b"a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + b"".join(b"%c: &%c [%s]\n" % (n + 1, n + 1, b", ".join([b"*%c" % n] * 9)) for n in range(97, 109)),
+        "line 6: more than 100,000 values",
+    ),
+    "an alias of itself": (b"train: &a [*a]", r"line 1: alias '\*a' names nothing that ends above it"),
+    "an alias of nothing": (b"train: *a", r"line 1: alias '\*a' names nothing"),
+    "a Python object": (b"train: !!python/object/apply:os.system [date]", "line 1: tag 'tag:yaml.org,2002:python/object/apply:os.system'"),
+    "a tag on what it does not fit": (b"train: !!bool maybe", "line 1: tag 'tag:yaml.org,2002:bool' is not allowed"),
+    "a date": (b"train: 2026-13-45", "line 1: '2026-13-45' is read as a timestamp by YAML; write a text in quotes"),
+    "minutes": (b"train: 1:30.5", "line 1: '1:30.5' is read as another number by YAML"),
+    "a number of 5,000 digits": (b"train: " + b"9" * 5000, "line 1: 9999999999999999999... has 5000 characters; allowed are 19"),
+    "a list as key": (b"? [a, b]\n: 1", "line 1: key that is a sequence is no text"),
+    "a mapping as key": (b"? {a: b}\n: 1", "line 1: key that is a mapping is no text"),
+    "a number as key": (b"a: 1\n1: 2", "line 2: key '1' is no text"),
+    "a truth value as key": (b"no: 1", "line 1: key 'no' is no text"),
+    "a key of two lines": (b'"a\\nb": 1', r"line 1: key 'a\\nb' is no text of one line"),
+    "a key that colours the terminal": (b'"\\e[2J": 1', r"line 1: key '\\x1b\[2J' is no text of one line"),
+    "a section's key of another type": (b"train: {learning_rate: 1.0, iterations: [1], modules: all}", "Expected `int`, got `array`"),
 }
 
 

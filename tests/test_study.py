@@ -68,6 +68,29 @@ def test_a_study_is_pulled_and_looked_at_without_being_active(root: Path) -> Non
     assert (root / "params.yaml").read_text() == PARAMS
 
 
+@pytest.mark.dvc
+def test_a_run_says_where_its_results_lie(root: Path) -> None:
+    (root / "data" / "corpus" / "corpus").mkdir(parents=True)
+    done = do(root, "tools.study", "run", "corpus")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "corpora, one folder an arm (train.jsonl, valid.jsonl): data/corpus/corpus"
+    (root / "pause.sh").write_text("exit 3\n")
+    (root / "studies" / "corpus.yaml").write_text(STUDIES["corpus"].replace("of-corpus", "changed"))
+    assert "data/corpus/corpus" not in do(root, "tools.study", "run", "corpus").stdout  # a run that fails has no results
+
+
+@pytest.mark.dvc
+def test_status_lists_what_would_run_for_a_new_arm(root: Path) -> None:
+    """Where `dvc repro --dry` may fail: no run has made what the new cells read."""
+    assert "up to date" in do(root, "tools.study", "status").stdout
+    (root / "studies" / "a.yaml").write_text(STUDIES["b"].replace("of-b", "of-a"))
+    (root / "params.yaml").write_text(PARAMS.replace("arms: [r1]", "arms: [r1, r2]"))
+    done = do(root, "tools.study", "status")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if not line[:1].isspace()] == ["train@a-r2-1:", "report@a:"]
+    assert "`make status` lists the stale stages" in (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8")
+
+
 def activated_text(root: Path, name: str) -> str:
     run = yaml.safe_load((root / "studies" / f"{name}.yaml").read_text())["run"]
     values = {"papers": ["a"], "corpora": [name], "students": [name], "arms": run["arms"], "seeds": run["seeds"]}
@@ -168,7 +191,7 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_active_params_are_those_of_the_study(plain: Path) -> None:
     with run_lock.exclusive("test"), activation.activated("corpus"):
         values = yaml.safe_load((plain / "params.yaml").read_text())
-        assert values == {"papers": ["a"], "corpora": ["corpus"], "students": [], "arms": ["r1"], "seeds": [1]}
+        assert values == {"papers": ["a"], "corpora": ["corpus"], "students": [], "arms": ["r1"], "seeds": [1], "long_run": "r1"}
     assert (plain / "params.yaml").read_text() == PARAMS
 
 

@@ -171,7 +171,7 @@ FAULTS = {
     "no corpus": ("data/tiny/corpus/r1/train.jsonl", None, "corpus/r1/train.jsonl: no such file"),
     "no teacher": ("metrics/tiny/teacher.json", b"{}", "no key 'accuracy'"),
     "a missing cell": ("params.yaml", b"arms: [r1]\nseeds: [1, 2, 3, 4]\n", r"r1-4: 1 of 4 cells missing; run `dvc repro`"),
-    "an unlisted cell": ("params.yaml", b"arms: [r1]\nseeds: [1, 2]\n", r"1 of 3 cells belong to no arm and seed.*rm -r \S*/r1-3"),
+    "an unlisted cell": ("params.yaml", b"arms: [r1]\nseeds: [1, 2]\n", r"/r1-3: 1 of 3 cells belong to no arm and seed.*`make tidy`"),
     "no figures": ("models/tiny/adapters/r1-2/training.json", None, "r1-2/training.json: no such file"),
     "another curve": ("models/tiny/adapters/r1-2/curve.csv", b"step\n", r"r1-2/curve.csv: its first line is 'step', expected 'iteration,"),
 }

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.competition.competition_problems import EXAMS, FAMILIES, TRANSFER, draw
-from distill.records.level import ANSWER, LEVELS
+from distill.records.level import ANSWER
 from distill.symbolic import arithmetic_steps
 from distill.symbolic.symbolic_teacher import ANSWER_LINE, Unsolved, condense, solve
+from tests.tiny_model import LEVELS
 
 SOLVED = [
     ("Solve for x: 7x + 12 = 89.", "11"),

@@ -26,7 +26,7 @@ import mlx.core as mx  # noqa: E402
 import mlx.nn as nn  # noqa: E402
 import mlx_lm  # noqa: E402
 from mlx.utils import tree_flatten, tree_map  # noqa: E402
-from mlx_lm.models import qwen2  # noqa: E402
+from mlx_lm.models import llama, qwen2, qwen3  # noqa: E402
 from mlx_lm.tuner import trainer  # noqa: E402
 
 from distill.model import fast_math  # noqa: E402
@@ -173,9 +173,12 @@ def test_merged_weights_answer_as_student_and_adapter(training: Training, studen
     assert not mx.allclose(merged(tokens), weights(student, True)[0](tokens), atol=1e-2)
 
 
+NEUTRAL_LEFT_OUT = {key: value for key, value in toy.SECTIONS["train"].items() if key not in ("over_long", "chat_template")}
+
+
 def test_the_manifest_holds_what_determines_the_bytes(training: Training) -> None:
     about = read_json(training(seed=3) / "manifest.json")
-    assert (about["arm"], about["seed"], about["train"]) == ("r1", 3, toy.SECTIONS["train"])
+    assert (about["arm"], about["seed"], about["train"]) == ("r1", 3, NEUTRAL_LEFT_OUT)
     assert about["engine"] == engine.start()
     assert all(len(about[name]) == 64 for name in ("student", "tokenizer", "corpus"))
 
@@ -213,7 +216,7 @@ def test_checkpointing_changes_memory_not_bytes(training: Training, monkeypatch:
     call = qwen2.TransformerBlock.__call__
     saving = training(grad_checkpoint=True)
     assert qwen2.TransformerBlock.__call__ is call
-    monkeypatch.setattr(lora, "supports", lambda _: False)
+    monkeypatch.setattr(lora, "unsuited", lambda _: "a test")
     assert content(saving)["adapters.safetensors"] == content(training(name="plain"))["adapters.safetensors"]
 
 
@@ -248,14 +251,75 @@ def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: li
     noise = tree_map(lambda part: part + mx.array(draw.normal(0, 0.1, part.shape), mx.float32), model.trainable_parameters())
     model.update(noise)
     given = [(draw.integers(0, 300, length).tolist(), count) for length, count in zip(lengths, masked, strict=True)]
-    assert fast_math.supports(model)
+    _same(model, given, 2e-5)
+
+
+def _same(model: Any, given: Any, tolerance: float) -> None:
+    """Fail unless the packed loss of some rows and its gradients are mlx-lm's."""
+    assert not fast_math.unsuited(model)
     (ours, count), gradient = nn.value_and_grad(model, packed_loss.loss)(model, packed_loss.batch(model, given))
     (theirs, number), expected = nn.value_and_grad(model, trainer.default_loss)(model, *lora._padded(given))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
     assert count.item() == number.item()
     wanted = dict(tree_flatten(expected))
     for name, found in tree_flatten(gradient):
-        assert mx.abs(found - wanted[name]).max().item() < 2e-5 * mx.abs(wanted[name]).max().item() + 1e-6, name
+        assert mx.abs(found - wanted[name]).max().item() < tolerance * mx.abs(wanted[name]).max().item() + 1e-6, name
+
+
+SHAPE = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96, "num_attention_heads": 4, "vocab_size": 300}
+MODELS: dict[str, tuple[Any, dict[str, Any]]] = {  # name: (module of mlx-lm, keys of its config)
+    "llama, tied, groups of two": (llama, {"num_key_value_heads": 2}),
+    "llama, untied, no groups": (llama, {"num_key_value_heads": 4, "tie_word_embeddings": False}),
+    "llama, biases everywhere, one group": (llama, {"num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True}),
+    "llama, heads wider than the model": (llama, {"num_key_value_heads": 2, "head_dim": 32, "rope_theta": 1e5}),
+    "qwen2, untied": (qwen2, {"num_key_value_heads": 2, "tie_word_embeddings": False}),
+    "qwen3, norms of queries and keys": (qwen3, {"num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": True}),
+}
+
+
+def _random(kind: Any, keys: dict[str, Any], seed: int = 3) -> Any:
+    """Return a model of random weights, norms and biases too."""
+    name = kind.__name__.rpartition(".")[2]
+    rest = {"model_type": name, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 1e4}
+    model = kind.Model(kind.ModelArgs.from_dict(SHAPE | rest | keys))
+    draw = np.random.default_rng(seed)
+    model.update(tree_map(lambda part: part + mx.array(draw.normal(0, 0.05, part.shape), mx.float32), model.parameters()))
+    return model
+
+
+@pytest.mark.parametrize(("kind", "keys"), MODELS.values(), ids=MODELS)
+def test_the_packed_loss_of_each_architecture_is_mlx_lms(kind: Any, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_loss, "LOGITS", 300)  # so that the vocabulary is passed over several times
+    monkeypatch.setattr(packed_loss, "MIN_ROWS", 32)
+    model = _random(kind, keys)
+    lora.attach(model, params(rank=4), 1)
+    draw = np.random.default_rng(5)
+    model.update(tree_map(lambda part: part + mx.array(draw.normal(0, 0.03, part.shape), mx.float32), model.trainable_parameters()))
+    _same(model, [(draw.integers(0, 300, length).tolist(), count) for length, count in ((90, 10), (61, 30), (20, 1))], 1e-5)
+
+
+def _half(model: Any) -> None:
+    model.set_dtype(mx.float16)
+
+
+def _window(model: Any) -> None:
+    model.layers[1].use_sliding = True
+
+
+UNSUITED: dict[str, tuple[Any, dict[str, Any], Callable[[Any], object], str]] = {
+    "half precision": (llama, {}, _half, "weights are mlx.core.float16"),
+    "scaled positions": (llama, {"rope_scaling": {"type": "linear", "factor": 2.0}}, lambda model: None, "its positions are scaled"),
+    "a window": (llama, {}, _window, "its attention has a window"),
+    "dropout": (qwen2, {"num_key_value_heads": 2}, lambda model: lora.attach(model, params(dropout=0.1), 1), "there is dropout"),
+}
+
+
+@pytest.mark.parametrize(("kind", "keys", "spoil", "why"), UNSUITED.values(), ids=UNSUITED)
+def test_a_model_that_the_packed_loss_would_get_wrong_takes_mlx_lms(kind: Any, keys: Any, spoil: Any, why: str) -> None:
+    model = _random(kind, keys)
+    spoil(model)
+    assert fast_math.unsuited(model) == why
+    assert not lora.Run(model, params()).packed
 
 
 def test_powers_of_two() -> None:

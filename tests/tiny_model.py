@@ -12,7 +12,7 @@ from distill.core import study_file
 from distill.core.files import write_records
 from distill.model import engine
 from distill.records.example import Example, Message
-from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.level import ANSWER, Level
 from distill.records.problem import Problem
 
 TEMPLATE = (
@@ -56,13 +56,16 @@ def tokenizer(vocabulary: int, texts: Sequence[str] = TEXT) -> Tokenizer:
 
 
 ARM = {"level": "r1", "protocol": "clean", "corrected": False, "n": 0}
+LEVELS = ["r1", "r2", "r3", "r4", "r5", "r6"]
 SECTIONS: dict[str, Any] = {
+    "levels": LEVELS,
     "arms": {"r1": ARM, "answer": ARM | {"level": "answer"}, "few": ARM | {"n": 4}},
     "split": {
-        "seed": 1, "train": 12, "valid": 6, "heldout": 0, "heldout_least": 6, "seen": 3, "asked_valid": 0, "near": 1.0, "years": [],
+        "seed": 1, "train": 12, "valid": 6, "asked": "all", "heldout_least": 6, "seen": 3, "asked_valid": 0, "near": 1.0, "years": [],
         "exclude": [],
     },
-    "curate": {"seed": 1, "system": "", "published": {}},
+    "contamination": {"against": ["transfer"], "texts": ["statement"], "rules": [{"kind": "exact", "drop": True}]},
+    "curate": {"seed": 1, "system": "", "same_problems": True},
     "corrections": [],
     "train": {
         "iterations": 6, "batch_size": 4, "accumulation": 1, "optimizer": "adam", "betas": [0.9, 0.999], "epsilon": 1.0e-8,
@@ -70,7 +73,7 @@ SECTIONS: dict[str, Any] = {
         "dropout": 0.0, "layers": -1, "modules": "all", "mask_prompt": True, "max_seq_length": 200, "grad_checkpoint": False,
         "eval_every": 2, "float32": True, "merge": False,
     },
-    "overfit": {"seed": 1, "iterations": 4, "eval_every": 2},
+    "overfit": {"arm": "r1", "seed": 1, "iterations": 4, "eval_every": 2},
     "sample": {
         "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "samples": 1, "seed": 7, "batch_size": 4, "refill_window": 4, "system": "",
         "benchmarks": ["transfer"], "float32": True,

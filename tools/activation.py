@@ -37,7 +37,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: list[Annotated[int, Meta(ge=0)]]
 
 
-def settings(name: str) -> dict[str, list[str] | list[int]]:
+def settings(name: str) -> dict[str, str | list[str] | list[int]]:
     """Return the values of params.yaml that activate a study; InputError where its section `run` cannot be run."""
     path = layout(name).study_file
     run = study_file.section(path, "run", Run)
@@ -45,8 +45,12 @@ def settings(name: str) -> dict[str, list[str] | list[int]]:
         study_file.arm(path, arm)
     if not run.arms or not run.seeds:
         raise InputError(f"{path}: section 'run': arms and seeds must not be empty")
-    values: dict[str, list[str] | list[int]]
-    values = {"corpora": [name], "students": [name] if run.students else [], "arms": run.arms, "seeds": run.seeds}
+    long_run = study_file.study(path).get("overfit") or {}
+    values: dict[str, str | list[str] | list[int]]
+    values = {
+        "corpora": [name], "students": [name] if run.students else [], "arms": run.arms, "seeds": run.seeds,
+        "long_run": long_run.get("arm", run.arms[0]),
+    }  # fmt: skip
     params.check({"papers": []} | values, f"{path}: section 'run'")
     return values
 

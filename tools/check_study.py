@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
+from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
 from distill.core import study_file
@@ -16,17 +17,20 @@ from distill.corpus import splits
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
+from distill.model import gguf_student, published_answers
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
-from distill.records.level import ANSWER, LEVELS
+from distill.records.level import ANSWER
+from distill.records.problem import OWN
 from distill.sampling import jobs
-from distill.sources import benchmark_sources, local_problems, recorded_chains
+from distill.sources import benchmark_sources, local_problems, recorded_chains, table_problems, table_traces
 from distill.teacher import distiller, solver, teacher_kinds, verifier
 from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
     claims,
+    contamination,
     curate,
     extract,
     fetch,
@@ -34,7 +38,6 @@ from stages import (
     llm_judge,
     overfit,
     report,
-    reported_counts,
     student,
     summarise,
 )
@@ -42,21 +45,16 @@ from tools.activation import Run
 from tools.cost_model import Assumptions
 from tools.params import names
 
-COMPETITION = "competition"  # the benchmark that is the study's own problems
 ROLES = ("solve", "verify", "condense", "llm_judge")
 
 
 class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of `arms`, as stage `curate` takes it."""
 
-    level: Literal[(*LEVELS, ANSWER)]  # type: ignore[valid-type]
+    level: str
     protocol: Literal["clean", "published"]
     corrected: bool
     n: Annotated[int, msgspec.Meta(ge=0)]
-
-
-class NoTraces(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="none"):
-    """Section `import_traces` of a study without recorded work."""
 
 
 class Choice(NamedTuple):
@@ -67,30 +65,44 @@ class Choice(NamedTuple):
 
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
+RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
+MAY_BE_EMPTY = {"contamination", "import_traces", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
+    "levels": Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^\w[\w-]*\Z")]], msgspec.Meta(min_length=1)],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
-    "extract": Choice("kind", {"given": local_problems.Params, None: extract.Params}),
+    "extract": Choice("kind", {"given": local_problems.Params, "table": table_problems.Params, None: extract.Params}),
     "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
-    "import_traces": Choice("kind", {"none": NoTraces, "chains": recorded_chains.Chains}),
+    "import_traces": Choice("kind", {"chains": recorded_chains.Chains, "table": table_traces.Params}),
     "endpoints": dict[str, Endpoint],
     "budget": BudgetLimit,
     "transcripts": dict[str, Transcript],
     "solve": Choice("teacher", TEACHERS | {"chat": solver.ModelSolver}),
     "verify": Choice("teacher", TEACHERS | {"chat": verifier.ModelVerifier}),
-    "condense": Choice("teacher", TEACHERS | {"chat": distiller.ModelDistiller}),
+    "condense": Choice("teacher", TEACHERS | RECORDED_LEVELS | {"chat": distiller.ModelDistiller}),
     "split": splits.Params,
+    "contamination": contamination.Params,
     "curate": curate.Params,
     "corrections": list[Correction],
     "audit": audit.Params,
     "sample": benchmarks.Asked,
     "run": Run,
 }
+STUDENT = Choice(
+    "kind",
+    {
+        "scratch": scratch_student.Params,
+        "hub": student.Hub,
+        "gguf": gguf_student.Gguf,
+        "folder": student.Folder,
+        "recorded": published_answers.Recorded,
+    },
+)
 STUDENTS: dict[str, Any] = {
     "pretraining": texts.Params,
-    "student": Choice("kind", {"scratch": scratch_student.Params, "hub": student.Hub}),
+    "student": STUDENT,
     "train": Recipe,
     "overfit": overfit.Params,
     "sample": jobs.Params,
@@ -100,7 +112,7 @@ STUDENTS: dict[str, Any] = {
     "claims": claims.Params,
     "report": report.Params,
 }
-OPTIONAL: dict[str, Any] = {"reported_counts": reported_counts.Params, "estimate": Assumptions}
+OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
 
 
 def main(name: str = "") -> None:
@@ -124,11 +136,14 @@ def sections(document: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     trains = "student" in document or (isinstance(run, dict) and run.get("students") is True)
     needed = CORPUS | (STUDENTS if trains else {})
     known = CORPUS | STUDENTS | OPTIONAL
-    found = [f"no section '{name}'" for name in needed if name not in document]
+    empty = "; write {} where the study has none"
+    found = [f"no section '{name}'{empty if name in MAY_BE_EMPTY else ''}" for name in needed if name not in document]
     found += [f"unknown section '{name}'; allowed: {', '.join(known)}" for name in document if name not in known]
     good: dict[str, Any] = {}
     for name, kind in (known | needed).items():
-        if name in document:
+        if name in MAY_BE_EMPTY and document.get(name, ...) == {}:
+            good[name] = None
+        elif name in document:
             faults = list(walk(document[name], kind, str(name)))
             found += faults
             if not faults:
@@ -170,7 +185,8 @@ def _choose(value: Any, kind: Any) -> Any:
 def _struct(value: dict[str, Any], kind: type[msgspec.Struct], where: str) -> Iterator[str]:
     config, types = kind.__struct_config__, get_type_hints(kind, include_extras=True)
     keys = {field.encode_name: types[field.name] for field in msgspec.structs.fields(kind)}
-    found = [f"{where}: no key '{key}'" for key in keys if key not in value]
+    required = [field.encode_name for field in msgspec.structs.fields(kind) if field.required]
+    found = [f"{where}: no key '{key}'" for key in required if key not in value]
     allowed = [config.tag_field, *keys] if config.tag_field else list(keys)
     if config.forbid_unknown_fields:
         found += [f"{where}: unknown key '{key}'; allowed: {', '.join(allowed)}" for key in value if key not in allowed]
@@ -191,8 +207,25 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_names(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (_names(good), _students(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
     return [fault for check in checks for fault in check]
+
+
+def _students(good: Mapping[str, Any]) -> Iterator[str]:
+    """The students that `student` may name, and what a recorded one says that it is a recording of."""
+    for name, value in good.get("students", {}).items():
+        yield from walk(value, STUDENT, f"students.{name}")
+    recorded = good.get("student")
+    if not isinstance(recorded, published_answers.Recorded):
+        return
+    for arm, files in recorded.arms.items():
+        if "arms" in good and arm not in good["arms"]:
+            yield f"student.arms: no arm '{arm}'; arms here: {', '.join(good['arms'])}"
+        asked = (OWN, *good["sample"].benchmarks) if "sample" in good else ()
+        yield from (f"student.arms.{arm}: benchmark '{each.benchmark}' is not asked; allowed: {', '.join(asked)}"
+                    for each in files if asked and each.benchmark not in asked)  # fmt: skip
+    if "run" in good and good["run"].seeds != [recorded.seed]:
+        yield f"run.seeds: {good['run'].seeds}; a recorded student has one run: [{recorded.seed}]"
 
 
 def _names(good: Mapping[str, Any]) -> Iterator[str]:
@@ -217,12 +250,15 @@ def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:
     if BASE in arms:
         yield f"arms.{BASE}: that name is the student without an adapter; take another"
     for name, arm in arms.items():
-        if arm.protocol == "published" and "curate" in good and arm.level not in good["curate"].published:
+        if "levels" in good and arm.level not in (*good["levels"], ANSWER):
+            yield f"arms.{name}.level: no level '{arm.level}'; allowed: {', '.join((*good['levels'], ANSWER))}"
+        chains = isinstance(good.get("import_traces"), recorded_chains.Chains)
+        if chains and arm.protocol == "published" and "curate" in good and arm.level not in good["curate"].published:
             yield f"arms.{name}: protocol published needs curate.published.{arm.level}, the system prompt of that corpus"
     if "run" in good:
         yield from (f"run.{key}: must not be empty" for key in ("arms", "seeds") if not getattr(good["run"], key))
-        if good["run"].students and "r1" not in good["run"].arms:
-            yield "run.arms: no 'r1', which stage overfit trains on"
+        if good.get("overfit") and good["overfit"].arm not in good["run"].arms:
+            yield f"run.arms: no '{good['overfit'].arm}', which overfit.arm names"
 
 
 def _rules(good: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -237,16 +273,20 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in asked:
         if name not in good["benchmarks"]:
             yield f"sample.benchmarks: no benchmark '{name}'; benchmarks here: {', '.join(good['benchmarks']) or 'none'}"
+    compared = good.get("contamination")
+    for name in compared.against if compared else []:
+        if name not in asked:
+            yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
     for where, rule in _rules(good):
-        if hasattr(rule, "benchmark") and rule.benchmark not in (COMPETITION, *asked):
-            yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((COMPETITION, *asked))}"
+        if hasattr(rule, "benchmark") and rule.benchmark not in (OWN, *asked):
+            yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((OWN, *asked))}"
 
 
 def _split_sizes(good: Mapping[str, Any]) -> Iterator[str]:
     if "split" not in good:
         return
     sizes = good["split"]
-    held = max(sizes.heldout, sizes.heldout_least)
+    held = max(sizes.asked if isinstance(sizes.asked, int) else 0, sizes.heldout_least)
     total, needed = _problems(good.get("fetch")), sizes.train + sizes.valid + held
     if total is not None and needed > total:
         yield f"split: train {sizes.train}, valid {sizes.valid} and {held} held out are {needed} problems; fetch brings {total}"

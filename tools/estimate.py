@@ -15,7 +15,6 @@ from distill.core import files, study_file
 from distill.core.errors import InputError
 from distill.llm import role_client
 from distill.llm.role_client import RoleClient
-from distill.records.level import LEVELS
 from distill.records.problem import Problem
 from distill.records.trace import Trace
 from distill.teacher import distiller, solver, verifier
@@ -30,7 +29,10 @@ class Survey:
 
     def __init__(self, paths: Paths, assumed: Assumptions, clients: dict[str, RoleClient], params: dict[str, Any]) -> None:
         self._assumed, self._clients, self._params = assumed, clients, params
-        self._prompts = {role: _MODULES[role].load_prompt(params[role]) for role in clients}
+        self._all_levels = study_file.section(paths.study_file, "levels", list[str])
+        self._prompts = {role: _MODULES[role].load_prompt(params[role]) for role in clients if role != "condense"}
+        if "condense" in clients:
+            self._prompts["condense"] = distiller.load_prompt(params["condense"], self._all_levels)
         self.costs = {role: RoleCost(role, client.model.model, client.endpoint, client.store) for role, client in clients.items()}
         if missing := sorted(clients.keys() - assumed.completion.keys()):
             where = f"{paths.study_file}: section 'estimate'"
@@ -38,8 +40,8 @@ class Survey:
         if "condense" in clients:
             self.costs["condense"].steps = len(self._levels())
 
-    def _levels(self) -> tuple[str, ...]:
-        return LEVELS if self._params["condense"].r1 == "distilled" else LEVELS[1:]
+    def _levels(self) -> list[str]:
+        return self._all_levels if self._params["condense"].r1 == "distilled" else self._all_levels[1:]
 
     def add(self, problem: Problem) -> None:
         """Count the calls that one problem needs."""

@@ -15,13 +15,14 @@ ALLOWED = "a name is letters, digits, _, . and -, and begins with none of the la
 
 
 class Params(msgspec.Struct, frozen=True):
-    """Which studies, arms and seeds run."""
+    """Which studies, arms and seeds run, and which arm of them for long."""
 
     papers: list[str]
     corpora: list[str]
     students: list[str]
     arms: list[str]
     seeds: list[int]
+    long_run: str  # the arm of stage overfit
 
     @property
     def studies(self) -> list[str]:
@@ -51,7 +52,7 @@ def check(document: dict[str, Any], where: str) -> Params:
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}; studies and arms are names, seeds are whole numbers") from None
     for key in Params.__struct_fields__:
-        entries = getattr(values, key)
+        entries = [values.long_run] if key == "long_run" else getattr(values, key)
         for fault in names(key, [each for each in entries if isinstance(each, str)]):
             raise InputError(f"{where}: {fault}")
         if twice := [each for each in entries if entries.count(each) > 1]:

@@ -69,7 +69,7 @@ def main(*words: str) -> None:
     golds, forms = grade.gold_answers(paths)
     cells = stored_cells(paths.completions)
     answered = {cell: files.read_records(path, Completion) for cell, path in cells.items()}
-    grade.check(answered, cells, golds)
+    grade.check(answered, cells, golds, whole=not grade.recorded(paths))
     found = compare(before, grade.grade(answered, golds, params, forms), golds)
     against = f"of {options.revision}" if options.revision else "as stored"
     print("\n\n".join(page(found, against, None if options.all else SHOWN)))

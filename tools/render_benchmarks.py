@@ -1,4 +1,4 @@
-"""`python -m tools.render_benchmarks`: write the ratios of metrics/benchmarks.json into docs/speed.md, between two markers."""
+"""`python -m tools.render_benchmarks`: write the figures of metrics/benchmarks.json into docs/speed.md, between two markers."""
 
 import json
 from collections.abc import Mapping
@@ -44,8 +44,8 @@ def filled(text: str, figures: str) -> str:
 
 
 def block(record: Mapping[str, Any]) -> str:
-    """Return the table of ratios and what each section was measured on."""
-    return f"{ratios(record)}\n\n{measured(record)}"
+    """Return the tables of ratios and of sizes, and what each section was measured on."""
+    return "\n\n".join(filter(None, (ratios(record), sizes(record.get("scale", {})), measured(record))))
 
 
 def measured(record: Mapping[str, Any]) -> str:
@@ -65,6 +65,21 @@ def ratios(record: Mapping[str, Any]) -> str:
     rows = [(*RATIOS[key], figure(value), f"`{key}`") for key, value in found.items() if value is not None]
     headers = ["ours", "compared with", "times faster", "figure"]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", "right", "left"))
+
+
+def sizes(scale: Mapping[str, Any]) -> str:
+    """Return the table of wall (and CPU) time and peak memory of each stage, by number of problems; nothing where none was measured."""
+    counts = sorted((key for key in scale if key.isdigit()), key=int)
+    stages = [name for name, value in scale[counts[0]].items() if isinstance(value, dict)] if counts else []
+    rows = [[f"`{stage}`", *(taken(scale[count][stage]) for count in counts)] for stage in stages]
+    headers = ["stage", *(f"{int(count):,} problems" for count in counts)]
+    align = ["left", *("right" for _ in counts)]
+    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=align) if rows else ""
+
+
+def taken(row: Mapping[str, float]) -> str:
+    """Write what a stage took."""
+    return f"{row['seconds']:.1f} ({row['cpu_seconds']:.1f}) s, {row['megabytes']:,.0f} MB"
 
 
 def figure(value: float) -> str:

@@ -11,6 +11,7 @@ import yaml
 from distill.cli import command
 from tools import activation, compare_head, lock, params, run_lock, show_results
 from tools.pull_student import pull_student
+from tools.study import splits
 
 LOG = Path(".work", "repro.log")
 # The run-cache is off: an output that is not here is computed, never looked up.
@@ -47,9 +48,12 @@ def main(*words: str) -> None:
     """Reproduce what params.yaml names; `--force` computes also what is up to date, except for a pulled student; `report`: up to it."""
     with run_lock.exclusive("make repro") as held:
         activation.restore()
-        studies = params.read().students
+        active = params.read()
+        studies = active.students
         pulled = [f"student@{name}" for name in studies if pull_student(name)]
         lines: list[str] = []
+        if first := splits(active.corpora):
+            _dvc((*REPRO, *first), held, lines)
         if "report" in words:
             _dvc(("repro", "report"), held, lines)
             return show_results.main("where")
@@ -66,7 +70,7 @@ def main(*words: str) -> None:
 
 def _force(held: int, lines: list[str]) -> None:
     """Run the skipped stages too, in DVC's order, then whatever depends on an output that differs from before."""
-    order = [match[1] for line in lines if (match := SKIPPED.match(line) or CACHED.match(line))]
+    order = _once([match[1] for line in lines if (match := SKIPPED.match(line) or CACHED.match(line))])
     rest = [name for name in order if not name.startswith("student@")]
     before = lock.outputs(lock.read(Path("dvc.lock")))
     if rest:

@@ -4,6 +4,7 @@ Files and dvc.lock entries of other studies stay as they are. Without NAME, `pul
 """
 
 import sys
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def main(action: str = "", name: str = "") -> None:
                 for each in active.students:
                     pull_student(each)
             code = next((failed for words in commands(action, name) if (failed := run_lock.run_dvc(words, lock))), 0)
-            if action == "pull" and code:
+            if action == "pull" and code:  # DVC has fetched what it found, and placed none of it
+                run_lock.run_dvc(["checkout", "--quiet", "--allow-missing"], lock)
                 refuse(remote.faults(outputs, absent=True), "the other outputs were pulled")
     if action == "run" and not code:
         print("".join(f"{line}\n" for line in places(name)), end="")
@@ -67,10 +69,19 @@ def places(name: str) -> list[str]:
 
 
 def commands(action: str, name: str) -> list[list[str]]:
-    """Return DVC's arguments, one list a run; a study with an LLM teacher is split first, so that no call is paid for problems too few."""
-    solve = study_file.study(layout(name).study_file).get("solve") if action == "run" else None
-    first = [["repro", f"split@{name}"]] if isinstance(solve, dict) and solve.get("teacher") == "chat" else []
+    """Return DVC's arguments, one list a run: first the split of a study with an LLM role."""
+    first = [["repro", *splits([name])]] if action == "run" and splits([name]) else []
     return [*first, [ACTIONS[action]]]
+
+
+def splits(studies: Collection[str]) -> list[str]:
+    """Return the stages to run before the rest: of studies with an LLM, so that no call is paid for problems too few to split."""
+    sections = {name: study_file.study(layout(name).study_file) for name in studies}
+    return [f"split@{name}" for name, found in sections.items() if any(_asks(found.get(role)) for role in ("solve", "verify", "condense"))]
+
+
+def _asks(section: object) -> bool:
+    return isinstance(section, dict) and section.get("teacher") == "chat"
 
 
 if __name__ == "__main__":

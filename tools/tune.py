@@ -66,7 +66,7 @@ def accuracies(out: Path, found: dict[str, dict[str, float]]) -> None:
 def prepare(out: Path, arms: list[str]) -> dict[str, Any]:
     """Write the study's inputs, all but its own file; return its sections."""
     study: dict[str, Any] = yaml.safe_load((ROOT / MINI.study_file).read_text())
-    study["split"] |= {"train": 400, "valid": 40, "heldout": 0, "heldout_least": 150, "seen": 20}
+    study["split"] |= {"train": 400, "valid": 40, "asked": "all", "heldout_least": 150, "seen": 20}
     study["sample"]["benchmarks"] = []
     study["arms"] = {name: arm | {"n": min(arm["n"], 370)} for name, arm in study["arms"].items()}
     (out / PATHS.benchmarks).mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
+from distill.claims.arm_rules import Accuracy, OneFile, SeenAbove
 from distill.claims.rule_inputs import RuleInputs, RunRule, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
 from distill.claims.verdicts import Finding, NotRun, Rule, above, below
@@ -143,6 +144,8 @@ class LongRunOverfits(Rule, frozen=True, tag="long_run"):
     rise: Annotated[float, Meta(ge=0)]
 
     def measure(self, inputs: RuleInputs) -> Finding:
+        if not inputs.overfit:
+            raise NotRun("the study has no long run")
         best, last = float(inputs.overfit["best_loss"]), float(inputs.overfit["last_loss"])
         turn, end = inputs.overfit["best_iteration"], inputs.overfit["iterations"]
         if best <= 0:
@@ -155,4 +158,4 @@ class LongRunOverfits(Rule, frozen=True, tag="long_run"):
         )  # fmt: skip
 
 
-AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRunOverfits
+AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRunOverfits | Accuracy | SeenAbove | OneFile

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from distill.claims.basis import PRINTED
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
 from distill.core.markdown import escape, grid
 from distill.records.claim_record import ClaimRecord
@@ -11,13 +12,18 @@ METHOD = (
     "Accuracies and their differences are in 0..1. n counts independent units: clusters of problems, or seeds. The rules are in the study "
     "file."
 )
+BY_COUNTS = (
+    "A claim that rests on printed counts has their verdict, largest p and correction: supported, contradicted or inconclusive however the "
+    "answers of two arms pair."
+)
 Columns = Mapping[str, Callable[[ClaimRecord], object]]  # heading: cell
 
 
-def columns(confidence: float) -> Columns:
+def columns(confidence: float, records: Mapping[str, ClaimRecord] = {}) -> Columns:
     """Return the columns of a claim's figures; accuracies and their differences are in 0..1."""
+    basis: Columns = {"rests on": rests_on} if any(record.basis for record in records.values()) else {}
     return {
-        "verdict": verdict, "paper": lambda record: figure(record.published), "ours": lambda record: figure(record.ours),
+        "verdict": verdict, **basis, "paper": lambda record: figure(record.published), "ours": lambda record: figure(record.ours),
         f"effect [{100 * confidence:g} % interval]": effect, "p (Holm)": lambda record: p_value(record.p_holm),
         "n": lambda record: record.n,
     }  # fmt: skip
@@ -38,8 +44,10 @@ def section(
 ) -> str:
     """Return the table, how the claims were tested, and below it each claim with what was found and by which rule."""
     records = {name: result.record for name, result in results.items()}
-    tests = sum(record.p is not None for record in records.values())
+    tests = sum(record.p is not None and record.basis != PRINTED for record in records.values())
     tested = f"Tests are two-sided, with Holm's correction over {tests} of them at alpha {settings.alpha:g}. {method}"
+    if any(record.basis == PRINTED for record in records.values()):
+        tested += f" {BY_COUNTS}"
     lines = []
     for name, (record, rationale) in results.items():
         claim = claims[name]
@@ -50,12 +58,17 @@ def section(
             "note": claim.note,
         }  # fmt: skip
         lines += [f"- **{escape(name)}**: {verdict(record)}", *(f"  - {part}: {escape(text)}" for part, text in parts.items() if text)]
-    return "\n\n".join([table("claim", records, shown or columns(settings.confidence)), tested, "\n".join(lines)])
+    return "\n\n".join([table("claim", records, shown or columns(settings.confidence, records)), tested, "\n".join(lines)])
 
 
 def verdict(record: ClaimRecord) -> str:
     """Name a verdict; that of a scale model is one on a pattern."""
     return PATTERN.get(record.verdict, record.verdict)
+
+
+def rests_on(record: ClaimRecord) -> str:
+    """Name a claim's basis; "" where there is none."""
+    return record.basis or ""
 
 
 def figure(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The rules on reported counts: what follows from a paper's own numbers where its answers are not published. All tests are two-sided.
+"""The rules on reported counts: what follows from a paper's printed numbers alone. All tests are two-sided.
 
 Each p is the largest that the counts allow: a claim is supported only if it holds however the answers of two arms pair.
 """
@@ -9,9 +9,11 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from distill.claims import count_tests
+from distill.claims import count_tests, printed_means
+from distill.claims.claim import Claim, ClaimResult, ClaimSettings
 from distill.claims.count_tests import ReportedCounts
-from distill.claims.verdicts import Finding, Rule, above, below
+from distill.claims.printed_means import Printed
+from distill.claims.verdicts import Finding, Rule, above, below, results
 from distill.stats import intervals, power
 
 Count = Annotated[int, Meta(ge=1)]
@@ -196,4 +198,37 @@ class Unseen(Rule, frozen=True, tag="unseen"):
         )  # fmt: skip
 
 
-AnyRule = Gain | Fall | Loss | Spread | Curve | Unseen
+class OneFile(Rule, frozen=True, tag="one_file"):
+    """A mean over several runs, as printed, is the count of one file."""
+
+    TEXT = "the printed mean of {seeds} runs, {mean} %, is to its last digit the count of one file ({count})"
+    count: str
+    errors: Annotated[int, Meta(ge=0)]  # answers of the file that the count leaves out
+    mean: str  # in %, its digits as printed
+    sd: str  # in points, its digits as printed
+    seeds: Annotated[int, Meta(ge=2, le=7)]
+
+    def measure(self, reported: ReportedCounts) -> Finding:
+        (count,) = reported.take([self.count])
+        return printed_means.finding(int(count.right), count.of, self.errors, Printed(self.mean, self.sd, self.seeds))
+
+
+AnyRule = Gain | Fall | Loss | Spread | Curve | Unseen | OneFile
+
+
+class TestedClaim(Claim, frozen=True, forbid_unknown_fields=True):
+    """One claim of the paper and the rule that tests it."""
+
+    rule: AnyRule
+
+
+class CountedClaims(ClaimSettings, frozen=True, forbid_unknown_fields=True):
+    """Section `reported_counts` of a study file."""
+
+    counts: dict[str, count_tests.Count]
+    ledger: dict[str, TestedClaim]
+
+    def results(self) -> dict[str, ClaimResult]:
+        """Return the result of each claim; ValueError where a rule cannot be tested on these counts."""
+        reported = ReportedCounts(self.counts, self.alpha, self.power, self.confidence)
+        return results(self.ledger, {name: claim.rule for name, claim in self.ledger.items()}, reported, "reported_counts", self)

@@ -17,11 +17,16 @@ class RuleInputs(NamedTuple):
     table: pd.DataFrame  # see distill.stats.score_table.read
     summary: dict[str, Any]  # metrics/STUDY/summary.json
     teacher: dict[str, Any]
-    overfit: dict[str, Any]
+    overfit: dict[str, Any]  # {} where there was no long run
     confidence: float
     power: float
     resamples: int
     seed: int
+    profile: str = ""  # a further extraction profile, by which the table's answers are correct; "" for the study's first
+
+    def under(self, profile: str) -> "RuleInputs":
+        """Return the inputs by a further extraction profile."""
+        return self._replace(table=score_table.under(self.table, profile), profile=profile)
 
     def compare(self, differences: Floats, clusters: Labels) -> Paired:
         """Compare two arms by their differences, (n_problems,)."""
@@ -56,10 +61,10 @@ class RunRule(Rule, frozen=True):
 def figures(inputs: RuleInputs, arm: str, rule: RunRule) -> dict[str, Any]:
     """Return an arm's line of the summary."""
     try:
-        line: dict[str, Any] = inputs.summary["arms"][arm][rule.benchmark][rule.split]
+        line: Any = inputs.summary["arms"][arm][rule.benchmark][rule.split]
     except KeyError:
         raise NotRun(f"no accuracy of {arm} on {rule.where()}") from None
-    return line
+    return line["profiles"][inputs.profile] if inputs.profile else line
 
 
 def percent(value: float) -> str:

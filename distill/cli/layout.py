@@ -38,6 +38,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     levels: Path
     transcripts: Path  # ROLE.jsonl.gz: every call to a model
     split: Path
+    contamination: Path  # problems of the benchmarks among the study's own
     corpora: Path
     corpus: Path
     pretraining: Path
@@ -55,6 +56,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     teacher_metrics: Path
     levels_metrics: Path
     cost_metrics: Path
+    contamination_metrics: Path
     audit_metrics: Path
     overfit_metrics: Path
     grade_metrics: Path
@@ -74,6 +76,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     # report
     rationales: Path  # why each verdict is what it is, in words
     report: Path
+    disagreements: Path  # of a published judge with the grader
     audit_page: Path
 
 
@@ -105,6 +108,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         levels=data / "levels.jsonl.gz",
         transcripts=data / "transcripts",
         split=data / "split.jsonl",
+        contamination=data / "contamination.jsonl",
         corpora=data / "corpus",
         corpus=data / "corpus" / arm,
         pretraining=data / "pretraining.jsonl.gz",
@@ -120,6 +124,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         teacher_metrics=metrics / "teacher.json",
         levels_metrics=metrics / "levels.json",
         cost_metrics=metrics / "llm_cost.json",
+        contamination_metrics=metrics / "contamination.json",
         audit_metrics=metrics / "audit.json",
         overfit_metrics=metrics / "overfit.json",
         grade_metrics=metrics / "grade.json",
@@ -137,5 +142,6 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         svg=plots / "svg",
         rationales=report / "rationales.json",
         report=report / "report.md",
+        disagreements=report / "disagreements.md",
         audit_page=report / "audit.md",
     )

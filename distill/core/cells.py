@@ -1,6 +1,5 @@
 """The cells of a run: the base student, and each arm with each seed that params.yaml names."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +15,8 @@ def cell_paths(folder: Path, arms: Sequence[str], seeds: Sequence[int], suffix: 
     cells |= {(arm, seed): folder / f"{arm}-{seed}{suffix}" for arm in arms for seed in seeds}
     found = {path for path in folder.glob("*") if not path.name.startswith(".")}
     if unlisted := sorted(found - set(cells.values())):
-        names = shlex.join(map(str, unlisted))
         raise InputError(
-            f"{folder}: {len(unlisted)} of {len(found)} cells belong to no arm and seed of params.yaml; remove them: rm -r {names}"
+            f"{unlisted[0]}: {len(unlisted)} of {len(found)} cells belong to no arm and seed of params.yaml; `make tidy` removes them"
         )
     if missing := sorted(set(cells.values()) - found):
         raise InputError(f"{missing[0]}: {len(missing)} of {len(cells)} cells missing; run `dvc repro`, or correct params.yaml")

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from distill.core.study_file import Arm
 from distill.records.assignment import Assignment
 from distill.records.example import Example
@@ -54,9 +56,10 @@ def inspect(
                 yield Flaw("an empty statement or gold", where)
             if example.id in placeholders:
                 yield Flaw("a placeholder", where)
-            if breaks_off(example.messages[-1].content):
+            made = texts[example.id][level]
+            if breaks_off(example.messages[-1].content) if made.finish is UNSET else made.finish == "length":
                 yield Flaw("a text that breaks off", where)
-            if not texts[example.id][level].states_answer:
+            if not made.states_answer:
                 yield Flaw("a text that does not state the answer", where)
             if part != "train" and problem.statement in trained:
                 yield Flaw("a question that is trained on too", where)

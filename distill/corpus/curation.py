@@ -1,7 +1,8 @@
 """One arm's corpus as chat examples: problem -> the teacher's work at the arm's level.
 
-Protocol `clean`: all arms train on identical problems in the same order; a problem is used only if every level of it exists, does not
-break off and states the answer. Recorded texts without r1's answer line get that line, so that every completion ends alike.
+Protocol `clean`: a problem is used only if its text at the arm's level exists, does not break off and states the answer; with
+`same_problems` only if that holds at every level, so that all arms train on identical problems in the same order. A text that does not end
+in the level `answer` gets that line, so that every completion ends alike.
 Protocol `published`: the rows, order and split of the corpus that was published, with nothing added.
 """
 
@@ -12,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from distill.core.study_file import Arm
 from distill.corpus.corpus_flaws import Corpus
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction
 from distill.records.example import Example, Message, prompt
-from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.level import ANSWER, Level
 from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
 
@@ -30,10 +32,16 @@ def by_problem(levels: Sequence[Level]) -> Texts:
     return texts
 
 
-def check(arm: Arm, problems: Mapping[str, Problem], assignments: Sequence[Assignment], corrections: Sequence[Correction]) -> None:
+def check(
+    arm: Arm,
+    levels: Sequence[str],
+    problems: Mapping[str, Problem],
+    assignments: Sequence[Assignment],
+    corrections: Sequence[Correction],
+) -> None:
     """Raise a ValueError for an arm that cannot be, and for a split of other problems."""
-    if arm.level not in (*LEVELS, ANSWER):
-        raise ValueError(f"no level '{arm.level}'; levels are {', '.join((*LEVELS, ANSWER))}")
+    if arm.level not in (*levels, ANSWER):
+        raise ValueError(f"no level '{arm.level}'; levels are {', '.join((*levels, ANSWER))}")
     if arm.protocol not in ("clean", "published"):
         raise ValueError(f"no protocol '{arm.protocol}'; protocols are clean, published")
     if arm.corrected and not corrections:
@@ -56,18 +64,19 @@ def build(
     texts: Texts,
     assignments: Sequence[Assignment],
     arm: Arm,
+    needed: Sequence[str],
     seed: int,
     system: str,
     excluded: Mapping[str, str],
 ) -> tuple[Corpus, Counter[str]]:
     """Return the arm's examples by part, in an order that all arms share, and counts of dropped problems by reason.
 
-    `excluded` are the problems that clean arms leave out, each with the reason.
+    `needed` are the levels that a clean arm's problem must have; `excluded` the problems that it leaves out, each with the reason.
     """
     corpus, dropped = Corpus({part: [] for part in PARTS.values()}), Counter[str]()
     for each in sorted(assignments, key=lambda each: hashlib.blake2b(f"{seed} {each.id}".encode()).digest()):
         levels = texts.get(each.id, {})
-        if reason := _unfit(levels, arm, excluded.get(each.id, "")):
+        if reason := _unfit(levels, arm, needed, excluded.get(each.id, "")):
             dropped[reason] += 1
             continue
         text = levels[arm.level].text
@@ -89,12 +98,22 @@ def cut(corpus: Corpus, arm: Arm, dropped: Counter[str]) -> None:
         corpus["train"] = corpus["train"][: arm.n]
 
 
-def _unfit(levels: Mapping[str, Level], arm: Arm, excluded: str) -> str:
-    """Return why a problem cannot be used, "" if it can; equal for all clean arms of the same texts."""
+def contaminated(corpus: Corpus, matched: Sequence[ContaminationMatch]) -> dict[str, int]:
+    """Count by benchmark the examples trained or validated on that match one of its problems."""
+    pairs = sorted({(each.benchmark, each.id) for each in matched})
+    kept = Counter(example.id for part in ("train", "valid") for example in corpus[part])
+    found = Counter[str]()
+    for benchmark, name in pairs:
+        found[benchmark] += kept[name]
+    return {benchmark: count for benchmark, count in found.items() if count}
+
+
+def _unfit(levels: Mapping[str, Level], arm: Arm, needed: Sequence[str], excluded: str) -> str:
+    """Return why a problem cannot be used, "" if it can."""
     if arm.protocol == "published":
         return "" if arm.level in levels else "no work at this level"
     if excluded:
         return excluded
-    if any(name not in levels for name in (*LEVELS, ANSWER)):
+    if any(name not in levels for name in needed):
         return "no verified work at every level"
-    return "" if all(level.states_answer for level in levels.values()) else "a level that does not state the answer"
+    return "" if all(levels[name].states_answer for name in needed) else "a level that does not state the answer"

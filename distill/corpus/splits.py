@@ -7,7 +7,7 @@ one problem more moves few others. Exam years may be held out whole; a cluster t
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,7 +25,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Size
     train: Size
     valid: Size
-    heldout: Size
+    asked: Literal["all", "none"] | Size  # held-out problems that every student is asked
     heldout_least: Size
     seen: Size
     asked_valid: Size
@@ -65,13 +65,14 @@ def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = fro
 
 
 def _asked(split: Mapping[str, str], complete: Set[str], params: Params) -> set[str]:
-    """Return the problems asked of every student: held-out ones (`heldout`, 0 = all), `seen` training and `asked_valid` validation ones."""
+    """Return the problems asked of every student: `asked` held-out ones, `seen` training and `asked_valid` validation ones."""
     order = _draw(params.seed + 1)
-    held = sorted((name for name, side in split.items() if side == "heldout" and name in complete), key=order)[: params.heldout or None]
-    least = max(params.heldout, params.heldout_least)
+    held = sorted((name for name, side in split.items() if side == "heldout" and name in complete), key=order)
+    wanted = params.asked if isinstance(params.asked, int) else {"all": len(held), "none": 0}[params.asked]
+    least = max(wanted, params.heldout_least)
     if len(held) < least:
         raise ValueError(f"{len(held)} problems are left to hold out, allowed are at least {least}: lower train or valid")
-    asked = set(held)
+    asked = set(held[:wanted])
     for key, side, wanted in (("seen", "train", params.seen), ("asked_valid", "valid", params.asked_valid)):
         found = sorted((name for name in split if split[name] == side), key=order)[:wanted]
         if len(found) < wanted:

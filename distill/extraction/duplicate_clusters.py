@@ -5,6 +5,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+from distill.extraction.similar_sets import SimilarSets
+
 DASHES = str.maketrans("−–—", "---")
 TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s.,;:!?'\"`’‘“”$]")  # numbers, words, and signs that carry meaning
 Bag = frozenset[tuple[str, int]]  # tokens, each with how many equal ones are before it
@@ -40,7 +42,7 @@ def masked(found: tuple[str, ...]) -> Bag:
 def clusters(texts: Mapping[str, str], near: float, bag: Callable[[tuple[str, ...]], Bag] = distinct) -> dict[str, str]:
     """Map each id to the smallest id of its cluster: equal token lists or, below 1.0, bags of Jaccard similarity `near` or more.
 
-    A text without tokens is its own cluster. Time is quadratic in the number of distinct texts.
+    A text without tokens is its own cluster.
 
     >>> clusters({"a": "Tom has 3 red apples. Find x.", "b": "Tom has 5 red apples. Find x.", "c": "Find y."}, 0.8, masked)
     {'a': 'a', 'b': 'a', 'c': 'c'}
@@ -57,16 +59,18 @@ def clusters(texts: Mapping[str, str], near: float, bag: Callable[[tuple[str, ..
         low, high = sorted((find(one), find(other)))
         root[high] = low
 
-    firsts: dict[tuple[str, ...], str] = {}
+    firsts: dict[str, str] = {}
+    bags: dict[Bag, str] = {}
     for name, text in texts.items():
         if found := tokens(text):
-            join(name, firsts.setdefault(found, name))
+            first = firsts.setdefault(" ".join(found), name)
+            join(name, first)
+            if near < 1 and first == name:
+                join(name, bags.setdefault(bag(found), name))
     if near < 1:
-        bags = sorted(((bag(found), name) for found, name in firsts.items()), key=lambda entry: (len(entry[0]), entry[1]))
-        for place, (small, name) in enumerate(bags):
-            for large, other in bags[place + 1 :]:
-                if len(small) < near * len(large):
-                    break  # the rest is larger still
-                if len(small & large) >= near * len(small | large):
-                    join(name, other)
+        names = list(bags.values())
+        sets = SimilarSets(bags, near)
+        for place, name in enumerate(names):
+            for other, _ in sets.like(place):
+                join(name, names[other])
     return {name: find(name) for name in sorted(texts)}

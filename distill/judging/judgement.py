@@ -10,10 +10,13 @@ _WORDS = {"CORRECT": "correct", "INCORRECT": "wrong", "UNDECIDED": "undecided"}
 
 
 class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One answer that a model was asked about; completions with the same final answer to the same problem share it."""
+    """One answer that a model was asked about; completions with the same final answer to the same problem share it.
 
-    part: str  # ungradable | agreement | probe
-    kind: str  # of a probe: gold | wrong | swapped | blank | claim; "" otherwise
+    Of a published judge, one recorded answer on which it disagrees with the grader.
+    """
+
+    part: str  # ungradable | agreement | probe | published
+    kind: str  # of a probe: gold | wrong | swapped | blank | claim; of a published verdict the arm; "" otherwise
     benchmark: str
     id: str  # the problem's
     gold: str

@@ -1,20 +1,23 @@
 """A student's tokenizer and chat template, read with `tokenizers` and `jinja2` alone: the same text and ids as transformers gives."""
 
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.meta
 import msgspec
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import Tokenizer
 
 from distill.core.errors import InputError
-from distill.core.files import read_json
+from distill.model.checked_load import load_tokenizer, read_settings, rendering
 from distill.records.example import Message
 
+Argument = bool | str  # a variable of a chat template
+GIVEN = frozenset({"messages", "add_generation_prompt", "raise_exception", "bos_token", "eos_token"})  # no study sets these
 VOCABULARY = ("chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -25,22 +28,40 @@ class ChatTokenizer:
         if not (folder / "tokenizer.json").exists():
             raise InputError(f"{folder}: no tokenizer.json here, so no student; run `dvc repro` for the student stage, or `dvc pull`")
         self.folder = folder
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        settings = read_json(folder / "tokenizer_config.json")
+        self.tokenizer = load_tokenizer(folder / "tokenizer.json")
+        settings = read_settings(folder / "tokenizer_config.json")
         self._special = {key: _text(settings.get(key)) for key in ("bos_token", "eos_token")}
-        self._template = _template(folder, settings)
+        self._source, self._arguments = _source(folder, settings), dict[str, Argument]()
+        with rendering(folder):
+            self._template = SANDBOX.from_string(self._source)
         self.eos_ids = self._eos_ids()
+
+    def with_arguments(self, arguments: Mapping[str, Argument]) -> "ChatTokenizer":
+        """Return the tokenizer with variables of the template set (Qwen3's enable_thinking); one that it ignores is an InputError."""
+        if not arguments:
+            return self
+        variables = jinja2.meta.find_undeclared_variables(SANDBOX.parse(self._source)) - GIVEN
+        if unknown := sorted(arguments.keys() - variables):
+            raise InputError(
+                f"{self.folder}: the chat template has no variable '{unknown[0]}'; fix chat_template in the study file. "
+                f"It reads: {', '.join(sorted(variables)) or 'none'}"
+            )
+        other = copy.copy(self)
+        other._arguments = dict(arguments)
+        return other
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens that a completion of `messages` starts from."""
-        return self._encode(self._render(messages, True))
+        with rendering(self.folder):
+            return self._encode(self._render(messages, True))
 
     def example(self, messages: Sequence[Message]) -> tuple[list[int], int]:
         """Return an example's tokens, up to the end token of the assistant's turn, and how many of them are prompt.
 
         The prompt is encoded by itself, as in sampling: no token spans its end.
         """
-        whole, head = self._render(messages, False), self._render(messages[:-1], True)
+        with rendering(self.folder):
+            whole, head = self._render(messages, False), self._render(messages[:-1], True)
         if not whole.startswith(head):
             raise InputError(f"{self.folder}: the chat template changes the prompt when an answer follows; prompt: {head[-60:]!r}")
         prompt, answer = self._encode(head), self._encode(whole[len(head) :])
@@ -59,12 +80,12 @@ class ChatTokenizer:
 
     def _render(self, messages: Sequence[Message], generation: bool) -> str:
         turns = [msgspec.to_builtins(message) for message in messages]
-        return str(self._template.render(messages=turns, add_generation_prompt=generation, **self._special))
+        return str(self._template.render(messages=turns, add_generation_prompt=generation, **self._special, **self._arguments))
 
     def _eos_ids(self) -> frozenset[int]:
         """Return the end tokens of the generation config, else of the config, and the tokenizer's own."""
         files = [self.folder / name for name in ("generation_config.json", "config.json")]
-        found = [read_json(file).get("eos_token_id") for file in files if file.exists()]
+        found = [read_settings(file).get("eos_token_id") for file in files if file.exists()]
         listed: int | list[int] = next((value for value in found if value is not None), [])
         named = self.tokenizer.token_to_id(self._special["eos_token"])
         tokens = frozenset(([listed] if isinstance(listed, int) else listed) + ([] if named is None else [named]))
@@ -78,17 +99,25 @@ def _text(token: Any) -> str:
     return str(token.get("content", "")) if isinstance(token, dict) else token or ""
 
 
-def _template(folder: Path, settings: dict[str, Any]) -> jinja2.Template:
-    """Compile the chat template in a sandbox, with the few names that templates on the hub use."""
+def _source(folder: Path, settings: dict[str, Any]) -> str:
+    """Return the chat template."""
     file = folder / "chat_template.jinja"
     source = file.read_text(encoding="utf-8") if file.exists() else settings.get("chat_template")
     if not isinstance(source, str):
         raise InputError(f"{folder}: no chat template in chat_template.jinja or tokenizer_config.json; take an instruction-tuned student")
-    sandbox = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    sandbox.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
-    sandbox.globals["raise_exception"] = _raise
-    return sandbox.from_string(source)
+    return source
 
 
 def _raise(message: str) -> None:
     raise jinja2.exceptions.TemplateError(message)
+
+
+def _sandbox() -> ImmutableSandboxedEnvironment:
+    """Return an environment with the few names that templates on the hub use."""
+    sandbox = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    sandbox.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
+    sandbox.globals["raise_exception"] = _raise
+    return sandbox
+
+
+SANDBOX = _sandbox()

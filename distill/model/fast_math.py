@@ -1,4 +1,4 @@
-"""What training and decoding of a float32 Qwen2 on a CPU share: exponentials out of additions and multiplications.
+"""What training and decoding of a float32 llama, Qwen2 or Qwen3 on a CPU share: exponentials out of additions and multiplications.
 
 MLX's CPU backend takes 10 to 17 ns for an exponential and 0.1 to 0.2 ns for an addition. Import after `engine.start()`.
 """
@@ -10,22 +10,33 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models import qwen2
+from mlx_lm.models import llama, qwen2, qwen3
 
 LOG2_E = math.log2(math.e)
 
 
 def supports(model: Any) -> bool:
-    """Return whether `model` is a plain float32 Qwen2 in one process on a CPU, without dropout."""
-    if mx.default_device() != mx.Device(mx.cpu) or type(model) is not qwen2.Model or mx.distributed.init().size() > 1:
-        return False
+    """Return whether decoding may take the layers of `distill.sampling.fast_decode`: as `unsuited`, and no norm of queries and keys."""
+    return not unsuited(model) and type(model) is not qwen3.Model
+
+
+def unsuited(model: Any) -> str:
+    """Return why `model` is not a plain float32 llama, Qwen2 or Qwen3 in one process on a CPU, without dropout; "" where it is one."""
+    if mx.default_device() != mx.Device(mx.cpu):
+        return "it runs on a GPU"
+    if type(model) not in (llama.Model, qwen2.Model, qwen3.Model):
+        return f"its architecture {model.model_type} is none of llama, qwen2 and qwen3"
+    if mx.distributed.init().size() > 1:
+        return "there are several processes"
+    if other := {str(array.dtype) for _, array in tree_flatten(model.parameters())} - {str(mx.float32)}:
+        return f"weights are {', '.join(sorted(other))}"
     layers = [layer for _, layer in model.named_modules()]
     ropes = [layer for layer in layers if "rope" in type(layer).__name__.lower()]
-    return (
-        all(array.dtype == mx.float32 for _, array in tree_flatten(model.parameters()))
-        and all(type(rope) is nn.RoPE and not rope.traditional and rope.scale == 1.0 for rope in ropes)
-        and not any(layer._p_1 < 1 for layer in layers if isinstance(layer, nn.Dropout))
-    )
+    if not all(type(rope) is nn.RoPE and not rope.traditional and rope.scale == 1.0 for rope in ropes):
+        return "its positions are scaled"
+    if any(getattr(layer, "use_sliding", False) for layer in layers):
+        return "its attention has a window"
+    return "there is dropout" if any(layer._p_1 < 1 for layer in layers if isinstance(layer, nn.Dropout)) else ""
 
 
 def _polynomial() -> list[mx.array]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.core.errors import InputError
+from distill.model.checked_load import load_adapters, load_model
 
 WEIGHTS = ("config.json", "model*.safetensors")
 
@@ -22,27 +23,28 @@ def folder_sha256(folder: Path, patterns: Sequence[str] = ("*",)) -> str:
     return total.hexdigest()
 
 
-def weights(folder: Path, float32: bool) -> tuple[Any, dict[str, Any]]:
-    """Load a student's model and config; `float32` dequantises and widens every weight."""
+def weights(folder: Path, float32: bool, dequantize: bool = False) -> tuple[Any, dict[str, Any]]:
+    """Load a student's model and config; `dequantize` gives quantised weights 16 bits, `float32` every weight 32."""
     import mlx.core as mx
-    from mlx_lm.utils import dequantize_model, load_model
+    from mlx_lm.utils import dequantize_model
 
     model, config = load_model(folder)
-    if float32:
+    if float32 or (dequantize and "quantization" in config):
         model = dequantize_model(model)
+        config = {key: value for key, value in config.items() if not key.startswith("quantization")}
+    if float32:
         model.set_dtype(mx.float32)
         mx.eval(model.parameters())
-        config = {key: value for key, value in config.items() if not key.startswith("quantization")} | {"torch_dtype": "float32"}
+        config = config | {"torch_dtype": "float32"}
     return model, config
 
 
-def adapted(folder: Path, adapter: Path | None, float32: bool, fuse: bool) -> tuple[Any, dict[str, Any]]:
+def adapted(folder: Path, adapter: Path | None, float32: bool, fuse: bool, dequantize: bool = False) -> tuple[Any, dict[str, Any]]:
     """Load a student with an adapter; `fuse` adds the adapter's weights to the student's own (in float32 the same, and faster)."""
     import mlx.core as mx
     from mlx.utils import tree_unflatten
-    from mlx_lm.utils import load_adapters
 
-    model, config = weights(folder, float32)
+    model, config = weights(folder, float32, dequantize)
     if adapter is not None:
         load_adapters(model, str(adapter))
         if float32:

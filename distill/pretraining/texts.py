@@ -25,7 +25,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `pretraining` of a study file."""
 
-    seed: int
+    seed: Whole
     problems: Whole  # worked problems of each family
     drills: Whole  # single operations
     styles: dict[str, Whole]  # weight of each reasoning level

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import msgspec
+from msgspec import UNSET, Struct, UnsetType, structs
 
 
-class ClaimRecord(msgspec.Struct, frozen=True):
-    """A claim's figures, as in claims.json; the verdict is the only text."""
+class ClaimRecord(Struct, frozen=True):
+    """A claim's figures, as in claims.json; verdict and basis are the only texts."""
 
     verdict: str
     published: float | None
@@ -20,9 +20,14 @@ class ClaimRecord(msgspec.Struct, frozen=True):
     detectable: float | None  # the smallest effect that n units show with the stated power; None where there is no test
     deciding: int | None  # the units that would show the effect seen; None where no number would, or none is known
     secondary: dict[str, Any]  # the rule's further figures, numbers by name
+    basis: str | UnsetType = UNSET  # of a real student's claim: recorded answers | printed counts | own run
+
+    def figures(self) -> dict[str, Any]:
+        """Return the fields that are there, by name."""
+        return {name: value for name, value in structs.asdict(self).items() if value is not UNSET}
 
 
-class Rationale(msgspec.Struct, frozen=True):
+class Rationale(Struct, frozen=True):
     """Why a verdict is what it is, as in rationales.json."""
 
     rule: str

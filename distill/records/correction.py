@@ -1,9 +1,10 @@
 """Reviewed corrections of a study's problem texts, applied where an arm asks for them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from distill.records.problem import Problem
 
@@ -15,7 +16,7 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     field: Literal["statement", "gold"]
     before: str = msgspec.field(name="from")  # occurs once in the field
     after: str = msgspec.field(name="to")
-    page: int  # 1-based page of the PDF that shows it
+    page: Annotated[int, Meta(ge=1)]  # 1-based page of the PDF that shows it
     reason: str
 
 

@@ -3,6 +3,7 @@
 import re
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 ANSWER_LINE = "Answer:"  # how the recorded distiller states its answer
 
@@ -16,10 +17,23 @@ class RecordedTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One recorded text."""
 
     id: str  # the problem's
-    level: str  # r1 .. r6
-    part: str  # train | valid | test: its part of the published corpus of its level
-    place: int  # 0-based, in that part
+    level: str  # of section `levels` of the study file
+    part: str  # train | valid | test: its part of the published corpus of its level; "" where only a table was published
+    place: int  # 0-based, in that part or table
     text: str  # as published, unchanged
+    finish: str | UnsetType = UNSET  # stop | length (it breaks off), where its source says so; else its text tells
+
+
+def finish_of(trace: RecordedTrace) -> str:
+    """Return stop, or length where the text breaks off: as its source says, else as the text shows."""
+    if trace.finish is not UNSET:
+        return trace.finish
+    return "length" if breaks_off(trace.text) or never_closes(trace.text) else "stop"
+
+
+def never_closes(text: str) -> bool:
+    """Tell whether a text opens its thinking and does not close it."""
+    return text.count("<think>") > text.count("</think>")
 
 
 def breaks_off(text: str) -> bool:

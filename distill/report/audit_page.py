@@ -8,10 +8,12 @@ from tabulate import tabulate
 
 from distill.core.markdown import escape
 from distill.records.assignment import Assignment
+from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction
 from distill.records.extracted_item import ExtractedItem
 
 Row = Mapping[str, Any]
+PAIRS = 60  # of a problem and a benchmark's that are shown
 
 PROBLEMS = {
     "rows": "rows of problems",
@@ -32,7 +34,12 @@ PUBLISHED = {
 
 
 def page(
-    study: str, found: Row, items: Sequence[ExtractedItem], assignments: Sequence[Assignment], corrections: Sequence[Correction]
+    study: str,
+    found: Row,
+    items: Sequence[ExtractedItem],
+    assignments: Sequence[Assignment],
+    corrections: Sequence[Correction],
+    matches: Sequence[ContaminationMatch],
 ) -> str:
     """Return the page in Markdown."""
     parts = [f"# Audit of study `{escape(study)}`", "Written by `dvc repro audit`; every figure is counted from the study's own files."]
@@ -49,6 +56,7 @@ def page(
     if "denominators" in found:
         rows = [[name, count] for name, count in found["denominators"].items()]
         parts += ["## Questions that the published verdicts count", _grid(["verdicts", "questions"], rows)]
+    parts += _contamination(matches)
     parts += ["## Corpora of this run", *_arms(found["arms"])]
     return "\n\n".join(parts) + "\n"
 
@@ -126,6 +134,24 @@ def _levels(levels: Row) -> list[str]:
 def _arms(arms: Row) -> list[str]:
     rows = [[arm, row["train"], row["valid"], row["test"], _counts(row["dropped"]), _counts(row["flaws"])] for arm, row in arms.items()]
     return [_grid(["arm", "train", "valid", "test", "dropped", "flaws kept"], rows)]
+
+
+def _contamination(matches: Sequence[ContaminationMatch]) -> list[str]:
+    """Return a table of the pairs that were found, the most alike first; a study without one has no such section."""
+    pairs: dict[tuple[str, str, str], list[ContaminationMatch]] = defaultdict(list)
+    for each in matches:
+        pairs[each.benchmark, each.item, each.id].append(each)
+    if not pairs:
+        return []
+    shown = sorted(pairs.items(), key=lambda pair: (-max(each.score for each in pair[1]), pair[0]))[:PAIRS]
+    rows = [
+        [item, name, ", ".join(f"{each.rule} {each.score:.2f}" for each in found), _yes(any(each.drop for each in found))]
+        for (_, item, name), found in shown
+    ]
+    said = f"{len(pairs)} pairs of a problem of the study and one of a benchmark match by a rule" + (
+        f"; the {PAIRS} most alike:" if len(pairs) > PAIRS else ":"
+    )
+    return ["## Problems of the benchmarks", said, _grid(["benchmark's", "study's", "rules and scores", "left out of clean arms"], rows)]
 
 
 def _tokens(tokens: Sequence[str]) -> str:

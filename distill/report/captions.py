@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import msgspec
 
 from distill.core.cells import BASE, Cell
-from distill.records.level import LEVELS
 from distill.report.report_inputs import COMPETITION, LongRun, Training
 
 ON_COMMON = "On the problems that an arm and the base have in common"
@@ -85,9 +84,13 @@ def accuracy(rows: list[Accuracy], arms: list[str]) -> str:
     means = {row.arm: row for row in rows if (row.seed, row.benchmark, row.split) == ("mean", COMPETITION, "heldout")}
     found = {arm: means[arm] for arm in (BASE, *arms) if arm in means}
     base = found.pop(BASE, None)
-    if not base or not found:
+    if not found:
         return ""
     best = max(found.values(), key=lambda row: (row.accuracy, row.arm))
+    if not base:
+        least = min(found.values(), key=lambda row: (row.accuracy, row.arm))
+        ends = [f"{row.arm}, {percent(row.accuracy)} {_ends(row)}" for row in (best, least)]
+        return f"Highest of the arms: {ends[0]}; lowest: {ends[1]}."
     above = [row.arm for row in found.values() if row.low > base.high]
     below = [row.arm for row in found.values() if row.high < base.low]
     return (
@@ -181,8 +184,8 @@ def outcomes(rows: list[Outcome]) -> str:
 
 
 def _head(arms: list[str]) -> str:
-    """Return the arm of the full chain, else the first arm."""
-    return LEVELS[0] if LEVELS[0] in arms else arms[0]
+    """Return the arm that the others are set against: the first that params.yaml names."""
+    return arms[0]
 
 
 def _means(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:

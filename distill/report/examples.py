@@ -1,7 +1,6 @@
 """What several students wrote on the same problem: a small fixed sample, chosen by hash before anyone looked."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from distill.core import files
 from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
-from distill.core.markdown import escape
+from distill.core.markdown import code, escape, fence
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
@@ -33,8 +32,8 @@ def choose(problems: list[Problem], split: list[Assignment], count: int, seed: i
     return sorted(chosen, key=lambda problem: hashlib.blake2b(f"{seed} {problem.id}".encode()).digest())[:count]
 
 
-def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path) -> dict[str, list[Answer]]:
-    """Return each chosen problem's answers, in the order of `students`, which holds their files of completions."""
+def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path, *, whole: bool) -> dict[str, list[Answer]]:
+    """Return each chosen problem's answers, in the order of `students`, which holds their files of completions; all, where `whole`."""
     wanted = {problem.id for problem in chosen}
     graded = {
         (row.arm, row.seed, row.id): row
@@ -45,6 +44,8 @@ def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path
     for (arm, seed), path in students.items():
         rows = {row.id: row for row in files.read_records(path, Completion) if row.benchmark == COMPETITION and row.sample == 0}
         for problem in chosen:
+            if problem.id not in rows and not whole:
+                continue
             if problem.id not in rows or (arm, seed, problem.id) not in graded:
                 where = path if problem.id not in rows else verdicts
                 raise InputError(
@@ -67,22 +68,3 @@ def page(chosen: list[Problem], found: dict[str, list[Answer]], limit: int) -> s
             final = f", final answer {code(answer.verdict.extracted)}" if answer.verdict.extracted else ""
             blocks.append(f"**{who}**: {verdict}{final}\n\n{fence(answer.completion.text, limit)}")
     return "\n\n".join(blocks)
-
-
-def fence(text: str, limit: int) -> str:
-    """Return an untrusted text as a code block that it cannot end."""
-    shown = text if len(text) <= limit else f"{text[:limit]}\n... (cut here, {len(text):,} characters in all)"
-    mark = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", shown))])
-    return f"{mark}text\n{_plain(shown)}\n{mark}"
-
-
-def code(text: str) -> str:
-    """Return a short text as a code span that it cannot end."""
-    line = " ".join(_plain(text).split())
-    mark = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
-    return f"{mark} {line} {mark}" if "`" in line or not line else f"{mark}{line}{mark}"
-
-
-def _plain(text: str) -> str:
-    """Show control characters but line ends and tabs as �: they may hide what a text says."""
-    return "".join(char if char in "\n\t" or char.isprintable() else "�" for char in text)

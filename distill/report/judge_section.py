@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distill.core.markdown import escape, grid
-from distill.report.examples import code
+from distill.core.markdown import code, escape, grid
 
 PLANTED = {
     "gold": "the gold answer (right)", "wrong": "a near miss", "swapped": "another problem's gold answer", "blank": "nothing, or no value",
@@ -13,8 +12,8 @@ PLANTED = {
 
 
 def section(found: Mapping[str, Any], link: str) -> str:
-    """Return the section; "" for a study that asks no model. `link` leads to the metric."""
-    if found["judge"] == "none":
+    """Return the section; "" where no model is asked (a published judge: see `recorded_section`). `link` leads to the metric."""
+    if found["judge"] in ("none", "recorded"):
         return ""
     decided = ", ".join(f"{escape(name)}: {count}" for name, count in found["decided"].items())
     parts = [

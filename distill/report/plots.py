@@ -27,7 +27,7 @@ class Plot(NamedTuple):
     caption: str  # "" where there is nothing to plot
 
 
-def collect(folder: Path, long_run: Path, arms: list[str], cells: dict[Cell, Training], run: LongRun) -> list[Plot]:
+def collect(folder: Path, long_run: Path, arms: list[str], cells: dict[Cell, Training], run: LongRun | None) -> list[Plot]:
     """Read the tables of a study; return its plots in the report's order, those without data left out."""
     scores, scored = table(folder / "accuracy.csv", captions.Accuracy)
     lengths, measured = table(folder / "words.csv", captions.Words)
@@ -44,7 +44,7 @@ def collect(folder: Path, long_run: Path, arms: list[str], cells: dict[Cell, Tra
         Plot("years", "Accuracy by year", folder / "years.csv", by_year, captions.years(of_years, arms)),
         Plot("outcomes", "Outcomes", folder / "outcomes.csv", counts, captions.outcomes(counted)),
         Plot("curves", "Training curves", folder / "curves.csv", losses, captions.curves(cells)),
-        Plot("overfit", "Long run", long_run, long, captions.overfit(run)),
+        Plot("overfit", "Long run", long_run, long, captions.overfit(run) if run else ""),
     ]
     return [plot for plot in plots if plot.caption]
 

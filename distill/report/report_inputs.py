@@ -67,9 +67,15 @@ class Summary(NamedTuple):
         line = self.document["arms"][arm].get(benchmark, {}).get(split)
         return None if line is None else _convert(line, Figures, f"summary.json: arms.{arm}.{benchmark}.{split}")
 
-    def mean(self, arm: str, name: str) -> float:
-        """Return an arm's mean words or tokens."""
-        return _convert(self.document["arms"][arm].get(name), float, f"summary.json: arms.{arm}.{name}")
+    def mean(self, arm: str, name: str) -> float | None:
+        """Return an arm's mean words or tokens; None where they are not known."""
+        return _convert(self.document["arms"][arm].get(name), float | None, f"summary.json: arms.{arm}.{name}")
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Return what the files of a recorded student hold, by arm; {} of a student that ran here."""
+        found: dict[str, Any] = self.document.get("recorded", {})
+        return found
 
 
 def body(page: Path) -> str:
@@ -85,10 +91,11 @@ def read(path: Path, kind: type[T]) -> T:
 
 
 def summary(path: Path, arms: list[str]) -> Summary:
-    """Read the summary; it must hold the base and just the arms that params.yaml names."""
+    """Read the summary; it must hold the base and just the arms that params.yaml names, of a recorded student those with answers."""
     document = read(path, dict[str, dict[str, Any]])
-    _same(path, "arms", set(document.get("arms", {})), {BASE, *arms})
-    return Summary([BASE, *arms], document)
+    found, named = set(document.get("arms", {})), [BASE, *arms]
+    _same(path, "arms", found, {arm for arm in named if arm in found} if "recorded" in document else set(named))
+    return Summary([arm for arm in named if arm in found], document)
 
 
 def trainings(path: Path, arms: list[str], seeds: list[int]) -> dict[Cell, Training]:
@@ -119,7 +126,7 @@ def table(path: Path, row: type[T]) -> tuple[list[dict[str, str]], list[T]]:
         raise InputError(f"{path}: {error}; run `dvc repro` for the stage that makes it") from None
 
 
-def _convert(value: Any, kind: type[T], where: str) -> T:
+def _convert(value: Any, kind: Any, where: str) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

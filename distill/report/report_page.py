@@ -9,7 +9,7 @@ from tabulate import tabulate
 from distill.core.cells import Cell
 from distill.core.markdown import escape
 from distill.core.study_file import Arm
-from distill.report import judge_section, tables
+from distill.report import judge_section, recorded_section, tables
 from distill.report.plots import Plot
 from distill.report.report_inputs import Summary, Training
 
@@ -64,6 +64,7 @@ def write(content: Content, drawn: list[Plot], examples: str, sources: list[Sour
     gains = tables.gains(content.summary, content.confidence)
     parts = {
         "Results": "\n\n".join([ACCURACY, tables.results(content.summary, content.confidence), *([GAINS, gains] if gains else [])]),
+        "Recorded answers": recorded_section.section(content.summary.recorded, content.judge),
         "Claims": content.claims,
         "Plots": "\n\n".join(picture(plot, svg, page) for plot in drawn),
         "Arms and training": "\n\n".join(
@@ -83,7 +84,8 @@ def opening(content: Content) -> str:
     """Say what ran, in a few lines."""
     arms, seeds = ", ".join(content.arms), ", ".join(map(str, content.seeds))
     count = f"{len(content.arms)} arms ({arms}) with {len(content.seeds)} seeds each ({seeds}), {len(content.trainings)} adapters"
-    lines = [f"Study `{content.study}`: the base student and {count}."]
+    ran = f"the base student and {count}" if not content.summary.recorded else f"the recorded answers of others' students, {arms}"
+    lines = [f"Study `{content.study}`: {ran}."]
     if isinstance(right := content.teacher.get("accuracy"), float):
         lines.append(f"The teacher solves {100 * right:.1f} % of the problems.")
     return escape(" ".join([*lines, "This page is generated: every number is read from the files listed at its end."]))

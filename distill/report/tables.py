@@ -27,7 +27,7 @@ def results(summary: Summary, confidence: float) -> str:
         if seen:
             known = summary.figures(arm, COMPETITION, "seen")
             row.append("" if known is None else f"{100 * known.accuracy:.1f}")
-        rows.append([*row, f"{summary.mean(arm, 'words'):.1f}", f"{summary.mean(arm, 'tokens'):.1f}"])
+        rows.append([*row, *("" if (mean := summary.mean(arm, name)) is None else f"{mean:.1f}" for name in ("words", "tokens"))])
     return grid(head, rows)
 
 
@@ -61,6 +61,9 @@ def arms(rows: Mapping[str, Arm], trainings: Mapping[Cell, Training]) -> str:
     table = []
     for arm, row in rows.items():
         cells = [training for (name, _), training in trainings.items() if name == arm]
+        if not cells:
+            table.append([arm, row.level, row.protocol, row.n or "all", "", "", ""])
+            continue
         tokens = sum(cell.trained_tokens for cell in cells) / len(cells)
         best = f"{', '.join(str(cell.best_iteration) for cell in cells)} of {cells[0].iterations}"
         table.append([arm, row.level, row.protocol, row.n or "all", f"{cells[0].trainable_parameters:,}", f"{tokens:,.0f}", best])

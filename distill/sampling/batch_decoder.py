@@ -43,7 +43,11 @@ def workers() -> int:
 def complete(batches: list[list[Job]], student: Path, adapter: Path | None, params: Params, kept: Path, processes: int) -> list[Completion]:
     """Decode every batch that has no file in `kept` yet; return all completions, sorted."""
     files = [kept / f"{number:04d}.jsonl" for number in range(len(batches))]
-    tasks = [(batch, student, adapter, params, file) for batch, file in zip(batches, files, strict=True) if not file.exists()]
+    tasks = [
+        (batch, student, adapter, params.of(batch[0].benchmark), file)
+        for batch, file in zip(batches, files, strict=True)
+        if not file.exists()
+    ]
     total, left = sum(map(len, batches)), sum(len(task[0]) for task in tasks)
     with tqdm(total=total, initial=total - left, unit=" completions", desc="sample", disable=None) as bar:
         if processes == 1:

@@ -1,4 +1,4 @@
-"""Decoding with a float32 Qwen2 on a CPU: mlx-lm's mathematics with the exponentials of `distill.model.fast_math`.
+"""Decoding with a float32 llama or Qwen2 on a CPU: mlx-lm's mathematics with the exponentials of `distill.model.fast_math`.
 
 MLX's own exponentials are about two fifths of a decoding step where the model is small. Import after `engine.start()`.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.models import qwen2
+from mlx_lm.models import llama, qwen2
 
 from distill.model.fast_math import LOG2_E, sigmoid_denominator, softmax_terms, supports
 
@@ -15,9 +15,9 @@ HIDDEN = mx.array(-1e9)  # a score that no query sees
 
 
 class Attention(nn.Module):
-    """Qwen2's attention; of one token a row with fewer exponentials, else mlx-lm's."""
+    """Their attention; of one token a row with fewer exponentials, else mlx-lm's."""
 
-    def __init__(self, attention: qwen2.Attention) -> None:
+    def __init__(self, attention: llama.Attention | qwen2.Attention) -> None:
         super().__init__()
         self.attention = attention
 
@@ -40,9 +40,9 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Qwen2's gated layer."""
+    """Their gated layer."""
 
-    def __init__(self, mlp: qwen2.MLP) -> None:
+    def __init__(self, mlp: llama.MLP | qwen2.MLP) -> None:
         super().__init__()
         self.mlp = mlp
 
@@ -53,7 +53,7 @@ class MLP(nn.Module):
 
 
 def replace_layers(model: Any) -> Any:
-    """Put the layers of this module into a plain float32 Qwen2 on a CPU; return the model, any other as it is."""
+    """Put the layers of this module into a plain float32 llama or Qwen2 on a CPU; return the model, any other as it is."""
     if supports(model):
         for layer in model.layers:
             layer.self_attn, layer.mlp = Attention(layer.self_attn), MLP(layer.mlp)

@@ -22,8 +22,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def entry(path: Path, problems: int = 0) -> Entry:
     """Describe a file as it lies on disk."""
-    data = path.read_bytes()
-    return Entry(path.name, len(data), hashlib.sha256(data).hexdigest(), problems)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return Entry(path.name, path.stat().st_size, digest.hexdigest(), problems)
 
 
 def write(folder: Path, entries: list[Entry]) -> None:

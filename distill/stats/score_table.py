@@ -1,12 +1,13 @@
 """The table of graded answers, each marked by what its arm's corpus had seen: what summaries and claims are computed from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec import UNSET
 
 from distill.core import files
 from distill.core.cells import BASE
@@ -17,6 +18,7 @@ from distill.records.verdict import Verdict
 from distill.stats.clusters import Floats, Labels
 
 COMPETITION = "competition"
+UNDER = "correct under "
 
 
 class Common(NamedTuple):
@@ -36,6 +38,7 @@ class _Member(msgspec.Struct, frozen=True):
 def read(verdicts: Path, problems: Path, split: Path, corpus: Path, benchmarks: Path) -> pd.DataFrame:
     """Read one row per verdict: the verdict's fields, correct (0 or 1), section, year, cluster and split_role (see `split_roles`).
 
+    `correct` goes by the first extraction profile, a column UNDER + NAME by each further one.
     Problems of another benchmark than the competition have a cluster of their own and split_role "".
     """
     rows = files.read_records(verdicts, Verdict)
@@ -43,6 +46,8 @@ def read(verdicts: Path, problems: Path, split: Path, corpus: Path, benchmarks: 
         raise InputError(f"{verdicts}: no verdicts; run `dvc repro grade`")
     table = pd.DataFrame([msgspec.structs.asdict(row) for row in rows])
     table["correct"] = (table["outcome"] == "correct").astype(float)
+    for name in profiles(rows):
+        table[UNDER + name] = [float(row.profiles is not UNSET and row.profiles[name] == "correct") for row in rows]
     assignments = files.read_records(split, Assignment)
     sources = [problems, *sorted(benchmarks.glob("*.jsonl"))]
     where = {(p.benchmark, p.id): p for source in sources for p in files.read_records(source, Problem)}
@@ -62,6 +67,21 @@ def read(verdicts: Path, problems: Path, split: Path, corpus: Path, benchmarks: 
         for arm, benchmark, name in zip(table["arm"], table["benchmark"], table["id"], strict=True)
     ]
     return table
+
+
+def profiles(rows: Iterable[Verdict]) -> list[str]:
+    """Return the names of the further extraction profiles; all verdicts of a study have the same."""
+    return next((list(row.profiles) for row in rows if row.profiles is not UNSET), [])
+
+
+def further(table: pd.DataFrame) -> list[str]:
+    """Return the names of the further extraction profiles of a table."""
+    return [str(column).removeprefix(UNDER) for column in table.columns if str(column).startswith(UNDER)]
+
+
+def under(table: pd.DataFrame, profile: str) -> pd.DataFrame:
+    """Return the table with what is correct under a further profile as `correct`."""
+    return table.assign(correct=table[UNDER + profile])
 
 
 def _arm_roles(arm: str, assignments: list[Assignment], corpus: Path, texts: Mapping[str, str]) -> dict[str, str]:

@@ -44,7 +44,9 @@ def summary(table: pd.DataFrame, settings: Settings) -> Row:
             splits = SPLITS if benchmark == COMPETITION else SPLITS[:1]
             parts = {split: score_table.part(table, arm, benchmark, split) for split in splits}
             figures[benchmark] = {
-                split: estimate(rows, label, settings) | gain(rows, base(table, arm, benchmark, split), label, settings)
+                split: estimate(rows, label, settings)
+                | gain(rows, base(table, arm, benchmark, split), label, settings)
+                | under_profiles(rows, label, settings)
                 for split, rows in parts.items()
                 if not rows.empty and (label := f"{arm}/{benchmark}/{split}")
             }
@@ -87,6 +89,12 @@ def estimate(rows: pd.DataFrame, label: str, settings: Settings) -> Row:
     sd = float(seeds.std(ddof=1)) if len(seeds) > 1 else None
     found = {"accuracy": float(values.mean()), "low": low, "high": high, "n": len(values), "sd": sd}
     return found | _pass_at_k(rows, label, settings)
+
+
+def under_profiles(rows: pd.DataFrame, label: str, settings: Settings) -> Row:
+    """Return the figures of `estimate` under each further extraction profile; {} where the study has none."""
+    found = {name: estimate(score_table.under(rows, name), f"{label}/{name}", settings) for name in score_table.further(rows)}
+    return {"profiles": found} if found else {}
 
 
 def _pass_at_k(rows: pd.DataFrame, label: str, settings: Settings) -> Row:
@@ -134,10 +142,10 @@ def gain(rows: pd.DataFrame, other: pd.DataFrame, label: str, settings: Settings
 
 
 def means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
-    """Return the mean of each column over the held-out competition, or over all rows where there is none."""
+    """Return the mean of each column over the held-out competition, or over all rows where there is none; tokens only where counted."""
     heldout = rows[rows["split_role"] == "heldout"]
     rows = rows if heldout.empty else heldout
-    return {column: float(rows[column].mean()) for column in columns}
+    return {column: float(rows[column].mean()) for column in columns if column != "tokens" or rows[column].any()}
 
 
 def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:

@@ -4,7 +4,7 @@ import re
 
 from distill.answers.equality import decide
 from distill.answers.final_answer import final_answer, plain
-from distill.records.recorded_trace import ANSWER_LINE, breaks_off, is_open
+from distill.records.recorded_trace import ANSWER_LINE, breaks_off, is_open, never_closes
 
 _RULE = re.compile(r"^[\s\-*_#]*$|^\s*\\[\[\]]\s*$")  # lines that say nothing: rules, and brackets of displayed formulas
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=\S{2})")
@@ -13,14 +13,17 @@ _STEP = re.compile(
 )
 
 
-def judge(text: str, gold: str) -> str:
+def judge(text: str, gold: str, *, whole: bool) -> str:
     """Return the verdict on a chain whose final answer is boxed, follows the answer line, or is in its last sentence.
 
-    correct | incorrect (another final answer) | blank (no text) | truncated (it breaks off) | undecided (no answer that we could read).
+    correct | incorrect (another final answer) | blank (no text) | truncated (it breaks off, or never closes its thinking) | undecided (no
+    answer that we could read). `whole`: it is known not to break off, whatever it looks like.
     """
     if not text.strip():
         return "blank"
-    if breaks_off(text):  # a terse chain may end in "= 12": then it is whole
+    if never_closes(text):
+        return "truncated"
+    if not whole and breaks_off(text):  # a terse chain may end in "= 12": then it is whole
         return "correct" if not is_open(text) and _ends_in(text, gold) else "truncated"
     if answer := final_answer(text, ANSWER_LINE, "stop", "strict"):
         same = decide(gold, answer)

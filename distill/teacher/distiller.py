@@ -6,7 +6,7 @@ end where no attempt passes.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ from distill.llm.prompts import Prompt
 from distill.llm.request import Answer, Failure, Request
 from distill.llm.role_client import Model
 from distill.llm.route import Dialogue
-from distill.records.level import ANSWER, LEVELS, Level
+from distill.records.level import ANSWER, Level
 from distill.records.problem import Problem
 from distill.records.recorded_trace import ANSWER_LINE
 from distill.records.verified import Verified
@@ -57,11 +57,11 @@ class Condensed(msgspec.Struct, frozen=True):
     lost: str  # why the last of these was not made; "" where all were
 
 
-def load_prompt(params: ModelDistiller) -> Prompt:
+def load_prompt(params: ModelDistiller, levels: Sequence[str]) -> Prompt:
     """Return the distiller's prompt; an InputError where it tells the gold answer and the study does not say so, or the other way round."""
-    levels = LEVELS if params.r1 == "distilled" else LEVELS[1:]
-    loaded = prompts.load(params.prompt, "condense", {*_NAMES, "gold"}, LEVELS)
-    if loaded.names().isdisjoint(_NAMES - {"problem", "words"}) or any(not loaded.parts[level] for level in levels):
+    asked = levels if params.r1 == "distilled" else levels[1:]
+    loaded = prompts.load(params.prompt, "condense", {*_NAMES, "gold"}, levels)
+    if loaded.names().isdisjoint(_NAMES - {"problem", "words"}) or any(not loaded.parts[level] for level in asked):
         raise InputError(f"{params.prompt}: asks for no {{{{work}}}} or no {{{{level}}}}, or says nothing on a level")
     if ("gold" in loaded.names()) != params.told_gold:
         says = "tells the gold answer" if not params.told_gold else "does not tell the gold answer"
@@ -111,13 +111,13 @@ def boxed(line: str) -> str:
     return final_answer(line, "\n", "stop", "strict")
 
 
-def condense(params: ModelDistiller, prompt: Prompt, trace: Draft) -> Dialogue[Condensed]:
+def condense(params: ModelDistiller, prompt: Prompt, levels: Sequence[str], trace: Draft) -> Dialogue[Condensed]:
     """Make the levels of one trace, each with as many attempts as it takes and the study allows."""
     drafts: dict[str, Draft] = {}
     attempts: dict[str, int] = {}
     lost, draft = "", trace
-    for level in LEVELS:
-        if level == LEVELS[0] and params.r1 == "trace":
+    for level in levels:
+        if level == levels[0] and params.r1 == "trace":
             draft = drafts[level] = whole(trace)
             continue
         for attempt in range(params.attempts):
@@ -139,10 +139,10 @@ def condense(params: ModelDistiller, prompt: Prompt, trace: Draft) -> Dialogue[C
 class Tally:
     """The metrics of the levels, problem by problem."""
 
-    def __init__(self) -> None:
-        self.sizes: dict[str, Counter[str]] = {level: Counter() for level in (*LEVELS, ANSWER)}  # texts, words and stated answers
+    def __init__(self, levels: Sequence[str]) -> None:
+        self.sizes: dict[str, Counter[str]] = {level: Counter() for level in (*levels, ANSWER)}  # texts, words and stated answers
         self.asked, self.retried = Counter[str](), Counter[str]()  # by level
-        self.lost: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}  # by level and reason
+        self.lost: dict[str, Counter[str]] = {level: Counter() for level in levels}  # by level and reason
 
     def add(self, made: Condensed) -> None:
         """Count one problem."""

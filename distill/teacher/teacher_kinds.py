@@ -1,7 +1,7 @@
 """The kinds of teacher that a role can have: the key `teacher` of the sections solve, verify and condense."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,9 +16,16 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """Published chains, what they conclude, and the published levels."""
 
 
+class RecordedLevels(Recorded, frozen=True, tag_field="teacher", tag="recorded"):
+    """Section `condense` of recorded work."""
+
+    answer: Literal["trace", "gold"]  # the level `answer`: the answer line of the first level, or the gold answer of all that has a text
+
+
 def teacher_type(study: Path, role: str, section: dict[str, Any], model: type[Any]) -> type[Any]:
     """Return the type of a role's section; `model` is that of a role which a model plays (`teacher: chat`)."""
-    kinds: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": Recorded, "chat": model}
+    recorded = RecordedLevels if role == "condense" else Recorded
+    kinds: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": recorded, "chat": model}
     if (teacher := section.get("teacher")) not in kinds:
         raise InputError(f"{study}: section '{role}': teacher is {teacher!r}; allowed: {', '.join(kinds)}")
     return kinds[teacher]

@@ -1,8 +1,8 @@
 """LoRA training: mlx-lm's layers and optimisers; our batches, evaluation, choice of adapter and resuming.
 
-A float32 Qwen2 on a CPU takes `packed_loss` and our own loop. Every other model takes mlx-lm's loss and loop: `trainer.train` runs from one
-evaluation to the next, and evaluation is ours. mlx-lm's draws validation batches from the generator of the training order, drops every
-short batch, truncates, and keeps the last adapter.
+A float32 llama, Qwen2 or Qwen3 on a CPU takes `packed_loss` and our own loop. Every other model takes mlx-lm's loss and loop:
+`trainer.train` runs from one evaluation to the next, and evaluation is ours. mlx-lm's draws validation batches from the generator of the
+training order, drops every short batch, truncates, and keeps the last adapter.
 Import after `engine.start()`. It takes 0.85 s, 0.75 s of them for transformers, which mlx-lm imports at its top.
 """
 
@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from itertools import accumulate, groupby, islice
@@ -22,10 +23,11 @@ import mlx.optimizers as optim
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from mlx_lm.tuner import trainer
 from mlx_lm.tuner.utils import linear_to_lora_layers
+from msgspec import UNSET
 from tqdm import tqdm
 
 from distill.core.errors import InputError
-from distill.model.fast_math import supports
+from distill.model.fast_math import unsuited
 from distill.training import packed_loss
 from distill.training.batches import Rows, batch_order
 from distill.training.recipe import Recipe, learning_rates
@@ -35,11 +37,11 @@ VALIDATION_TOKENS = 2048  # evaluated together by the packed loss
 
 
 class Point(NamedTuple):
-    """The curve at one evaluation."""
+    """The curve at one evaluation, or at one of the reports between."""
 
     iteration: int
     train_loss: float | None  # mean over the steps since the point before; None at the start
-    validation_loss: float  # mean over all trained tokens of the validation set
+    validation_loss: float | None  # mean over all trained tokens of the validation set; None at a report
 
 
 class Run:
@@ -51,12 +53,17 @@ class Run:
         decay = {"weight_decay": recipe.weight_decay} if recipe.optimizer == "adamw" else {}
         kind = {"adam": optim.Adam, "adamw": optim.AdamW}[recipe.optimizer]
         self.model, self.recipe = model, recipe
-        self.packed = not recipe.grad_checkpoint and supports(model)
+        self.unsuited = "train.grad_checkpoint is true" if recipe.grad_checkpoint else unsuited(model)  # why the loss is not packed
         self.optimizer = kind(learning_rate=lambda step: rates[step], **common, **decay)
         self.optimizer.init(model.trainable_parameters())
         self.points: list[Point] = []
         self.best: dict[str, mx.array] = {}
         self.tokens = 0  # trained on so far
+
+    @property
+    def packed(self) -> bool:
+        """Whether the packed loss is used."""
+        return not self.unsuited
 
     @property
     def iteration(self) -> int:
@@ -66,7 +73,13 @@ class Run:
     @property
     def chosen(self) -> Point:
         """The trained point of the lowest validation loss, the earliest of equals; the untrained start is not one."""
-        return min(self.points[1:], key=lambda point: point.validation_loss)
+        evaluated = [point for point in self.points[1:] if point.validation_loss is not None]
+        return min(evaluated, key=lambda point: point.validation_loss or 0.0)
+
+    @property
+    def last_validation_loss(self) -> float:
+        """The validation loss of the last evaluation."""
+        return next(loss for *_, loss in reversed(self.points) if loss is not None)
 
     def adapter(self) -> dict[str, mx.array]:
         """Return the trainable weights by name."""
@@ -74,14 +87,14 @@ class Run:
 
     def add(self, point: Point, tokens: int) -> None:
         """Record one evaluation, and keep the adapter if it is the best."""
-        if not math.isfinite(point.validation_loss) or not math.isfinite(point.train_loss or 0):
+        if not math.isfinite(point.validation_loss or 0) or not math.isfinite(point.train_loss or 0):
             raise InputError(
                 f"loss at iteration {point.iteration} is not finite (training {point.train_loss}, validation {point.validation_loss}); "
                 f"lower train.learning_rate ({self.recipe.learning_rate}) or fix the corpus"
             )
         self.points.append(point)
         self.tokens += tokens
-        if point.iteration and self.chosen is point:
+        if point.iteration and point.validation_loss is not None and self.chosen is point:
             self.best = self.adapter()
 
     def save(self, path: Path, key: str) -> None:
@@ -149,23 +162,34 @@ def attach(model: Any, recipe: Recipe, seed: int) -> dict[str, Any]:
 def fit(run: Run, train: Rows, valid: Rows, seed: int, state: Path, key: str) -> None:
     """Train to the end, evaluating on all of `valid` at the start, after each `eval_every` iterations and at the end."""
     every, iterations = run.recipe.eval_every, run.recipe.iterations
+    print(f"train: {f'loss and loop of mlx-lm: {run.unsuited}' if run.unsuited else 'packed loss, two streams'}", file=sys.stderr)
     if not run.load(state, key):
         run.add(Point(0, None, validate(run, valid)), 0)
     with tqdm(total=iterations, initial=run.iteration, unit=" iterations", desc="train", disable=None) as bar:
         while run.iteration < iterations:
             steps = min(every - run.iteration % every, iterations - run.iteration)
-            loss, tokens = advance(run, train, seed, steps, state.with_name("last.safetensors"), bar)
-            run.add(Point(run.iteration + steps, loss, validate(run, valid)), tokens)
+            start = run.iteration
+            losses, tokens = advance(run, train, seed, steps, state.with_name("last.safetensors"), bar)
+            for number, part in enumerate(losses[:-1], 1):
+                run.add(Point(start + number * _report_every(run, steps), part, None), 0)
+            loss = losses[-1]
+            run.add(Point(start + steps, loss, validate(run, valid)), tokens)
             run.save(state, key)
-            bar.set_postfix(loss=f"{loss:.3f}", validation=f"{run.points[-1].validation_loss:.3f}")
+            bar.set_postfix(loss=f"{loss:.3f}", validation=f"{run.last_validation_loss:.3f}")
 
 
-def advance(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any) -> tuple[float, int]:
-    """Train for `steps` iterations; return the mean loss of their batches and the tokens trained on."""
+def _report_every(run: Run, steps: int) -> int:
+    """Return the iterations of a point of the training loss, at most `steps`."""
+    every = run.recipe.report_every
+    return steps if every is UNSET else min(every, steps)
+
+
+def advance(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any) -> tuple[list[float], int]:
+    """Train for `steps` iterations; return the mean loss of the batches of each report among them, and the tokens trained on."""
     return _packed_steps(run, train, seed, steps, bar) if run.packed else _mlx_lm_steps(run, train, seed, steps, scratch, bar)
 
 
-def _packed_steps(run: Run, train: Rows, seed: int, steps: int, bar: Any) -> tuple[float, int]:
+def _packed_steps(run: Run, train: Rows, seed: int, steps: int, bar: Any) -> tuple[list[float], int]:
     """Train with the packed loss; the graph of each step is built while the one before is computed."""
     parts = run.recipe.accumulation
     order = batch_order(len(train), run.recipe.batch_size, seed, run.iteration * parts)
@@ -185,10 +209,11 @@ def _packed_steps(run: Run, train: Rows, seed: int, steps: int, bar: Any) -> tup
         if len(losses) > parts:
             mx.eval(losses[-1 - parts])
         bar.update()
-    return mx.stack(losses).mean().item(), tokens
+    size = _report_every(run, steps) * parts
+    return [mx.stack(losses[first : first + size]).mean().item() for first in range(0, len(losses), size)], tokens
 
 
-def _mlx_lm_steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any) -> tuple[float, int]:
+def _mlx_lm_steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, bar: Any) -> tuple[list[float], int]:
     """Train with mlx-lm's own loop and loss."""
     recipe, parts = run.recipe, steps * run.recipe.accumulation
     start = run.iteration * recipe.accumulation
@@ -207,7 +232,7 @@ def _mlx_lm_steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, b
         batch_size=recipe.batch_size,
         iters=parts,
         val_batches=0,
-        steps_per_report=parts,
+        steps_per_report=_report_every(run, steps) * recipe.accumulation,
         steps_per_eval=parts + 1,
         steps_per_save=parts + 1,
         max_seq_length=recipe.max_seq_length,
@@ -220,7 +245,7 @@ def _mlx_lm_steps(run: Run, train: Rows, seed: int, steps: int, scratch: Path, b
     with redirect_stdout(io.StringIO()):  # its own progress panel
         trainer.train(run.model, run.optimizer, train, None, args, trainer.default_loss, batches, callback)
     bar.update(run.iteration + steps - bar.n)
-    return reports[-1]["train_loss"], int(reports[-1]["trained_tokens"])
+    return [report["train_loss"] for report in reports], int(reports[-1]["trained_tokens"])
 
 
 def validate(run: Run, valid: Rows) -> float:
