@@ -64,19 +64,19 @@ SECTIONS: dict[str, Any] = {
         "seed": 1, "train": 12, "valid": 6, "asked": "all", "heldout_least": 6, "seen": 3, "asked_valid": 0, "near": 1.0, "years": [],
         "exclude": [],
     },
-    "contamination": {"against": ["transfer"], "texts": ["statement"], "rules": [{"kind": "exact", "drop": True}]},
     "curate": {"seed": 1, "system": "", "same_problems": True},
+    "contamination": {"against": ["transfer"], "texts": ["statement"], "rules": [{"kind": "exact", "drop": True}]},
     "corrections": [],
     "train": {
         "iterations": 6, "batch_size": 4, "accumulation": 1, "optimizer": "adam", "betas": [0.9, 0.999], "epsilon": 1.0e-8,
         "bias_correction": False, "weight_decay": 0.0, "learning_rate": 1.0e-2, "schedule": "cosine", "warmup": 1, "rank": 2, "scale": 10.0,
-        "dropout": 0.0, "layers": -1, "modules": "all", "mask_prompt": True, "max_seq_length": 200, "grad_checkpoint": False,
-        "eval_every": 2, "float32": True, "merge": False,
+        "dropout": 0.0, "layers": -1, "modules": "all", "mask_prompt": True, "max_seq_length": 200, "over_long": "error",
+        "chat_template": {}, "grad_checkpoint": False, "eval_every": 2, "float32": True, "merge": False,
     },
     "overfit": {"arm": "r1", "seed": 1, "iterations": 4, "eval_every": 2},
     "sample": {
         "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "samples": 1, "seed": 7, "batch_size": 4, "refill_window": 4, "system": "",
-        "benchmarks": ["transfer"], "float32": True,
+        "chat_template": {}, "benchmarks": ["transfer"], "float32": True,
     },
 }  # fmt: skip
 
