@@ -100,12 +100,17 @@ def result(text: str) -> str:
     >>> result("3 + 4 = 7"), result("f(2) = 7"), result("2x + y = 6"), result("x = 3, y = 4")
     ('7', '7', '2x + y = 6', 'x = 3, y = 4')
     """
-    if "=" not in text or re.search(r"=[^=]*(?:,|;|\b(?:and|or)\b)[^=]*=", text) or re.search(r"[<>≤≥]|\\[lg]e", text):
+    if "=" not in text or several(text) or re.search(r"[<>≤≥]|\\[lg]e", text):
         return text
     left, _, right = re.sub(r"(?<=[\d)%]) ?[x×] ?(?=[\d(])", "*", text).rpartition("=")
     named = re.fullmatch(r"[\s$\\(\[]*(?:[A-Za-z]+(?:\([^()=]{1,20}(?:\([^()]{1,9}\))?\))?|\\text\{[^{}]*\})\s*&?", left)
     arithmetic = not re.search(r"[A-Za-z]", _COMMANDS.sub("", left))
     return right.lstrip("& ") if right.strip() and ("=" in left or named or arithmetic) else text
+
+
+def several(text: str) -> bool:
+    """Return whether a text has two equations: x = 3, y = 4, or x = 3 or x = 4; a chain of them is one."""
+    return any(re.search(r"[,;]|\b(?:and|or)\b", part) for part in text.split("=")[1:-1])
 
 
 def _balanced(text: str) -> bool:
