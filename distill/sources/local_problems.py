@@ -33,7 +33,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One problem as it is given."""
 
-    id: Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z")]  # also a file's name
+    id: Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z", max_length=100)]  # also a file's name
     statement: Text
     gold: str  # "" where no answer is known: such a problem is dropped
     section: str = ""
