@@ -10,9 +10,11 @@ export PYTHONUNBUFFERED := 1
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 # names reach Python as text: neither make nor the shell expands what is in them
 override S := $(value S)
+override FORCE := $(value FORCE)
 override REV := $(if $(filter command,$(origin REV)),$(value REV))
 override NAME := $(if $(filter command,$(origin NAME)),$(value NAME))
-export S NAME REV
+override FROM := $(if $(filter command,$(origin FROM)),$(value FROM))
+export S NAME FROM REV FORCE
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -41,11 +43,11 @@ pull: setup ## bring every output from the embedded remote, with no account; S=N
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
 
-study: setup ## run another study and leave all others as they are: make study S=job
-	@$(BIN)/python -m tools.study run "$$S"
+study: setup ## run another study and leave all others as they are: make study S=job; FORCE=STAGE: that stage first, up to date or not
+	@$(BIN)/python -m tools.study run "$$S" $(if $(FORCE),"$$FORCE")
 
-new-study: setup ## begin a study of your own from studies/template.yaml: make new-study NAME=x
-	@$(BIN)/python -m tools.new_study "$$NAME"
+new-study: setup ## begin a study of your own: make new-study NAME=x, or of a table of yours: make new-study NAME=x FROM=table.csv
+	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"
 
 check: setup ## check a study file, without running anything: make check S=job
 	@$(BIN)/python -m tools.check_study "$$S"

@@ -48,6 +48,7 @@ class Drawn:
         weights = 1 / (np.arange(WORDS) + 4.0) ** 1.05
         self.upto = np.cumsum(weights / weights.sum())
         self.words = [word(rank) for rank in range(WORDS)]
+        self.phrases: list[str] = []
 
     def text(self, middle: float, spread: float, most: int) -> str:
         """Return a text of a log-normal number of words, of which some are numbers and signs."""
@@ -59,6 +60,13 @@ class Drawn:
             str(number) if kind < 0.12 else SIGNS[rank % len(SIGNS)] if kind < 0.3 else self.words[min(rank, WORDS - 1)]
             for rank, kind, number in zip(ranks, kinds, numbers, strict=True)
         )
+
+    def long(self, middle: float, spread: float, most: int) -> str:
+        """Return a long text of such a number of words, put together of phrases."""
+        if not self.phrases:
+            self.phrases = [self.text(20, 0.1, 40) for _ in range(5_000)]
+        size = int(np.clip(self.random.lognormal(np.log(middle), spread), 20, most))
+        return " ".join(self.phrases[place] for place in self.random.integers(0, len(self.phrases), size // 20))
 
     def changed(self, text: str) -> str:
         """Return a text with other numbers."""
@@ -128,13 +136,13 @@ def make(root: Path, count: int) -> None:
 def work(drawn: Drawn, name: str, gold: str) -> list[Level]:
     """Return a problem's full trace and its bare answer."""
     line = f"Answer: {gold}"
-    trace = f"{drawn.text(560, 1.19, 11_000)}.\n{line}"
+    trace = f"{drawn.long(800, 1.19, 16_000)}.\n{line}"
     return [Level(name, level, text, len(text.split()), True) for level, text in ((ARM, trace), ("answer", line))]
 
 
 def completion(drawn: Drawn, answer: str) -> str:
     """Return a student's text."""
-    return drawn.text(220, 0.6, 1_500) + (f". So it is \\boxed{{{answer}}}." if answer else "")
+    return drawn.long(300, 0.6, 2_000) + (f". So it is \\boxed{{{answer}}}." if answer else "")
 
 
 def sections(root: Path, count: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
-from distill.claims import basis, claims_page, verdicts
+from distill.claims import basis, claims_page, defined, verdicts
 from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
 from distill.claims.claim_rules import Above, AnyRule
 from distill.claims.reported_count_rules import CountedClaims
@@ -28,6 +28,7 @@ from distill.cli import command
 from distill.cli.layout import BASE, Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.records.problem import OWN
 from distill.stats import score_table
 
 
@@ -50,13 +51,16 @@ class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths) -> None:
     """Test every claim of the study file; write the figures and the reasons of the verdicts as JSON, and both as Markdown."""
     params = study_file.section(paths.study_file, "claims", Params)
+    rules = {name: claim.rule for name, claim in params.ledger.items()}
+    arms = study_file.section(paths.study_file, "arms", dict[str, Any])
+    if undefined := next(defined.faults(rules, arms, sorted({OWN, *(path.stem for path in paths.benchmarks.glob("*.jsonl"))})), ""):
+        raise InputError(f"{paths.study_file}: {undefined}")
     inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
         long_run(paths.overfit_metrics),
         params.confidence, params.power, params.resamples, params.seed,
     )  # fmt: skip
-    rules = {name: claim.rule for name, claim in params.ledger.items()}
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     for profile in score_table.further(inputs.table):
         under = verdicts.results(params.ledger, rules, inputs.under(profile), params.vocabulary, params)
@@ -86,12 +90,18 @@ def beside(result: ClaimResult, profile: str, under: ClaimResult) -> ClaimResult
 def headline(
     summary: Mapping[str, Any], teacher: Mapping[str, Any], ledger: Mapping[str, Claim], results: Mapping[str, ClaimResult]
 ) -> dict[str, Any]:
-    """Return held-out accuracy on the competition by arm, the gains over the base that a claim tests, and the number of each verdict."""
-    cells = {arm: values.get("competition", {}).get("heldout") for arm, values in summary["arms"].items()}
+    """Return accuracy by arm, the gains over the base that a claim tests, and the number of each verdict.
+
+    Of the study's own held-out problems; of a study that asks none of these, of the first benchmark that a claim is on.
+    """
+    on = [claim.rule.benchmark for claim in ledger.values() if isinstance(claim.rule, Above)]
+    own = any("heldout" in values.get(OWN, {}) for values in summary["arms"].values()) or not on
+    benchmark, split = (OWN, "heldout") if own else (on[0], "all")
+    cells = {arm: values.get(benchmark, {}).get(split) for arm, values in summary["arms"].items()}
     found: dict[str, Any] = {"accuracy": {arm: cell["accuracy"] for arm, cell in cells.items() if cell}, "gain": {}}
     for name, claim in ledger.items():
         rule = claim.rule
-        if isinstance(rule, Above) and (rule.comparator, rule.benchmark) == (BASE, "competition"):
+        if isinstance(rule, Above) and (rule.comparator, rule.benchmark) == (BASE, benchmark):
             record = results[name].record
             if record.basis == basis.PRINTED:
                 continue

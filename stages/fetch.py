@@ -41,7 +41,7 @@ class Competition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 def main(paths: Paths) -> None:
     """Fill the raw folder, whole or not at all."""
     kind = study_file.section(paths.study_file, "fetch", dict[str, Any]).get("kind")
-    if kind not in PROVIDERS:
+    if kind not in list(PROVIDERS):  # it may be a list, which has no hash
         raise InputError(f"{paths.study_file}: section 'fetch': kind is {kind!r}; allowed: {', '.join(PROVIDERS)}")
     schema, provide = PROVIDERS[kind]
     params = study_file.section(paths.study_file, "fetch", schema)

@@ -50,7 +50,7 @@ KINDS: dict[Any, type[Any]] = {"none": Off, "chat": ModelJudge, "recorded": Publ
 def main(paths: Paths) -> None:
     """Read the grader's verdicts; write the judgements, the verdicts that count, the calls and how far the judge is to be trusted."""
     kind = study_file.section(paths.study_file, "llm_judge", dict[str, Any]).get("kind")
-    if kind not in KINDS:
+    if kind not in list(KINDS):  # it may be a list, which has no hash
         raise InputError(f"{paths.study_file}: section 'llm_judge': kind is {kind!r}; allowed: {', '.join(KINDS)}")
     params = study_file.section(paths.study_file, "llm_judge", KINDS[kind])
     calls = paths.transcripts / "llm_judge.jsonl.gz"

@@ -14,8 +14,12 @@ Of a recorded student nothing was trained: summary.json has recorded.ARM, what i
 answers is not under `arms`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import Paths
@@ -30,6 +34,8 @@ CURVE = "iteration,train_loss,validation_loss"
 
 class Params(Settings, frozen=True):
     """Section `summarise` of a study file."""
+
+    smooth: Annotated[int, Meta(ge=2)] | UnsetType = UNSET  # points of the training loss in a moving mean; absent: only as it is
 
 
 def main(paths: Paths) -> None:
@@ -46,7 +52,7 @@ def main(paths: Paths) -> None:
     figures = {arm: {str(seed): files.read_json(trained[arm, seed] / "training.json") for seed in seeds} for arm in arms if trained}
     made = tables(table, params)
     texts = {name: frame.to_csv(index=False, float_format="%.6f", lineterminator="\n") for name, frame in made.items()}
-    texts[paths.curves.stem] = curves(trained)
+    texts[paths.curves.stem] = curves(trained, params.smooth or 0)
     found = {"arms": summary(table, params), "teacher": {"accuracy": teacher["accuracy"]}}
     if recorded:
         found["recorded"] = {arm: files.read_json(folder / "manifest.json")["recorded"] for (arm, _), folder in adapters.items()}
@@ -58,16 +64,32 @@ def main(paths: Paths) -> None:
     command.closing("summarise", len(table), sum(map(len, made.values())))
 
 
-def curves(adapters: Mapping[Cell, Path]) -> str:
-    """Return the curves of all adapters as one CSV: arm, seed and the columns of curve.csv."""
-    lines = [f"arm,seed,{CURVE}"]
+def curves(adapters: Mapping[Cell, Path], window: int) -> str:
+    """Return the curves of all adapters as one CSV: arm, seed, the columns of curve.csv, and where there is a window the smoothed loss."""
+    lines = [f"arm,seed,{CURVE}" + (",train_loss_smoothed" if window else "")]
     for (arm, seed), folder in adapters.items():
         path = folder / "curve.csv"
         head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
         if head != CURVE:
             raise InputError(f"{path}: its first line is '{head}', expected '{CURVE}'; run `dvc repro train`")
-        lines += [f"{arm},{seed},{row}" for row in rows]
+        smooth = smoothed([row.split(",")[1] for row in rows], window) if window else [""] * len(rows)
+        lines += [f"{arm},{seed},{row}{more}" for row, more in zip(rows, smooth, strict=True)]
     return "\n".join(lines) + "\n"
+
+
+def smoothed(losses: Sequence[str], window: int) -> list[str]:
+    """Return a further cell for each row: the mean of the last `window` losses up to it, of fewer at the start; empty where there is none.
+
+    >>> smoothed(["", "4.0", "2.0", "3.0"], 2)
+    [',', ',4.000000', ',3.000000', ',2.500000']
+    """
+    seen: list[float] = []
+    cells = []
+    for loss in losses:
+        if loss:
+            seen.append(float(loss))
+        cells.append(f",{fmean(seen[-window:]):.6f}" if loss else ",")
+    return cells
 
 
 if __name__ == "__main__":

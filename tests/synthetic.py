@@ -36,7 +36,9 @@ def write(
     """
     study_file.study.cache_clear()
     paths = layout("tiny")
-    files.write_text(paths.study_file, yaml.safe_dump({"student": {"kind": "scratch"}} | settings, sort_keys=False))
+    files.write_text(
+        paths.study_file, yaml.safe_dump({"student": {"kind": "scratch"}, "arms": {arm: {} for arm in arms}} | settings, sort_keys=False)
+    )
     files.write_text(paths.params, yaml.safe_dump({"arms": list(arms), "seeds": SEEDS}))
     total = 16 + heldout
     names = [f"p{number:03}" for number in range(total)]

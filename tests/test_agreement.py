@@ -26,6 +26,7 @@ from distill.records.verdict import Verdict
 from distill.stats.intervals import wilson
 from stages import claims, grade, llm_judge, overfit, report, summarise
 from tests import rendered, upstream_fixture
+from tests.pipeline import ROOT
 from tests.test_recorded_answers import tree as tree
 
 PARAMS = PublishedJudge(0.95, "teacher", ["r2"], 40)
@@ -257,3 +258,21 @@ def test_a_run_of_ones_own_replaces_the_recording(judged: Path, tmp_path: Path, 
     claims.main(paths)
     assert {line.get("basis", "") for line in read_json(paths.claims).values()} == {"own run", "printed counts", ""}
     study_file.study.cache_clear()
+
+
+def test_the_page_on_study_job_has_the_committed_figures() -> None:
+    found = read_json(ROOT / "metrics/job/llm_judge.json")["arms"]["published-r1"]["math500"]
+    assert found["published"] == {"correct": 365, "incorrect": 134, "error": 1}
+    page = (ROOT / "docs" / "job.md").read_text(encoding="utf-8")
+
+    def share(line: dict[str, float]) -> str:
+        return f"{100 * line['rate']:.1f} [{100 * line['low']:.1f}, {100 * line['high']:.1f}]"
+
+    assert f"| {share(found['accuracy']['judged']['published'])} | | | | |" in page
+    for profile in PROFILES:
+        line = found["agreement"][profile]
+        errors = [f"{line[side]['count']} of {line[side]['n']}" for side in ("passed_wrong", "failed_right")]
+        row = [share(found["accuracy"]["all"][profile]), f"{100 * line['share']:.1f} %", f"{line['kappa']:.3f}", *errors]
+        assert f"profile {profile} | {' | '.join(row)} |" in page
+    bases = {name: line.get("basis", "") for name, line in read_json(ROOT / "metrics/job/claims.json").items()}
+    assert {name for name, basis in bases.items() if basis == "recorded answers"} == {"math500_accuracy", "math500_mean_is_one_file"}

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from msgspec import Meta
 
+from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
@@ -84,6 +86,25 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
         "template", {"train__learning_rate": "1e-4"}, ["train.learning_rate: Expected `float`, got `str`; write"]
     ),
     "a kind that is none": ("template", {"student__kind": "big"}, ["student: kind is 'big'; allowed: scratch, hub"]),
+    "keys that do not go together": (
+        "template",
+        {
+            "sample__refill_window": 1, "sample__samples": 2, "student__heads": 3, "student__kv_heads": 2, "levels": ["r1", "r1"],
+            "extract__names__two-person": "(",
+        },
+        [
+            "sample.refill_window: 1 is less than sample.batch_size, ",
+            "sample.samples: 2 at temperature 0 are all the same",
+            "student.hidden: ",
+            "student.heads: 3 is no multiple of student.kv_heads, 2",
+            "extract.names.two-person: '(' is no regular expression: missing )",
+            "levels: 'r1' is there twice",
+        ],
+    ),
+    "a name that moves the terminal": (
+        "template", {"run__arms": ["r1", "a\x1b[2J\nb"]}, ["run.arms: no arm 'a\\x1b[2J b'; arms here: "]
+    ),
+    "a kind that is a list": ("template", {"fetch__kind": []}, ["fetch: kind is []; allowed: "]),
     "no teacher": ("template", {"solve": {}}, ["solve: teacher is None; allowed: symbolic, recorded, chat"]),
     "a rule that is none": (
         "template", {"claims__ledger__cot_beats_answer__rule__kind": "over"},
@@ -123,6 +144,11 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
     "a rule of contamination that is none": (
         "template", {"contamination__rules": [{"kind": "same", "drop": True}]}, ["contamination.rules[0]: kind is 'same'; allowed: exact"]
     ),
+    "an arm and a benchmark that are not there": (
+        "template", {"train__per_arm": {"r7": {"batch_size": 2}}, "sample__per_benchmark": {"aime": {"samples": 2}}},
+        ["train.per_arm: no arm 'r7'; arms here: r1, answer", "sample: per_benchmark.aime: not asked; asked are competition, transfer"],
+    ),
+    "samples that are all the same": ("template", {"sample__samples": 2}, ["sample: 2 samples at temperature 0 are all the same"]),
     "no long run": ("template", {"run__arms": ["answer"]}, ["run.arms: no 'r1', which overfit.arm names"]),
     "an endpoint, a price and a prompt that are not there": (
         "new",
@@ -270,6 +296,7 @@ def test_a_study_with_paid_calls_is_split_before_them(tree: Path) -> None:
     assert study.commands("run", "new") == [["repro", "split@new"], ["repro"]]
     assert study.commands("run", "template") == [["repro"]]
     assert study.commands("pull", "new") == [["pull"]]
+    assert study.commands("run", "template", "student") == [["repro", "--force", "--single-item", "student@template"], ["repro"]]
     assert study.splits(["new", "template"]) == ["split@new"]
     _edit("template", tree / "studies" / "x.yaml", condense__teacher="chat")
     assert study.splits(["x"]) == ["split@x"]
@@ -293,3 +320,10 @@ def test_every_key_of_the_template_has_a_comment() -> None:
     alike = ("r1: ", "answer: ", "freshman-", "junior-", "two-person: ", "note: ")
     keys = [line.strip() for line in text.splitlines() if re.match(r"\s*[\w-]+: \S", line)]
     assert [line for line in keys if "#" not in line and not line.startswith(alike)] == []
+
+
+@pytest.mark.parametrize(("section", "key"), [("fetch", "kind"), ("solve", "teacher"), ("llm_judge", "kind")])
+def test_a_stage_refuses_a_kind_that_is_a_list_in_one_line(section: str, key: str, tree: Path) -> None:
+    _edit("template", tree / "studies" / "x.yaml", **{f"{section}__{key}": ["symbolic"]})
+    with pytest.raises(InputError, match=rf"studies/x.yaml: section '{section}': {key} is \['symbolic'\]; allowed: "):
+        import_module(f"stages.{section}").main(layout("x"))

@@ -38,6 +38,7 @@ def run(folder: Path, right: synthetic.Right = expected, overfit: dict[str, obje
     study = {name: yaml.safe_load(MINI.read_text())[name] for name in ("summarise", "claims")}
     study["claims"] |= {"resamples": 1000} | {key: value for key, value in changes.items() if key in study["claims"]}
     study["summarise"]["resamples"] = 200
+    study |= {"arms": changes["arms"]} if "arms" in changes else {}
     for name, change in changes.items():
         if name in study["claims"]["ledger"]:
             study["claims"]["ledger"][name] |= change
@@ -151,11 +152,27 @@ def test_long_run(change: dict[str, object], verdict: str, tmp_path: Path) -> No
     assert run(tmp_path, overfit=OVERFIT | change)[0]["long_run_overfits"]["verdict"] == verdict
 
 
-def test_an_arm_or_benchmark_that_was_not_run(tmp_path: Path) -> None:
+def test_an_arm_that_was_not_run(tmp_path: Path) -> None:
+    arms = ARMS | {"r7": 12}
     rule = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1", "comparator": "r7"}
-    line = run(tmp_path, more_data_helps={"rule": rule})[0]["more_data_helps"]
+    line = run(tmp_path, more_data_helps={"rule": rule}, arms={arm: {} for arm in arms})[0]["more_data_helps"]
     assert (line["verdict"], line["p"], line["ours"]) == ("not run", None, None)
     assert "no answers of r7" in rationale(tmp_path, "more_data_helps")["reason"]
+
+
+UNDEFINED = {
+    "an arm": ({"comparator": "r7"}, "no arm 'r7'; arms here: r1, r2, r3, r4, r5, r6, answer, r1-n100"),
+    "a benchmark": ({"benchmark": "math500"}, "benchmark 'math500' is not asked; allowed: competition, transfer"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), UNDEFINED.values(), ids=UNDEFINED)
+def test_a_claim_on_what_the_study_does_not_define_is_refused(change: dict[str, str], message: str, tmp_path: Path) -> None:
+    rule = {"kind": "above", "benchmark": "competition", "split": "heldout", "arm": "r1", "comparator": "base"}
+    with pytest.raises(InputError) as fault:
+        run(tmp_path, more_data_helps={"rule": rule | change})
+    assert str(fault.value) == f"studies/tiny.yaml: claims.ledger.more_data_helps.rule: {message}"
+    assert not (tmp_path / "metrics" / "tiny" / "claims.json").exists()
 
 
 @pytest.mark.parametrize(("gained", "verdict"), [("seen", "reproduced"), ("heldout", "contradicted"), ("alike", "inconclusive")])
@@ -168,6 +185,29 @@ def test_a_gain_on_what_was_trained_on(gained: str, verdict: str, tmp_path: Path
     line = run(tmp_path, right, vocabulary="reproduction", more_data_helps={"rule": rule})[0]["more_data_helps"]
     assert (line["verdict"], line["n"]) == (verdict, 12 + 239)
     assert line["effect"] == pytest.approx(line["secondary"]["gain_seen"] - line["secondary"]["gain_heldout"], abs=2e-6)
+
+
+@pytest.mark.parametrize(("better", "verdict"), [("seen", "reproduced"), ("heldout", "contradicted"), ("alike", "inconclusive")])
+def test_accuracy_on_what_was_trained_on(better: str, verdict: str, tmp_path: Path) -> None:
+    def right(arm: str, seed: int, benchmark: str, number: int) -> bool:
+        return {"seen": number < 12, "heldout": number >= 12, "alike": False}[better] or number % 6 == 0
+
+    rule = {"kind": "seen_above", "benchmark": "competition", "split": "all", "arms": ["r1", "r6"]}
+    line = run(tmp_path, right, vocabulary="reproduction", more_data_helps={"rule": rule})[0]["more_data_helps"]
+    assert (line["verdict"], line["n"], line["basis"]) == (verdict, 12 + 239, "own run")
+    assert line["effect"] == pytest.approx(min(arm["seen"] - arm["heldout"] for arm in line["secondary"].values()), abs=2e-6)
+
+
+PUBLISHED = {"as published": (0.52, "reproduced"), "far from it": (0.9, "contradicted"), "partly within": (0.55, "inconclusive")}
+
+
+@pytest.mark.parametrize(("published", "verdict"), PUBLISHED.values(), ids=PUBLISHED)
+def test_an_accuracy_is_compared_by_its_tolerance(published: float, verdict: str, tmp_path: Path) -> None:
+    changed = {"rule": {"kind": "accuracy", "benchmark": "competition", "split": "heldout", "arm": "r1"}, "tolerance": 0.03}
+    line = run(tmp_path, lambda arm, seed, benchmark, number: number % 2 == 0, vocabulary="reproduction",
+               more_data_helps=changed | {"published": published})[0]["more_data_helps"]  # fmt: skip
+    assert (line["verdict"], line["p"]) == (verdict, None)
+    assert line["low"] < line["ours"] < line["high"]
 
 
 def test_real_students_are_reproduced_or_contradicted(tmp_path: Path) -> None:

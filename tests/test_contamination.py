@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from distill.core import study_file
@@ -150,6 +151,17 @@ def test_the_teacher_s_work_is_searched_where_the_study_says_so(bench: Bench) ->
     rows, metrics = bench.run(against=["aime"], rules=RULES, texts=["statement", "r1"])
     assert ("competition-02", "r1", "aime-02", "contains") in {(row.id, row.text, row.item, row.rule) for row in rows}
     assert metrics["texts"] == {"r1": 1, "statement": 6}
+
+
+def test_the_parts_of_the_problems_give_the_rows_of_the_whole(bench: Bench) -> None:
+    whole, _ = bench.run(against=["aime"], rules=RULES)
+    rows = []
+    for number, part in enumerate((bench.problems[:2], bench.problems[2:])):
+        moved = {"problems": bench.folder / f"{number}.jsonl", "contamination": bench.folder / f"{number}-found.jsonl"}
+        write_records(moved["problems"], part)
+        contamination.main(msgspec.structs.replace(bench.paths, **moved))
+        rows += read_records(moved["contamination"], ContaminationMatch)
+    assert rows == whole
 
 
 def test_no_benchmark_gives_no_match(bench: Bench) -> None:

@@ -39,7 +39,7 @@ def test_the_table_has_enough_endings_with_and_without_an_answer() -> None:
 LONG = [
     "The answer is ", "**", "#### ", "So ", "Thus, x = ", "\\[", "$$", "1. ", "= 1 ", "a\n", "A: ", "the final correct answer ",
     "answer to ", ". ", "Q: ", "<think>", "</think>", "\\boxed{", "(", "<<", "$", "if ", "Answer:", " ", "\n", "1", "=", "So a is ",
-    "<answer>", '"answer": "',
+    "<answer>", '"answer": "', "So a b=5 1 and ", "So 1 a = 1, ", "'a", "1 111 ", "is ",
 ]  # fmt: skip
 
 

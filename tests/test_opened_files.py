@@ -1,8 +1,10 @@
-"""The whole pipeline on the template study, run by DVC: what each stage opens is what dvc.yaml declares, no more and no less."""
+"""The whole pipeline on a new study, the template as it is: it runs, and each stage opens what dvc.yaml declares, no more and no less."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
@@ -28,18 +30,22 @@ OTHER_KINDS = {
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, set[str]]]]:
-    """Run the template study whole; return the tree, and by command and mode the files that were opened."""
+    """Begin a study and run it whole; return the tree, and by command and mode the files that were opened."""
     run = yaml.safe_load((ROOT / "studies" / "template.yaml").read_text(encoding="utf-8"))["run"]
-    params = {"papers": [], "corpora": ["template"], "students": ["template"], "arms": run["arms"], "seeds": run["seeds"]}
+    params = {"papers": [], "corpora": ["mine"], "students": ["mine"], "arms": run["arms"], "seeds": run["seeds"]}
     base = tmp_path_factory.mktemp("opened")
     root = dvc_sandbox.copy(base / "tree", params).resolve()
+    before = (root / "params.yaml").read_bytes()
     log = base / "opened.tsv"
     environment = os.environ | dvc_sandbox.GIT | {
         "PATH": os.pathsep.join([str(dvc_sandbox.BIN), os.environ["PATH"]]),
         "PYTHONPATH": str(HOOK), "OPENED_LOG": str(log), "OPENED_ROOT": str(root), "DVC_NO_ANALYTICS": "1",
     }  # fmt: skip
-    done = subprocess.run(["dvc", "repro", "--no-run-cache"], cwd=root, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for words in ("tools.new_study mine", "tools.check_study mine", "tools.study run mine", "tools.study status mine"):
+        done = subprocess.run([sys.executable, "-m", *words.split()], cwd=root, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, words + done.stdout[-3000:] + done.stderr[-3000:]
+    assert "up to date" in done.stdout
+    assert (root / "params.yaml").read_bytes() == before
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: {"r": set(), "w": set()})
     for line in log.read_text(encoding="utf-8").splitlines():
         cell, how, path = line.split("\t")
@@ -63,6 +69,13 @@ def _command(cell: Cell) -> str:
 @pytest.mark.dvc
 class TestOpenedFiles:
     """One cell after another."""
+
+    def test_the_template_runs_from_its_exams_to_its_report(self, opened: tuple[Path, dict[str, dict[str, set[str]]]]) -> None:
+        root, _ = opened
+        summary = json.loads((root / "metrics" / "mine" / "summary.json").read_text())
+        assert set(summary["arms"]) == {"base", "r1", "answer"}
+        assert set(json.loads((root / "metrics" / "mine" / "claims.json").read_text())) == {"distilled_above_base", "cot_beats_answer"}
+        assert (root / "report" / "mine" / "report.md").is_file()
 
     def test_every_cell_ran(self, opened: tuple[Path, dict[str, dict[str, set[str]]]]) -> None:
         root, found = opened

@@ -69,7 +69,7 @@ def test_the_result_table_has_a_row_an_arm() -> None:
     assert [line.split() for line in lines[2:]] == [
         ["base", "45.0", "[69.1,", "77.0]", "73.1", "[69.1,", "77.0]", "20.2"],
         ["r1", "73.1", "[69.1,", "77.0]", "-", "40.0"],
-        ["teacher:", "98.5", "on", "the", "competition"],
+        ["teacher:", "98.5", "on", "the", "study's", "own", "problems"],
     ]
 
 

@@ -1,5 +1,6 @@
 """`make check S=x`: every fault of a study file, one line each, without running anything."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
+from distill.claims import defined
 from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
@@ -125,7 +127,7 @@ def main(name: str = "") -> None:
     active = study_file.study(paths.params) if paths.params.exists() else {}
     found += references(good, active.get("arms", []) if name in active.get("corpora", []) else [])
     if found:
-        print("\n".join(f"{paths.study_file}: {fault}" for fault in found), file=sys.stderr)
+        print("\n".join(f"{paths.study_file}: {command.shown(' '.join(fault.split()))}" for fault in found), file=sys.stderr)
         sys.exit(2)
     print(f"{paths.study_file}: ok, {len(document)} sections, {len(good['arms'])} arms")
 
@@ -157,7 +159,7 @@ def walk(value: Any, kind: Any, where: str) -> Iterator[str]:
     origin = get_origin(chosen)
     if isinstance(chosen, Choice):
         given = value.get(chosen.key) if isinstance(value, dict) else value
-        yield f"{where}: {chosen.key} is {given!r}; allowed: {', '.join(str(name) for name in chosen.types if name is not None)}"
+        yield f"{where}: {chosen.key} is {ascii(given)[:60]}; allowed: {', '.join(str(name) for name in chosen.types if name is not None)}"
     elif isinstance(chosen, type) and issubclass(chosen, msgspec.Struct) and isinstance(value, dict):
         yield from _struct(value, chosen, where)
     elif origin is dict and isinstance(value, dict):
@@ -207,7 +209,17 @@ def _converted(value: Any, kind: Any, where: str) -> Iterator[str]:
 
 def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]:
     """Return the faults between sections, of those that have none of their own."""
-    checks = (_names(good), _students(good), _arms(good, active_arms), _benchmarks(good), _split_sizes(good), _models(good))
+    checks = (
+        _names(good),
+        _students(good),
+        _arms(good, active_arms),
+        _within(good),
+        _claims(good),
+        _benchmarks(good),
+        _overrides(good),
+        _split_sizes(good),
+        _models(good),
+    )
     return [fault for check in checks for fault in check]
 
 
@@ -241,9 +253,6 @@ def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:
     named = [("run.arms", name) for name in good["run"].arms] if "run" in good else []
     named += [("report.arms", name) for name in good["report"].arms] if "report" in good else []
     named += [("params.yaml: arms", name) for name in active]
-    for where, rule in _rules(good):
-        both = [getattr(rule, key) for key in ("arm", "comparator") if hasattr(rule, key)]
-        named += [(where, name) for name in [*both, *getattr(rule, "arms", [])] if name != BASE]
     for where, name in dict.fromkeys(named):
         if name not in arms:
             yield f"{where}: no arm '{name}'; arms here: {', '.join(arms)}"
@@ -261,9 +270,32 @@ def _arms(good: Mapping[str, Any], active: Iterable[str]) -> Iterator[str]:
             yield f"run.arms: no '{good['overfit'].arm}', which overfit.arm names"
 
 
-def _rules(good: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    ledger = good["claims"].ledger if "claims" in good else {}
-    return [(f"claims.ledger.{name}.rule", claim.rule) for name, claim in ledger.items()]
+def _claims(good: Mapping[str, Any]) -> Iterator[str]:
+    if {"arms", "claims", "sample"} <= good.keys():
+        rules = {name: claim.rule for name, claim in good["claims"].ledger.items()}
+        yield from defined.faults(rules, good["arms"], (OWN, *good["sample"].benchmarks))
+
+
+def _within(good: Mapping[str, Any]) -> Iterator[str]:
+    """What keys of one section say of each other, and patterns."""
+    sample, student, extract_ = (good.get(name) for name in ("sample", "student", "extract"))
+    if isinstance(sample, jobs.Params) and sample.refill_window < sample.batch_size:
+        yield f"sample.refill_window: {sample.refill_window} is less than sample.batch_size, {sample.batch_size}; it holds a batch or more"
+    if isinstance(sample, jobs.Params) and sample.samples > 1 and not sample.temperature:
+        yield f"sample.samples: {sample.samples} at temperature 0 are all the same; raise the temperature"
+    if isinstance(student, scratch_student.Params):
+        for key, parts in (("hidden", "heads"), ("heads", "kv_heads")):
+            whole, part = getattr(student, key), getattr(student, parts)
+            if whole % part:
+                yield f"student.{key}: {whole} is no multiple of student.{parts}, {part}"
+    for name, pattern in getattr(extract_, "names", {}).items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"extract.names.{name}: {pattern!r} is no regular expression: {error}"
+    levels = good.get("levels", [])
+    if twice := sorted({level for level in levels if levels.count(level) > 1}):
+        yield f"levels: '{twice[0]}' is there twice; remove one"
 
 
 def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
@@ -277,9 +309,18 @@ def _benchmarks(good: Mapping[str, Any]) -> Iterator[str]:
     for name in compared.against if compared else []:
         if name not in asked:
             yield f"contamination.against: benchmark '{name}' is not asked; allowed: {', '.join(asked) or 'none'}"
-    for where, rule in _rules(good):
-        if hasattr(rule, "benchmark") and rule.benchmark not in (OWN, *asked):
-            yield f"{where}: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join((OWN, *asked))}"
+
+
+def _overrides(good: Mapping[str, Any]) -> Iterator[str]:
+    """What one arm or one benchmark sets differently."""
+    for name in (good["train"].per_arm or {}) if "train" in good else {}:
+        if name not in good.get("arms", {name: None}):
+            yield f"train.per_arm: no arm '{name}'; arms here: {', '.join(good['arms'])}"
+    if isinstance(params := good.get("sample"), jobs.Params):
+        try:
+            jobs.check(params, [OWN, *params.benchmarks], "sample")
+        except InputError as error:
+            yield str(error)
 
 
 def _split_sizes(good: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from distill.claims import claims_page
 from distill.core.cells import BASE
 from distill.records.claim_record import ClaimRecord
+from distill.records.problem import OWN
 
 
 def main(*words: str) -> None:
@@ -35,12 +36,15 @@ def _results(name: str, arms: list[str]) -> None:
 def results(summary: dict[str, Any], arms: list[str]) -> str:
     """Return the table of arms, in the report's order: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high} and arms.ARM.words of a summary."""
     rows, found = [], summary["arms"]
+    benchmarks = sorted({name for values in found.values() for name, value in values.items() if isinstance(value, dict)})
+    columns = [(name, "heldout" if name == OWN else "all") for name in sorted(benchmarks, key=lambda name: name != OWN)]
     for arm, values in ((arm, found[arm]) for arm in (BASE, *arms) if arm in found):
-        heldout, transfer = values.get("competition", {}).get("heldout"), values.get("transfer", {}).get("all")
-        rows.append([arm, _interval(heldout), _interval(transfer), values.get("words", "")])
-    table = tabulate(rows, headers=["arm", "competition, held out", "transfer", "words"], floatfmt=".1f")
+        cells = [_interval(values.get(name, {}).get(split)) for name, split in columns]
+        rows.append([arm, *cells, values.get("words", "")])
+    heads = [f"{name}{', held out' if split == 'heldout' else ''}" for name, split in columns]
+    table = tabulate(rows, headers=["arm", *heads, "words"], floatfmt=".1f")
     teacher = summary.get("teacher", {}).get("accuracy")
-    return table if teacher is None else f"{table}\nteacher: {100 * teacher:.1f} on the competition"
+    return table if teacher is None else f"{table}\nteacher: {100 * teacher:.1f} on the study's own problems"
 
 
 def _interval(cell: dict[str, float] | None) -> str:

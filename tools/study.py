@@ -1,8 +1,10 @@
 """`python -m tools.study run|pull|status NAME`: `dvc repro`, `dvc pull` or `dvc status` of a study, whatever params.yaml names.
 
 Files and dvc.lock entries of other studies stay as they are. Without NAME, `pull` and `status` act on what params.yaml names.
+`run NAME STAGE` runs that stage first, up to date or not: `student` again, when files of a recording can be had that were missing.
 """
 
+import re
 import sys
 from collections.abc import Collection
 from contextlib import nullcontext
@@ -20,13 +22,15 @@ TARGETS = {"run": "study", "pull": "pull", "status": "status"}  # of the Makefil
 SHOWN = 20  # faults of the remote listed before the rest is only counted
 
 
-def main(action: str = "", name: str = "") -> None:
+def main(action: str = "", name: str = "", stage: str = "") -> None:
     """Run DVC on one study and end with its exit code."""
     if action not in ACTIONS:
         raise InputError(f"{action!r}: expected one of {', '.join(ACTIONS)}: python -m tools.study run NAME")
     target = TARGETS[action]
     if action == "run" and not name:
         raise InputError("say which study: make study S=NAME; NAME is a file of studies/ without its ending")
+    if stage and not re.fullmatch(r"[a-z_]+", stage):
+        raise InputError(f"FORCE={stage}: expected the name of a stage that runs once a study, for example student")
     if name:
         activation.settings(name)
     with run_lock.exclusive(f"make {target}{f' S={name}' if name else ''}") as lock:
@@ -39,7 +43,7 @@ def main(action: str = "", name: str = "") -> None:
             if action == "run":
                 for each in active.students:
                     pull_student(each)
-            code = next((failed for words in commands(action, name) if (failed := run_lock.run_dvc(words, lock))), 0)
+            code = next((failed for words in commands(action, name, stage) if (failed := run_lock.run_dvc(words, lock))), 0)
             if action == "pull" and code:  # DVC has fetched what it found, and placed none of it
                 run_lock.run_dvc(["checkout", "--quiet", "--allow-missing"], lock)
                 refuse(remote.faults(outputs, absent=True), "the other outputs were pulled")
@@ -68,10 +72,11 @@ def places(name: str) -> list[str]:
     return [f"{what}: {path}" for what, path in shown.items() if Path(path).exists()]
 
 
-def commands(action: str, name: str) -> list[list[str]]:
-    """Return DVC's arguments, one list a run: first the split of a study with an LLM role."""
+def commands(action: str, name: str, stage: str = "") -> list[list[str]]:
+    """Return DVC's arguments, one list a run: first a stage to run up to date or not, then the split of a study with an LLM role."""
+    forced = [["repro", "--force", "--single-item", f"{stage}@{name}"]] if stage else []
     first = [["repro", *splits([name])]] if action == "run" and splits([name]) else []
-    return [*first, [ACTIONS[action]]]
+    return [*forced, *first, [ACTIONS[action]]]
 
 
 def splits(studies: Collection[str]) -> list[str]:
@@ -85,4 +90,4 @@ def _asks(section: object) -> bool:
 
 
 if __name__ == "__main__":
-    command.guarded("study", lambda: main(*sys.argv[1:3]))
+    command.guarded("study", lambda: main(*sys.argv[1:4]))

@@ -22,7 +22,7 @@ from distill.competition.competition_problems import FAMILIES, TUNING, draw
 from distill.competition.family import ALL
 from distill.core.files import read_records, write_json, write_records, write_text
 from distill.records.assignment import Assignment
-from distill.records.problem import Problem
+from distill.records.problem import OWN, Problem
 from distill.records.verdict import Verdict
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def problems() -> list[Problem]:
         for place, numbers in enumerate(islice(draw(family, TUNING, random, 1), EACH)):
             statement, gold = family.statement(random.choice(family.exam), numbers), family.gold(*numbers)
             section = random.choice(family.sections or ALL)
-            rows.append(Problem(f"{family.name}-{place:03}", "competition", section, 2000, str(place), statement, gold, "", 0, "generated"))
+            rows.append(Problem(f"{family.name}-{place:03}", OWN, section, 2000, str(place), statement, gold, "", 0, "generated"))
     return sorted(rows, key=lambda row: row.id)
 
 

@@ -7,6 +7,7 @@ from math import gcd
 from typing import NamedTuple
 
 from distill.records.extracted_item import ExtractedItem
+from distill.records.problem import OWN
 
 _NOTE = re.compile(
     r"[\s(]*\b(?:(?P<must>must\s*be|exact(?:\s+\w+)?\s+required)|improper(?: fraction)?|reduced fraction"
@@ -60,7 +61,7 @@ def golds_with_notes(golds: Mapping[tuple[str, str], str], items: Sequence[Extra
 
     A transcription leaves the note out. It counts only where the key as extracted agrees with the gold answer otherwise.
     """
-    keys = {("competition", item.id): item.key for item in items if item.agrees}
+    keys = {(OWN, item.id): item.key for item in items if item.agrees}
     found = {name: noted(gold, keys[name]) for name, gold in golds.items() if name in keys}
     if count := sum(found[name] != golds[name] for name in found):
         print(f"grade: {count} of {len(golds)} gold answers with the key's note on form", file=sys.stderr)

@@ -3,7 +3,6 @@
 import re
 
 MAX_CHARS = 300  # a longer statement is none
-_NOTES = re.compile(r"<<[^<>]{0,80}>>")  # GSM8K's calculator
 _REASON = re.compile(
     r"[,;]?\s+(?:because|since|which|whose|meaning|making|as (?:the|we|it|this|there|they)|as (?:required|desired|expected|shown)"
     r"|in (?:simplest|lowest|simplified|reduced)|when (?:simplified|rounded)|rounded (?:to|up|down)|after rounding|to the nearest"
@@ -14,8 +13,9 @@ _REASON = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LEADS = re.compile(
-    r"(?:(?:simply|just|thus|therefore|then|hence|indeed|exactly|precisely|clearly|now|also|given by|equal to|the number|definitely)\b:?\s*"
-    r"|[:=]\s*|(?:the|its?|this|that)(?: [a-z]+){0,4} (?:is|are|equals)\s+(?=[-\d$\\(]))+(?=\S)",
+    r"(?:(?:it's|that's|simply|just|thus|therefore|then|hence|indeed|exactly|precisely|clearly|now|also"
+    r"|given by|equal to|the number|definitely)\b:?\s*"
+    r"|[:=]\s*|(?:result|total|value)\s*:\s*|(?:the|its?|this|that)(?: [a-z]+){0,4} (?:is|are|equals)\s+(?=[-\d$\\(]))+(?=\S)",
     re.IGNORECASE,
 )
 _COMMANDS = re.compile(
@@ -29,9 +29,13 @@ _UNSAID = re.compile(  # what makes words beside a value something else than its
     r"\b(?:is|are|was|were|has|have|had|not|never|if|unless|whether|than|least|most|between|but|such|that|we|i|you|let|need|must|should|can"
     r"|will|does|did|do|either|neither|any|every|some|several|because|since|by|from|in|at|on|to the|times (?:the|as|that|of)|up to|what|how"
     r"|(?:of|among) (?:the|these|those|which|all|\d)|divided|multiplied|multiplying|dividing|adding|subtracting|solving|using|factor"
-    r"|multiple|steps?|cases?|parts?|examples?|figure|problem|question|section|method|chapter|table|equations?|page|note|exercise|phase|unknowns"
+    r"|multiple|for (?:all|any|every|each|some|[a-z]\b)|half of|twice|double"
+    r"|steps?|cases?|parts?|examples?|figure|problem|question|section|method|chapter"
+    r"|table|equations?|page|note|exercise|phase|unknowns"
     r"|variables|possibilit(?:y|ies)|digit numbers?|follows|following|root|sum|product|difference|number|form|written|valid|correct|wrong"
-    r"|incorrect|found|obtained|given|determined|out)\b|n't\b|\.\.\.|…|_{2,}",
+    r"|incorrect|same as|multiply|divide"
+    r"|evaluate|simplify|compute|calculate|find|solve|express|expand|factori[sz]e|convert|round"
+    r"|write|graph|found|obtained|given|determined|out)\b|n't\b|\.\.\.|…|_{2,}|\bA, B\b",
     re.IGNORECASE,
 )
 _SAID_OF_ANSWERS = """
@@ -55,12 +59,12 @@ def read(text: str) -> str:
     >>> read("**$x = 5$**, since 3 + 2 = 5."), read("found by adding 3 and 2"), read("east."), read("clear")
     ('5', '', 'east', '')
     """
-    text = bare(_REASON.sub("", _NOTES.sub("", text[: 2 * MAX_CHARS])))
+    text = bare(_REASON.sub("", text[: 2 * MAX_CHARS]))
     text = bare(result(bare(text[lead.end() :] if (lead := _LEADS.match(text)) else text)))
     if not text or len(text) > MAX_CHARS or "?" in text or "\n\n" in text or not _balanced(text):
         return ""
     if valued(text):
-        fits = len(words(text)) <= 7 and len(lead_words(text)) <= 3 and text[:2].casefold() != "a "
+        fits = len(words(text)) <= 7 and len(lead_words(text)) <= 3 and not re.match(r"[Aa] [A-Za-z]{2}", text)
         return text if fits and not _UNSAID.search(_COMMANDS.sub(" ", text)) else ""
     return text if _names(text) else ""
 
@@ -96,12 +100,17 @@ def result(text: str) -> str:
     >>> result("3 + 4 = 7"), result("f(2) = 7"), result("2x + y = 6"), result("x = 3, y = 4")
     ('7', '7', '2x + y = 6', 'x = 3, y = 4')
     """
-    if "=" not in text or re.search(r"=[^=]*(?:,|;|\b(?:and|or)\b)[^=]*=", text) or re.search(r"[<>≤≥]|\\[lg]e", text):
+    if "=" not in text or several(text) or re.search(r"[<>≤≥]|\\[lg]e", text):
         return text
-    left, _, right = text.rpartition("=")
+    left, _, right = re.sub(r"(?<=[\d)%]) ?[x×] ?(?=[\d(])", "*", text).rpartition("=")
     named = re.fullmatch(r"[\s$\\(\[]*(?:[A-Za-z]+(?:\([^()=]{1,20}(?:\([^()]{1,9}\))?\))?|\\text\{[^{}]*\})\s*&?", left)
     arithmetic = not re.search(r"[A-Za-z]", _COMMANDS.sub("", left))
     return right.lstrip("& ") if right.strip() and ("=" in left or named or arithmetic) else text
+
+
+def several(text: str) -> bool:
+    """Return whether a text has two equations: x = 3, y = 4, or x = 3 or x = 4; a chain of them is one."""
+    return any(re.search(r"[,;]|\b(?:and|or)\b", part) for part in text.split("=")[1:-1])
 
 
 def _balanced(text: str) -> bool:

@@ -109,6 +109,15 @@ def closing(name: str, read: int, wrote: int, dropped: Mapping[str, int] | None 
     print(f"{name}: read {read}, wrote {wrote}, dropped {sum(reasons.values())}{why}", file=sys.stderr)
 
 
+def shown(text: str) -> str:
+    """Return a message with what would move or colour the terminal escaped; a value of a study file may hold it.
+
+    >>> print(shown("no arm 'a\\x1b[2J'"))
+    no arm 'a\\x1b[2J'
+    """
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
 def _leave(code: int, line: str) -> None:
-    print(line, file=sys.stderr)
+    print(shown(line), file=sys.stderr)
     sys.exit(code)

@@ -61,6 +61,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     overfit_metrics: Path
     grade_metrics: Path
     judge_metrics: Path
+    float32_metrics: Path  # written by tools/compare_float32.py, by no stage
     headline: Path  # the figures that a reader looks for first; the only file that `dvc metrics` shows
     summary: Path
     training: Path
@@ -129,6 +130,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         overfit_metrics=metrics / "overfit.json",
         grade_metrics=metrics / "grade.json",
         judge_metrics=metrics / "llm_judge.json",
+        float32_metrics=metrics / "float32.json",
         headline=metrics / "headline.json",
         summary=metrics / "summary.json",
         training=metrics / "training.json",

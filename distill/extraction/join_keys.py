@@ -7,7 +7,7 @@ from typing import NamedTuple
 from distill.core.errors import InputError
 from distill.extraction.segment import Booklet
 from distill.records.extracted_item import ExtractedItem
-from distill.records.problem import CODES, Problem
+from distill.records.problem import CODES, OWN, Problem
 
 REASONS = ("answer_repeated", "no_answer", "no_key_page", "no_problem", "no_statement")
 
@@ -36,9 +36,7 @@ def join(tests: dict[Path, Test]) -> tuple[list[Problem], list[ExtractedItem], d
                 dropped["no_answer" if test.key_pages else "no_key_page"] += 1
                 continue
             name = f"{year}-{CODES[section]}-{problem.number.zfill(2)}"
-            problems.append(
-                Problem(name, "competition", section, year, problem.number, problem.text, gold, path.name, problem.page, problem.reader)
-            )
+            problems.append(Problem(name, OWN, section, year, problem.number, problem.text, gold, path.name, problem.page, problem.reader))
             items.append(ExtractedItem(name, path.name, problem.page, problem.region, problem.text, gold, 1.0, [], True, name, 0, []))
     readers = Counter(problem.reader for problem in problems)
     counts = {f"dropped_{reason}": count for reason, count in dropped.items()}

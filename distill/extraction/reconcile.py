@@ -12,7 +12,7 @@ from distill.extraction import duplicate_clusters, key_agreement, rank_suspects,
 from distill.extraction.exam_items import Item
 from distill.extraction.transcription import Entry
 from distill.records.extracted_item import FLAGS, ExtractedItem
-from distill.records.problem import CODES, Problem
+from distill.records.problem import CODES, OWN, Problem
 
 Where = tuple[int, str, str]  # year, section, number
 Again = Callable[[Sequence[tuple[str, Item]]], Sequence[str]]
@@ -112,7 +112,7 @@ def match(entry: Entry, printed: Printed, placeholder: str) -> Match:
 def _problem(found: Match, printed: Printed) -> Problem:
     year, section, number, question, answer = found.entry
     source, page = (printed.items[found.where][0], printed.items[found.where][1].page) if found.where else ("", 0)
-    return Problem(found.id, "competition", section, year, number, question, answer, source, page, "transcription")
+    return Problem(found.id, OWN, section, year, number, question, answer, source, page, "transcription")
 
 
 def _item(

@@ -28,6 +28,8 @@ class Shown(NamedTuple):
 
 def page(study: str, found: Mapping[str, Any], rows: Sequence[Verdict], shown: Shown) -> str:
     """Return the page in Markdown; `rows` are the disagreements, `found` the judge's figures."""
+    if not found["arms"]:
+        return NONE
     parts = [f"# Disagreements with the published judge: {escape(study)}", INTRODUCTION]
     for arm, benchmarks in found["arms"].items():
         for benchmark, figures in benchmarks.items():

@@ -62,11 +62,12 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """A row of overfit.csv or curves.csv; a training loss that is not there is an empty text."""
+    """A row of overfit.csv or curves.csv; a loss that is not there is an empty text."""
 
     iteration: int
     train_loss: str
-    validation_loss: float
+    validation_loss: str
+    train_loss_smoothed: str = ""  # curves.csv of a study that smooths
 
 
 def percent(share: float) -> str:

@@ -9,9 +9,10 @@ import msgspec
 from distill.core import files
 from distill.core.cells import BASE, Cell
 from distill.core.errors import InputError
+from distill.records.problem import OWN
 
 T = TypeVar("T")
-COMPETITION = "competition"
+COMPETITION = OWN
 
 
 class Figures(msgspec.Struct, frozen=True):

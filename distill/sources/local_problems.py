@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from distill.core.errors import InputError
 from distill.records.extracted_item import ExtractedItem
-from distill.records.problem import Problem
+from distill.records.problem import OWN, Problem
 from distill.sources import manifest
 
 Text = Annotated[str, Meta(pattern=r"\S")]
@@ -33,7 +33,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One problem as it is given."""
 
-    id: Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z")]  # also a file's name
+    id: Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z", max_length=100)]  # also a file's name
     statement: Text
     gold: str  # "" where no answer is known: such a problem is dropped
     section: str = ""
@@ -82,7 +82,7 @@ def read(path: Path) -> tuple[list[Problem], list[ExtractedItem], dict[str, int]
     if not kept:
         raise InputError(f"{path}: no problem with an answer; each line needs id, statement and gold")
     problems = [
-        Problem(row.id, "competition", row.section, row.year, str(number), row.statement, row.gold, path.name, 0, "given")
+        Problem(row.id, OWN, row.section, row.year, str(number), row.statement, row.gold, path.name, 0, "given")
         for number, row in enumerate(kept, 1)
     ]
     nowhere = (0.0, 0.0, 0.0, 0.0)

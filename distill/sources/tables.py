@@ -65,7 +65,7 @@ def _csv(path: Path, columns: list[str]) -> Iterator[Row]:
                     )
                 yield row
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}:{reader.line_num}: no row of a table: {error}") from None
+            raise InputError(f"{path}:{reader.reader.line_num}: no row of a table: {error}") from None
 
 
 def _parquet(path: Path, columns: list[str]) -> Iterator[Row]:

@@ -13,11 +13,11 @@ from distill.core import files
 from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.records.assignment import Assignment
-from distill.records.problem import Problem
+from distill.records.problem import OWN, Problem
 from distill.records.verdict import Verdict
 from distill.stats.clusters import Floats, Labels
 
-COMPETITION = "competition"
+COMPETITION = OWN
 UNDER = "correct under "
 
 

@@ -165,7 +165,7 @@ def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:
 
 def _groups(rows: pd.DataFrame, column: str, settings: Settings) -> pd.DataFrame:
     found = []
-    for (arm, value), own in rows.groupby(["arm", column], sort=True):
+    for (arm, value), own in rows[rows[column].astype(bool)].groupby(["arm", column], sort=True):  # problems without one are in no group
         other = base(rows[rows[column] == value], str(arm), COMPETITION, "heldout")
         found.append({"arm": arm, column: value} | _tidy(own, other, f"{arm}/{value}", settings))
     return pd.DataFrame(found, columns=["arm", column, *TIDY])

@@ -26,6 +26,6 @@ def teacher_type(study: Path, role: str, section: dict[str, Any], model: type[An
     """Return the type of a role's section; `model` is that of a role which a model plays (`teacher: chat`)."""
     recorded = RecordedLevels if role == "condense" else Recorded
     kinds: dict[Any, type[Any]] = {"symbolic": Symbolic, "recorded": recorded, "chat": model}
-    if (teacher := section.get("teacher")) not in kinds:
+    if (teacher := section.get("teacher")) not in list(kinds):
         raise InputError(f"{study}: section '{role}': teacher is {teacher!r}; allowed: {', '.join(kinds)}")
     return kinds[teacher]
