@@ -1,6 +1,7 @@
 """What `make repro` says of a run: computed, not computed and why, equal to HEAD or not."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from distill.core.errors import InputError
 from tests.dvc_sandbox import call
 from tests.small_project import do, make, publish, start
 from tools import repro, run_lock
@@ -205,6 +207,21 @@ def test_a_lock_record_that_a_kill_cut_off_is_removed(text: str, kept: bool, tmp
     run_lock.DVC_LOCKS.write_text(text)
     with run_lock.exclusive("test"):
         assert run_lock.DVC_LOCKS.exists() is kept
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what a process is in is read from /proc")
+def test_a_killed_process_that_nobody_waits_for_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_lock.DVC_LOCKS.parent.mkdir(parents=True)
+    other = subprocess.Popen(["sleep", "60"])
+    run_lock.DVC_LOCKS.write_text(json.dumps({"write": {"/x": {"pid": other.pid, "cmd": "dvc repro"}}, "read": {}}))
+    with pytest.raises(InputError, match=f"`dvc repro` runs in this clone as process {other.pid}"), run_lock.exclusive("test"):
+        pass
+    other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays until it is waited for
+    with run_lock.exclusive("test"):
+        assert not run_lock.DVC_LOCKS.exists()
+    other.wait()
 
 
 @pytest.mark.dvc

@@ -63,8 +63,10 @@ def check_dvc_locks() -> None:
         return
     holders = [*record.get("write", {}).values(), *(holder for each in record.get("read", {}).values() for holder in each)]
     for holder in holders:
-        if holder and _lives(holder["pid"]):
+        if holder and _lives(holder["pid"]) and not _ended(holder["pid"]):
             raise InputError(f"`{holder['cmd']}` runs in this clone as process {holder['pid']}; wait for its end or stop it")
+    if any(holder and _ended(holder["pid"]) for holder in holders):
+        DVC_LOCKS.unlink()  # DVC would wait for it
 
 
 def _lives(process: int) -> bool:
@@ -75,6 +77,14 @@ def _lives(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _ended(process: int) -> bool:
+    """Return whether a process was killed and its parent has not noticed, as in a container whose first process waits for no other."""
+    try:
+        return Path("/proc", str(process), "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def run_dvc(words: Sequence[str], lock: int, each_line: Callable[[str], None] | None = None) -> int:
