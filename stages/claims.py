@@ -92,9 +92,10 @@ def headline(
 ) -> dict[str, Any]:
     """Return accuracy by arm, the gains over the base that a claim tests, and the number of each verdict.
 
-    Of the study's own held-out problems; of a study that asks none of these, of the first benchmark that a claim is on.
+    Of the study's own held-out problems; of a study that asks none of these, of the first benchmark that a claim is on and an arm answered.
     """
-    on = [claim.rule.benchmark for claim in ledger.values() if isinstance(claim.rule, Above)]
+    answered = {name for values in summary["arms"].values() for name, cell in values.items() if isinstance(cell, dict) and "all" in cell}
+    on = [claim.rule.benchmark for claim in ledger.values() if isinstance(claim.rule, Above) and claim.rule.benchmark in answered]
     own = any("heldout" in values.get(OWN, {}) for values in summary["arms"].values()) or not on
     benchmark, split = (OWN, "heldout") if own else (on[0], "all")
     cells = {arm: values.get(benchmark, {}).get(split) for arm, values in summary["arms"].items()}

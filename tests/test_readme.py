@@ -59,3 +59,10 @@ def test_it_fits_on_two_screens() -> None:
 def test_every_stage_and_every_page_is_listed() -> None:
     assert {cell.stage for cell in cells() if f"`{cell.stage}`" not in TEXT} == set()
     assert [path.name for path in (ROOT / "docs").glob("*.md") if f"](docs/{path.name}" not in TEXT] == []
+
+
+def test_the_figures_of_the_recorded_student_are_those_of_the_metrics() -> None:
+    strict = json.loads((ROOT / "metrics" / "job" / "summary.json").read_bytes())["arms"]["published-r1"]["math500"]["all"]
+    lenient = strict["profiles"]["lenient"]["accuracy"]
+    text = " ".join(TEXT.split())
+    assert f"solves {100 * strict['accuracy']:.1f} % of MATH-500 by a box or answer line and {100 * lenient:.1f} % leniently" in text
