@@ -34,7 +34,6 @@ STUDY = r"""extract:
   min_text_chars: 40
   limits: {pages: 20, page_seconds: 60.0, file_seconds: 600.0, memory_gb: 1.8}
   names: {freshman-sophomore: '(\d{4})-freshman-sophomore\.pdf', two-person: '(\d{4})-two-person\.pdf'}
-  transcription: null
 """
 
 
