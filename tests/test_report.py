@@ -33,7 +33,7 @@ STUDY = {
     "summarise": {"confidence": 0.9, "resamples": 200, "seed": 5},
     "claims": {
         "vocabulary": "pattern", "alpha": 0.05, "power": 0.8, "confidence": 0.9, "resamples": 200, "seed": 6,
-        "ledger": {"gain": CLAIM | {"rule": ABOVE}, "absent": CLAIM | {"rule": ABOVE | {"arm": "r9"}}},
+        "ledger": {"gain": CLAIM | {"rule": ABOVE}, "absent": CLAIM | {"rule": ABOVE | {"arm": "r3"}}},
     },
     "report": {"examples": 2, "seed": 1, "arms": ["r1", "r3"], "max_chars": 40, "limits": ["It is small."]},
 }  # fmt: skip
