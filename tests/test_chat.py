@@ -325,7 +325,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], Any, str]] = {  # name: (stage, cha
     "a wrong type": ("condense", {"condense": {"attempts": "3"}}, same, r"Expected `int`, got `str` - at `\$.attempts`"),
     "a bare date": (
         "solve", {"endpoints": {"here": teachers.ENDPOINT | {"prices": {"r1": teachers.PRICE | {"dated": date(2026, 1, 2)}}}}}, same,
-        r"section 'endpoints.here': write `dated` in quotes",
+        r"line 36: .2026-01-02. is read as a timestamp by YAML; write a text in quotes",
     ),
     "no such endpoint": ("solve", {"solve": {"endpoint": "there"}}, same, r"no endpoint 'there'; section 'endpoints' has here$"),
     "a role of no transcript": ("solve", {"transcripts": {"solver": {"path": "a", "sha256": "b"}}}, same, r"no role 'solver'"),
