@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-BASE = "base"  # the student without an adapter
+from distill.core.cells import BASE
 
 
 def faults(rules: Mapping[str, Any], arms: Collection[str], benchmarks: Collection[str]) -> Iterator[str]:

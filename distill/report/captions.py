@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import msgspec
 
 from distill.core.cells import BASE, Cell
-from distill.report.report_inputs import COMPETITION, LongRun, Training
+from distill.records.problem import OWN
+from distill.report.report_inputs import LongRun, Training
 
 ON_COMMON = "On the problems that an arm and the base have in common"
 UNJUDGED = ("no_answer", "truncated", "ungradable")
@@ -82,7 +83,7 @@ def points(difference: float) -> str:
 
 def accuracy(rows: list[Accuracy], arms: list[str]) -> str:
     """Name the best arm and the arms whose interval lies apart from the base's."""
-    means = {row.arm: row for row in rows if (row.seed, row.benchmark, row.split) == ("mean", COMPETITION, "heldout")}
+    means = {row.arm: row for row in rows if (row.seed, row.benchmark, row.split) == ("mean", OWN, "heldout")}
     found = {arm: means[arm] for arm in (BASE, *arms) if arm in means}
     base = found.pop(BASE, None)
     if not found:
@@ -115,10 +116,10 @@ def benchmarks(rows: list[Accuracy]) -> str:
     """Say for each benchmark how many arms gain over the base, and which most."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        if row.seed == "mean" and row.gain and row.split == ("heldout" if row.benchmark == COMPETITION else "all"):
+        if row.seed == "mean" and row.gain and row.split == ("heldout" if row.benchmark == OWN else "all"):
             found[row.benchmark][row.arm] = float(row.gain)
     lines = []
-    for name, gains in sorted(found.items(), key=lambda item: (item[0] != COMPETITION, item[0])):
+    for name, gains in sorted(found.items(), key=lambda item: (item[0] != OWN, item[0])):
         best, higher = max(gains, key=lambda arm: gains[arm]), sum(value > 0 for value in gains.values())
         lines.append(f"{name}, {higher} of {len(gains)} arms are above the base, most {best} ({points(gains[best])} points)")
     return f"{ON_COMMON}: {'; '.join(lines)}." if lines else ""

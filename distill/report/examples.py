@@ -11,9 +11,8 @@ from distill.core.errors import InputError
 from distill.core.markdown import code, escape, fence
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
-from distill.records.problem import Problem
+from distill.records.problem import OWN, Problem
 from distill.records.verdict import Verdict
-from distill.report.report_inputs import COMPETITION
 
 
 class Answer(NamedTuple):
@@ -38,11 +37,11 @@ def answers(chosen: list[Problem], students: Mapping[Cell, Path], verdicts: Path
     graded = {
         (row.arm, row.seed, row.id): row
         for row in files.read_records(verdicts, Verdict)
-        if row.id in wanted and row.benchmark == COMPETITION and row.sample == 0
+        if row.id in wanted and row.benchmark == OWN and row.sample == 0
     }
     found: dict[str, list[Answer]] = {problem.id: [] for problem in chosen}
     for (arm, seed), path in students.items():
-        rows = {row.id: row for row in files.read_records(path, Completion) if row.benchmark == COMPETITION and row.sample == 0}
+        rows = {row.id: row for row in files.read_records(path, Completion) if row.benchmark == OWN and row.sample == 0}
         for problem in chosen:
             if problem.id not in rows and not whole:
                 continue

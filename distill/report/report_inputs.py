@@ -12,7 +12,6 @@ from distill.core.errors import InputError
 from distill.records.problem import OWN
 
 T = TypeVar("T")
-COMPETITION = OWN
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -61,7 +60,7 @@ class Summary(NamedTuple):
     def benchmarks(self) -> list[str]:
         """Return the benchmarks that were asked, the competition first."""
         found = {name for arm in self.arms for name, value in self.document["arms"][arm].items() if isinstance(value, dict)}
-        return sorted(found, key=lambda name: (name != COMPETITION, name))
+        return sorted(found, key=lambda name: (name != OWN, name))
 
     def figures(self, arm: str, benchmark: str, split: str) -> Figures | None:
         """Return an arm's figures; None where the split has no problems."""

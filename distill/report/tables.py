@@ -6,7 +6,8 @@ from typing import Any
 from distill.core.cells import Cell
 from distill.core.markdown import grid
 from distill.core.study_file import Arm
-from distill.report.report_inputs import COMPETITION, Figures, Summary, Training
+from distill.records.problem import OWN
+from distill.report.report_inputs import Figures, Summary, Training
 
 SPLITS = {"heldout": "held out", "seen": "trained on", "near": "near-duplicates", "all": "all asked"}
 
@@ -14,8 +15,8 @@ SPLITS = {"heldout": "held out", "seen": "trained on", "near": "near-duplicates"
 def results(summary: Summary, confidence: float) -> str:
     """Return the result table: one row an arm."""
     benchmarks = summary.benchmarks()
-    columns = [(name, "heldout" if name == COMPETITION else "all") for name in benchmarks]
-    seen = COMPETITION in benchmarks
+    columns = [(name, "heldout" if name == OWN else "all") for name in benchmarks]
+    seen = OWN in benchmarks
     heads = [f"{name}{', held out' if split == 'heldout' else ''}, % [{100 * confidence:g} % interval]" for name, split in columns]
     head = ["arm", *(word for name in heads for word in (name, "sd over seeds")), *(["trained on, %"] if seen else []), "words", "tokens"]
     rows = []
@@ -25,7 +26,7 @@ def results(summary: Summary, confidence: float) -> str:
             figures = summary.figures(arm, benchmark, split)
             row += [interval(figures), "" if figures is None or figures.sd is None else f"{100 * figures.sd:.1f}"]
         if seen:
-            known = summary.figures(arm, COMPETITION, "seen")
+            known = summary.figures(arm, OWN, "seen")
             row.append("" if known is None else f"{100 * known.accuracy:.1f}")
         rows.append([*row, *("" if (mean := summary.mean(arm, name)) is None else f"{mean:.1f}" for name in ("words", "tokens"))])
     return grid(head, rows)
@@ -33,11 +34,11 @@ def results(summary: Summary, confidence: float) -> str:
 
 def gains(summary: Summary, confidence: float) -> str:
     """Return each arm's gain over the base on the same problems, by whether the arm was trained on them; "" without a competition."""
-    if COMPETITION not in summary.benchmarks():
+    if OWN not in summary.benchmarks():
         return ""
     rows = []
     for arm in summary.arms[1:]:
-        found = [summary.figures(arm, COMPETITION, split) for split in SPLITS]
+        found = [summary.figures(arm, OWN, split) for split in SPLITS]
         rows.append([arm, *(gain(figures) for figures in found)])
     return grid(["arm", *(f"{called}, points [{100 * confidence:g} % interval]" for called in SPLITS.values())], rows)
 
@@ -51,7 +52,7 @@ def gain(figures: Figures | None) -> str:
 
 def asked(summary: Summary) -> str:
     """Return how many problems each arm was asked, by benchmark and split; splits are those of the arm's own corpus."""
-    columns = [(name, split) for name in summary.benchmarks() for split in (SPLITS if name == COMPETITION else ("all",))]
+    columns = [(name, split) for name in summary.benchmarks() for split in (SPLITS if name == OWN else ("all",))]
     head = ["arm", *(f"{name}, {SPLITS[split]}" for name, split in columns)]
     return grid(head, [[arm, *(getattr(summary.figures(arm, *column), "n", 0) for column in columns)] for arm in summary.arms])
 

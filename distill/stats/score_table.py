@@ -17,7 +17,6 @@ from distill.records.problem import OWN, Problem
 from distill.records.verdict import Verdict
 from distill.stats.clusters import Floats, Labels
 
-COMPETITION = OWN
 UNDER = "correct under "
 
 
@@ -51,19 +50,19 @@ def read(verdicts: Path, problems: Path, split: Path, corpus: Path, benchmarks: 
     assignments = files.read_records(split, Assignment)
     sources = [problems, *sorted(benchmarks.glob("*.jsonl"))]
     where = {(p.benchmark, p.id): p for source in sources for p in files.read_records(source, Problem)}
-    cluster = {(COMPETITION, a.id): a.cluster for a in assignments}
-    texts = {name: p.statement for (benchmark, name), p in where.items() if benchmark == COMPETITION}
+    cluster = {(OWN, a.id): a.cluster for a in assignments}
+    texts = {name: p.statement for (benchmark, name), p in where.items() if benchmark == OWN}
     keys = list(zip(table["benchmark"], table["id"], strict=True))
     for key in keys:
-        if key not in where or (key[0] == COMPETITION and key not in cluster):
-            home = f"{problems} and {split}" if key[0] == COMPETITION else benchmarks
+        if key not in where or (key[0] == OWN and key not in cluster):
+            home = f"{problems} and {split}" if key[0] == OWN else benchmarks
             raise InputError(f"{verdicts}: {key[1]} is not in {home}; run `dvc repro sample grade`")
     table["section"] = [where[key].section for key in keys]
     table["year"] = [where[key].year for key in keys]
     table["cluster"] = [cluster.get(key) or f"{key[0]}/{key[1]}" for key in keys]
     roles = {arm: _arm_roles(str(arm), assignments, corpus, texts) for arm in sorted(set(table["arm"]))}
     table["split_role"] = [
-        roles[arm][name] if benchmark == COMPETITION else ""
+        roles[arm][name] if benchmark == OWN else ""
         for arm, benchmark, name in zip(table["arm"], table["benchmark"], table["id"], strict=True)
     ]
     return table

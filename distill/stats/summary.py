@@ -12,10 +12,10 @@ import pandas as pd
 from msgspec import Meta
 
 from distill.core.cells import BASE
+from distill.records.problem import OWN
 from distill.stats import score_table
 from distill.stats.clusters import need
 from distill.stats.intervals import difference_interval, rate_interval
-from distill.stats.score_table import COMPETITION
 
 SPLITS = ("all", "seen", "near", "heldout")
 TIDY = ["accuracy", "low", "high", "n", "gain"]
@@ -41,7 +41,7 @@ def summary(table: pd.DataFrame, settings: Settings) -> Row:
         own = table[table["arm"] == arm]
         figures: Row = {}
         for benchmark in sorted(set(own["benchmark"])):
-            splits = SPLITS if benchmark == COMPETITION else SPLITS[:1]
+            splits = SPLITS if benchmark == OWN else SPLITS[:1]
             parts = {split: score_table.part(table, arm, benchmark, split) for split in splits}
             figures[benchmark] = {
                 split: estimate(rows, label, settings)
@@ -68,7 +68,7 @@ def tables(table: pd.DataFrame, settings: Settings) -> dict[str, pd.DataFrame]:
     sections, years: arm, section or year, accuracy, low, high, n, gain over the held-out competition and all seeds;
     outcomes: arm, seed, benchmark, outcome, count; an outcome that did not occur has no row.
     """
-    heldout = table[(table["split_role"] == "heldout") & (table["benchmark"] == COMPETITION)]
+    heldout = table[(table["split_role"] == "heldout") & (table["benchmark"] == OWN)]
     words = []
     for (arm, seed), rows in table.groupby(["arm", "seed"], sort=True):
         found = means(rows, "words", "tokens", "correct")
@@ -166,7 +166,7 @@ def _accuracy_rows(table: pd.DataFrame, settings: Settings) -> list[Row]:
 def _groups(rows: pd.DataFrame, column: str, settings: Settings) -> pd.DataFrame:
     found = []
     for (arm, value), own in rows[rows[column].astype(bool)].groupby(["arm", column], sort=True):  # problems without one are in no group
-        other = base(rows[rows[column] == value], str(arm), COMPETITION, "heldout")
+        other = base(rows[rows[column] == value], str(arm), OWN, "heldout")
         found.append({"arm": arm, column: value} | _tidy(own, other, f"{arm}/{value}", settings))
     return pd.DataFrame(found, columns=["arm", column, *TIDY])
 
