@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -87,8 +87,6 @@ def opened(study: Path, work: Path, role: str, model: Model) -> Iterator[RoleCli
 
     `work` is the study's folder of partial results, where the call store lies.
     """
-    if bare := [name for name, row in study_file.section(study, "endpoints", dict[str, Any]).items() if "datetime.date(" in repr(row)]:
-        raise InputError(f"{study}: section 'endpoints.{bare[0]}': write `dated` in quotes, as \"2026-01-31\": DVC keeps no bare date")
     endpoints = study_file.section(study, "endpoints", dict[str, Endpoint])
     if model.endpoint not in endpoints:
         known = ", ".join(endpoints) or "none"
