@@ -164,7 +164,8 @@ def attach(model: Any, recipe: Recipe, seed: int) -> dict[str, Any]:
 def fit(run: Run, train: Rows, valid: Rows, seed: int, state: Path, key: str) -> None:
     """Train to the end, evaluating on all of `valid` at the start, after each `eval_every` iterations and at the end."""
     every, iterations = run.recipe.eval_every, run.recipe.iterations
-    print(f"train: {f'loss and loop of mlx-lm: {run.unsuited}' if run.unsuited else 'packed loss, two streams'}", file=sys.stderr)
+    kept = f"; the output of the {run.frozen.count} frozen blocks below is kept" if run.frozen.count else ""
+    print(f"train: {f'loss and loop of mlx-lm: {run.unsuited}' if run.unsuited else f'packed loss, two streams{kept}'}", file=sys.stderr)
     if not run.load(state, key):
         run.add(Point(0, None, validate(run, valid)), 0)
     with tqdm(total=iterations, initial=run.iteration, unit=" iterations", desc="train", disable=None) as bar:
