@@ -7,10 +7,8 @@
 Import after `engine.start()`.
 """
 
-import ctypes
 import math
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
@@ -18,11 +16,6 @@ from typing import Any, NamedTuple
 
 # MLX schedules work in the order of its walk over the graph; a wide walk keeps both streams busy. MLX reads this once, at its first use.
 os.environ.setdefault("MLX_BFS_MAX_WIDTH", "400")
-if sys.platform == "linux" and hasattr(LIBC := ctypes.CDLL(None), "mallopt"):
-    # MLX's CPU backend allocates each array by malloc, and glibc gives large ones back to Linux, which clears their pages anew: a tenth
-    # of a step. One arena (M_ARENA_MAX), no mappings of their own (M_MMAP_MAX) and no trimming (M_TRIM_THRESHOLD) keep the pages.
-    for option, value in ((-8, 1), (-4, 0), (-1, 2**31 - 1)):
-        LIBC.mallopt(option, value)
 
 import mlx.core as mx
 import numpy as np
