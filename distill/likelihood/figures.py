@@ -43,11 +43,6 @@ def table(rows: Iterable[Likelihood], figure: Figure = lambda row: row.value) ->
     return Table(values, clusters)
 
 
-def select(rows: Iterable[Likelihood], arm: str, measure: str, part: str, text: str) -> list[Likelihood]:
-    """Return an arm's rows; `text` is the arm whose own text is scored, "" where the measure has none."""
-    return [row for row in rows if (row.arm, row.measure, row.part, row.text) == (arm, measure, part, text)]
-
-
 def paired(first: Table, other: Table) -> tuple[Floats, Floats, Labels]:
     """Return the figures of two students on the problems that both have, and the clusters of these."""
     mine, theirs = first.means(), other.means()
@@ -76,14 +71,10 @@ def metrics(rows: Sequence[Likelihood], settings: Settings) -> dict[str, Any]:
 def _figures(own: list[Likelihood], base: list[Likelihood], label: str, settings: Settings) -> dict[str, Any]:
     """Return the figures of one arm, measure and part, with its format apart."""
     mine = table(own)
-    seeds = sorted({row.seed for row in own})
-    by_seed = [fmean(row.value for row in own if row.seed == seed) for seed in seeds]
-    values = mine.means()
-    found = _interval(
-        "", np.array(list(values.values())), np.array([mine.clusters[name] for name in values], dtype=object), label, settings
-    )
-    found = {"mean": found.pop(""), **found, "n": len(values), "tokens": fmean(row.tokens for row in own)}
-    found |= {"sd": stdev(by_seed)} if len(seeds) > 1 else {}
+    by_seed = [fmean(row.value for row in own if row.seed == seed) for seed in sorted({row.seed for row in own})]
+    values, _, clusters = paired(mine, mine)
+    found: dict[str, Any] = {"mean": float(values.mean())} | _interval("", values, clusters, label, settings)
+    found |= {"n": len(values), "tokens": fmean(row.tokens for row in own)} | ({"sd": stdev(by_seed)} if len(by_seed) > 1 else {})
     for name, figure in (("opening", lambda row: row.opening_nats), ("end", lambda row: row.end_nats)):
         found[name] = fmean(table(own, figure).means().values())
         if base:
@@ -94,18 +85,16 @@ def _figures(own: list[Likelihood], base: list[Likelihood], label: str, settings
         found["nats"] = fmean(table(own, lambda row: row.nats / row.tokens).means().values())
     if base:
         after, before, clusters = paired(mine, table(base))
-        found |= _interval("gain", after - before, clusters, label, settings)
+        found |= {"gain": float((after - before).mean())} | _interval("gain_", after - before, clusters, label, settings)
     return found
 
 
-def _interval(name: str, values: Floats, clusters: Labels, label: str, settings: Settings) -> dict[str, float]:
-    """Return the mean under `name` and the ends of its interval, which needs two clusters."""
-    head = f"{name}_" if name else ""
-    found = {name: float(values.mean())}
-    if len(set(clusters)) > 1:
-        low, high = bootstrap(values, clusters, *settings.seeded(label))
-        found |= {f"{head}low": low, f"{head}high": high}
-    return found
+def _interval(head: str, values: Floats, clusters: Labels, label: str, settings: Settings) -> dict[str, float]:
+    """Return the ends of the mean's interval; none of fewer than two clusters."""
+    if len(set(clusters)) < 2:
+        return {}
+    low, high = bootstrap(values, clusters, *settings.seeded(label))
+    return {f"{head}low": low, f"{head}high": high}
 
 
 def tidy(document: dict[str, Any]) -> str:

@@ -91,7 +91,12 @@ def _row(
         measure=measure, text=text,
         nats=round(fmean(own), 6), tokens=first.chain if chain else first.answer - first.opening,
         opening_nats=round(fmean(openings), 6), opening_tokens=first.opening - first.chain, end_nats=round(fmean(ends), 6),
-        probability=round(fmean(map(math.exp, own)), 9) if sampled else UNSET,
-        probability_ended=round(fmean(math.exp(a + b) for a, b in zip(own, ends, strict=True)), 9) if sampled else UNSET,
+        probability=_digits(fmean(map(math.exp, own))) if sampled else UNSET,
+        probability_ended=_digits(fmean(math.exp(a + b) for a, b in zip(own, ends, strict=True))) if sampled else UNSET,
         samples=len(scored) if sampled else UNSET,
     )  # fmt: skip
+
+
+def _digits(probability: float) -> float:
+    """Round to six digits that count, however small it is."""
+    return float(f"{probability:.6g}")
