@@ -26,8 +26,9 @@ from distill.claims.likelihood_rules import LikelihoodRule
 from distill.claims.reported_count_rules import CountedClaims
 from distill.claims.rule_inputs import RuleInputs
 from distill.cli import command
-from distill.cli.layout import BASE, Paths
+from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.likelihood.row import Likelihood
 from distill.records.problem import OWN

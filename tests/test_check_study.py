@@ -18,7 +18,7 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
-from tools import check_study, new_study, study
+from tools import check_study, new_study, section_faults, study
 
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
 
@@ -219,7 +219,7 @@ UNBOUNDED = {
 
 def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:
     """Yield each numeric field of a section's type, at any depth, and whether it has a range."""
-    if isinstance(kind, check_study.Choice):
+    if isinstance(kind, section_faults.Choice):
         for each in kind.types.values():
             yield from _numbers(each, name)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):

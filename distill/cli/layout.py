@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from distill.core.cells import BASE as BASE
 from distill.core.errors import InputError
 
-BASE = "base"  # the student without an adapter
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
