@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
-from distill.claims import defined
+from distill.claims import defined, run_claims
 from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
@@ -31,7 +31,6 @@ from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
-    claims,
     contamination,
     curate,
     extract,
@@ -111,7 +110,7 @@ STUDENTS: dict[str, Any] = {
     "grade": grade.Params,
     "llm_judge": Choice("kind", llm_judge.KINDS),
     "summarise": summarise.Params,
-    "claims": claims.Params,
+    "claims": run_claims.Params,
     "report": report.Params,
 }
 OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
