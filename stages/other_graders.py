@@ -17,13 +17,19 @@ from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.cells import cell_paths
 from distill.core.errors import InputError
-from distill.multiverse import choices, graders
+from distill.multiverse import graders
 from distill.multiverse.graders import Answer
-from distill.multiverse.outcomes import Key, OtherOutcomes
+from distill.multiverse.outcomes import Grader, Key, OtherOutcomes
 from distill.records.completion import Completion
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
+
+
+class Graders(msgspec.Struct, frozen=True):
+    """Of section `multiverse`: the graders, the study's own among them."""
+
+    grader: list[Grader]
 
 
 class Benchmark(msgspec.Struct, frozen=True):
@@ -34,7 +40,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 def main(paths: Paths) -> None:
     """Read the completions of the cells that params.yaml names, grade them, write the outcomes and how far they agree with ours."""
-    params = study_file.optional_section(paths.study_file, "multiverse", choices.Params)
+    params = study_file.optional_section(paths.study_file, "multiverse", Graders)
     if params is None:
         files.write_records(paths.other_graders, [])
         files.write_json(paths.other_graders_metrics, {})

@@ -20,6 +20,7 @@ from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
 from distill.model import gguf_student, published_answers
+from distill.multiverse import choices
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER
@@ -67,7 +68,7 @@ class Choice(NamedTuple):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"contamination", "import_traces", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {"contamination", "import_traces", "multiverse", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
@@ -111,6 +112,7 @@ STUDENTS: dict[str, Any] = {
     "llm_judge": Choice("kind", llm_judge.KINDS),
     "summarise": summarise.Params,
     "claims": run_claims.Params,
+    "multiverse": choices.Params,
     "report": report.Params,
 }
 OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}

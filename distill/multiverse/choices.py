@@ -7,7 +7,8 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-Grader = Literal["strict", "gsm8k", "lenient", "math-verify", "last-number"]
+from distill.multiverse.outcomes import Grader
+
 Lost = Literal["wrong", "dropped"]
 EACH = "each"
 

@@ -1,7 +1,10 @@
 """A completion's outcomes by other graders than the study's own."""
 
+from typing import Literal
+
 import msgspec
 
+Grader = Literal["strict", "gsm8k", "lenient", "math-verify", "last-number"]
 Key = tuple[str, int, str, str, int]  # arm, seed, benchmark, id, sample
 
 

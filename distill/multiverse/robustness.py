@@ -8,7 +8,17 @@ from distill.multiverse.choices import Choice
 from distill.records.claim_record import ClaimRecord
 
 NOT_RUN = "not run"
-COLUMNS = ("claim", *Choice._fields, "effect", "low", "high", "p_holm", "verdict", "same")
+COLUMNS = (
+    "claim",
+    *Choice._fields,
+    "effect",
+    "low",
+    "high",
+    "p_holm",
+    "verdict",
+    "same",
+    "changes",
+)  # changes: axes that differ from the ledger's choice
 Cells = Mapping[Choice, ClaimRecord]  # one claim under every choice
 Row = dict[str, Any]
 
@@ -40,9 +50,10 @@ def judge(claim: str, cells: Cells, own: Choice, verdict: str) -> Judged:
     figures["axes"] = {axis: _by_option(axis, judged, verdict) for axis in applies}
     figures["flips"] = flips(judged, own, verdict)
     rows = [
-        {"claim": claim, **choice._asdict(), **_figures(record), "verdict": record.verdict, "same": int(record.verdict == verdict)}
+        {"claim": claim, **choice._asdict(), **_figures(record), "verdict": record.verdict, "same": int(record.verdict == verdict),
+         "changes": len(choice.changes(own))}
         for choice, record in judged.items()
-    ]
+    ]  # fmt: skip
     return Judged(figures, sorted(rows, key=lambda row: (row["effect"] is None, row["effect"] or 0.0)))
 
 
