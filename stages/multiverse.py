@@ -4,7 +4,7 @@ multiverse.json: axes, the options, the ledger's first; choices, how many combin
 make; claims.CLAIM.{verdict, choices, same, share, left_out, verdicts, least, most, axes, flips}: the ledger's verdict; combinations that
 were judged, those with that verdict, and their share; those left out, by reason; how often each verdict; the smallest and the largest
 effect; the share by option of each axis that applies; and the smallest changes that flip the verdict. multiverse.csv: a claim's effect,
-interval and verdict by choice. A study whose section is absent or empty has no choices and empty files.
+interval and verdict by choice. A study whose section is empty has no choices and empty files.
 """
 
 import sys

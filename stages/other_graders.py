@@ -2,7 +2,7 @@
 
 other_graders.jsonl.gz: one row a completion, its outcome by each of them. other_graders.json: GRADER.{answers, agree, correct, ours}: of
 all completions, those with the outcome of the study's own verdict (correct or not), the correct ones by this grader, and by the study's.
-A study whose section is absent or empty is graded by no other grader.
+A study whose section is empty is graded by no other grader.
 """
 
 from collections.abc import Sequence

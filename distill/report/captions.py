@@ -75,8 +75,11 @@ class Choice(msgspec.Struct, frozen=True):
     """A row of multiverse.csv."""
 
     claim: str
-    effect: str
+    effect: str  # an empty text where the claim has none; low and high where it has no interval
+    low: str
+    high: str
     same: int
+    changes: int
 
 
 def percent(share: float) -> str:
