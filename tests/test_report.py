@@ -15,6 +15,7 @@ from distill.cli.layout import layout
 from distill.core import files, markdown
 from distill.core.errors import InputError
 from distill.core.study_file import study
+from distill.likelihood import figures
 from distill.multiverse import robustness
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
@@ -71,6 +72,8 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         curve = [choice | {"same": int(changes < 1), "changes": changes} for changes in range(3)]
         files.write_text(paths.multiverse_curve, robustness.table(curve))
         files.write_json(paths.judge_metrics, {"judge": "none", "ungradable": 0})
+        files.write_json(paths.likelihood_metrics, {})
+        files.write_text(paths.likelihood_table, figures.tidy({}))
         answers = [Completion("competition", problem.id, 0, TEXT, 20, "stop") for problem in files.read_records(paths.problems, Problem)]
         for cell in ("base", *(f"{arm}-{seed}" for arm in ARMS for seed in synthetic.SEEDS)):
             files.write_records(paths.completions / f"{cell}.jsonl.gz", answers)
