@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from distill.claims import run_claims
 from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import layout
@@ -16,6 +17,7 @@ from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
 from distill.model import gguf_student, published_answers
+from distill.multiverse import choices
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.sampling import jobs
@@ -25,7 +27,6 @@ from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
-    claims,
     contamination,
     curate,
     extract,
@@ -55,7 +56,7 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"contamination", "import_traces", "likelihood", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {"contamination", "import_traces", "likelihood", "multiverse", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
@@ -99,7 +100,8 @@ STUDENTS: dict[str, Any] = {
     "grade": grade.Params,
     "llm_judge": Choice("kind", llm_judge.KINDS),
     "summarise": summarise.Params,
-    "claims": claims.Params,
+    "claims": run_claims.Params,
+    "multiverse": choices.Params,
     "report": report.Params,
 }
 OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
