@@ -39,6 +39,7 @@ from stages import (
     grade,
     llm_judge,
     overfit,
+    page,
     report,
     student,
     summarise,
@@ -113,6 +114,7 @@ STUDENTS: dict[str, Any] = {
     "summarise": summarise.Params,
     "claims": claims.Params,
     "report": report.Params,
+    "page": page.Params,
 }
 OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
 
