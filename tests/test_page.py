@@ -157,7 +157,9 @@ def test_beyond_its_characters_a_page_holds_the_texts_of_problems_drawn_by_hash(
     assert (len(some), len(more)) == (10, 20)
     assert some < more
     assert sorted(some)[:3] != sorted(size)[:3]
-    (tree / "studies/tiny.yaml").write_text(yaml.safe_dump({"student": {"kind": "scratch"}} | STUDY | {"page": {"characters": 500, "max_chars": 9}}))
+    (tree / "studies/tiny.yaml").write_text(
+        yaml.safe_dump({"student": {"kind": "scratch"}} | STUDY | {"page": {"characters": 500, "max_chars": 9}})
+    )
     try:
         held = unpacked(run(tree))["answers"]
     finally:
@@ -208,7 +210,7 @@ class Seen:
 
     def __init__(self, browser: Any, url: str, **settings: Any) -> None:
         self.page = browser.new_context(**settings).new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(30_000)
         self.complaints: list[str] = []
         self.page.on("console", lambda said: self.complaints.append(said.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -263,7 +265,7 @@ class TestInABrowser:
 
     def test_clicks_lead_to_a_claim_its_problems_and_a_problem(self, quiet: Seen) -> None:
         opened = quiet.open()
-        opened.click("text=gain >> nth=0")
+        opened.click(".card a:text-is('gain')")
         opened.wait_for_selector(".equal, .differs")
         assert opened.inner_text("h1") == "gain"
         opened.click("#claim-computed tbody a >> nth=0")
