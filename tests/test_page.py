@@ -116,7 +116,8 @@ def test_the_policy_names_every_script_and_the_style_by_hash_and_nothing_else(ma
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', made)
     scripts = re.findall(r'<script data-name="[^"]+">(.*?)</script>', made, re.DOTALL)
     style = re.findall(r"<style>(.*?)</style>", made, re.DOTALL)
-    assert policy and len(scripts) == len(html.SCRIPTS) + 1 and len(style) == 1
+    assert policy
+    assert (len(scripts), len(style)) == (len(html.SCRIPTS) + 1, 1)
     said = policy[1].replace("&#39;", "'")
     assert said == html.policy(scripts, style[0])
     assert not any(word in said for word in ("unsafe", "*", "http", "data:", "blob:"))
@@ -365,7 +366,8 @@ class TestInABrowser:
         for seed in (0, 6, 2**31, 2**32 + 12345):
             random = np.random.default_rng(seed)
             drawn = [*random.integers(0, 330, 999), *random.integers(0, 2, 30, dtype=np.int8), *random.integers(0, 7, 5)]
-            call = "(s) => {const g = new Generator(s); return [...Array.from({length: 999}, () => g.below(330)), ...g.coins(30), ...Array.from({length: 5}, () => g.below(7))]}"
+            many = "(n, below) => Array.from({length: n}, () => g.below(below))"
+            call = f"(s) => {{const g = new Generator(s), many = {many}; return [...many(999, 330), ...g.coins(30), ...many(5, 7)]}}"
             assert opened.evaluate(call, seed) == [int(value) for value in drawn]
 
 

@@ -106,8 +106,17 @@ def read(latex: str) -> ElementTree.Element | None:
 
     if len(latex) > LONGEST:
         return None
-    known = tuple(kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception))
+    known = [kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    broken: tuple[type[Exception], ...] = (
+        *known,
+        ElementTree.ParseError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    )
     try:
         return ElementTree.fromstring(converter.convert(latex))
-    except (*known, ElementTree.ParseError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except broken:
         return None  # what the library raises on broken LaTeX
