@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull status study new-study check estimate report page plots tidy test lint lock
+.PHONY: help setup repro verify pull status study new-study check estimate report page plots diff tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -14,7 +14,9 @@ override FORCE := $(value FORCE)
 override REV := $(if $(filter command,$(origin REV)),$(value REV))
 override NAME := $(if $(filter command,$(origin NAME)),$(value NAME))
 override FROM := $(if $(filter command,$(origin FROM)),$(value FROM))
-export S NAME FROM REV FORCE
+override A := $(if $(filter command,$(origin A)),$(value A))
+override B := $(if $(filter command,$(origin B)),$(value B))
+export S NAME FROM REV FORCE A B
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -63,6 +65,9 @@ page: setup ## bring the page for a browser up to date and say where it lies; S=
 
 plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: beside those of a revision
 	@$(BIN)/python -m tools.plots "$$REV"
+
+diff: setup ## what moved and matters between two revisions: make diff A=HEAD~1; B=REV: that one, not the workspace; S=NAME: one study
+	@$(BIN)/python -m tools.diff "$$A" "$$B" "$$S"
 
 tidy: setup ## remove the files of arms and seeds that no longer run; lists what it removes
 	@$(BIN)/python -m tools.tidy

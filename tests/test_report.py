@@ -15,6 +15,7 @@ from distill.cli.layout import layout
 from distill.core import files, markdown
 from distill.core.errors import InputError
 from distill.core.study_file import study
+from distill.multiverse import robustness
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
@@ -64,6 +65,11 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files.write_json(paths.extract_metrics, {"pages": 1234, "dropped_no_answer": 2})
         files.write_json(paths.levels_metrics, {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
         files.write_text(paths.audit_page, "# Audit")
+        files.write_json(paths.drops, {"steps": [{"stage": "extract", "of": "", "input": 80, "drops": {"lost": 4}, "output": 76}]})
+        files.write_json(paths.multiverse, {})
+        choice = dict.fromkeys(robustness.COLUMNS, "x") | {"claim": "gain", "effect": 0.1, "low": 0.0, "high": 0.2, "p_holm": None}
+        curve = [choice | {"same": int(changes < 1), "changes": changes} for changes in range(3)]
+        files.write_text(paths.multiverse_curve, robustness.table(curve))
         files.write_json(paths.judge_metrics, {"judge": "none", "ungradable": 0})
         answers = [Completion("competition", problem.id, 0, TEXT, 20, "stop") for problem in files.read_records(paths.problems, Problem)]
         for cell in ("base", *(f"{arm}-{seed}" for arm in ARMS for seed in synthetic.SEEDS)):

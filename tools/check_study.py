@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
-from distill.claims import defined
+from distill.claims import defined, run_claims
 from distill.claims.reported_count_rules import CountedClaims
 from distill.cli import command
 from distill.cli.layout import BASE, layout
@@ -20,6 +20,7 @@ from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
 from distill.model import gguf_student, published_answers
+from distill.multiverse import choices
 from distill.pretraining import scratch_student, texts
 from distill.records.correction import Correction
 from distill.records.level import ANSWER
@@ -31,7 +32,6 @@ from distill.training.recipe import Recipe
 from stages import (
     audit,
     benchmarks,
-    claims,
     contamination,
     curate,
     extract,
@@ -69,7 +69,7 @@ class Choice(NamedTuple):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"contamination", "import_traces", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {"contamination", "import_traces", "multiverse", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
@@ -112,7 +112,8 @@ STUDENTS: dict[str, Any] = {
     "grade": grade.Params,
     "llm_judge": Choice("kind", llm_judge.KINDS),
     "summarise": summarise.Params,
-    "claims": claims.Params,
+    "claims": run_claims.Params,
+    "multiverse": choices.Params,
     "report": report.Params,
     "page": page.Params,
 }

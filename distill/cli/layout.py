@@ -47,6 +47,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: Path  # the grader's
     judgements: Path  # the LLM judge's
     resolved: Path  # the verdicts that summaries and claims read
+    other_graders: Path  # outcomes by other graders than the study's own
     # models
     student: Path
     adapters: Path
@@ -69,11 +70,15 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     claims_page: Path
     reported_counts: Path
     reported_counts_page: Path
+    other_graders_metrics: Path
+    multiverse: Path  # each claim under other defensible choices
+    drops: Path  # the problems lost, by stage and reason
     # plots
     plots: Path  # NAME.csv: one tidy table a plot
     curves: Path
     overfit_curve: Path
     svg: Path
+    multiverse_curve: Path
     # report
     rationales: Path  # why each verdict is what it is, in words
     report: Path
@@ -119,6 +124,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         verdicts=data / "verdicts.jsonl.gz",
         judgements=data / "judgements.jsonl",
         resolved=data / "resolved.jsonl.gz",
+        other_graders=data / "other_graders.jsonl.gz",
         student=models / "student",
         adapters=models / "adapters",
         adapter=models / "adapters" / cell,
@@ -139,10 +145,14 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         claims_page=metrics / "claims.md",
         reported_counts=metrics / "reported_counts.json",
         reported_counts_page=metrics / "reported_counts.md",
+        other_graders_metrics=metrics / "other_graders.json",
+        multiverse=metrics / "multiverse.json",
+        drops=metrics / "drops.json",
         plots=plots / "tables",
         curves=plots / "tables" / "curves.csv",
         overfit_curve=plots / "overfit.csv",
         svg=plots / "svg",
+        multiverse_curve=plots / "multiverse.csv",
         rationales=report / "rationales.json",
         report=report / "report.md",
         disagreements=report / "disagreements.md",
