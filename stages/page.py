@@ -12,6 +12,7 @@ from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.cells import cell_paths
+from distill.multiverse.outcomes import OtherOutcomes
 from distill.page import answers, document, html
 from distill.page.document import Interval, Ledger, Run
 from distill.records.completion import Completion
@@ -51,8 +52,8 @@ def main(paths: Paths) -> None:
         for cell, path in cell_paths(paths.completions, names, seeds, ".jsonl.gz", base=True).items()
         if cell in there
     }
-    graded = files.iterate_records(paths.verdicts, Verdict)
-    held = answers.columns(table, cells, graded, [(row.benchmark, row.id) for row in problems], limits)
+    others = answers.Readings(files.iterate_records(paths.verdicts, Verdict), files.iterate_records(paths.other_graders, OtherOutcomes))
+    held = answers.columns(table, cells, others, [(row.benchmark, row.id) for row in problems], limits)
     claims, rationales = (files.read_json(path) for path in (paths.claims, paths.rationales))
     run = Run(
         study=paths.study, arms=study_file.section(paths.study_file, "arms", dict[str, Any]), cells=list(cells), problems=problems,
@@ -72,7 +73,7 @@ def drawn(paths: Paths, names: list[str], seeds: list[int]) -> list[dict[str, An
     recorded = report_inputs.summary(paths.summary, names).recorded
     trainings = {} if recorded else report_inputs.trainings(paths.training, names, seeds)
     long_run = report_inputs.read(paths.overfit_metrics, LongRun) if files.read_json(paths.overfit_metrics) else None
-    found = plots.collect(paths.plots, paths.overfit_curve, names, trainings, long_run)
+    found = plots.collect(paths.plots, paths.overfit_curve, paths.multiverse_curve, names, trainings, long_run)
     return [
         {"name": plot.name, "heading": plot.heading, "caption": plot.caption, "table": plot.source.as_posix(),
          "spec": plots.fill(paths.templates / f"{plot.name}.json", plot.rows, paths.study)}
@@ -83,13 +84,12 @@ def drawn(paths: Paths, names: list[str], seeds: list[int]) -> list[dict[str, An
 def sources(paths: Paths) -> list[tuple[str, str]]:
     """Return the files that the page is made from, and what makes each."""
     made = {
-        paths.study_file: "written by hand", paths.params: "written by hand", paths.claims: "dvc repro claims",
-        paths.rationales: "dvc repro claims", paths.summary: "dvc repro summarise", paths.resolved: "dvc repro llm_judge",
-        paths.verdicts: "dvc repro grade", paths.completions: "dvc repro sample", paths.problems: "dvc repro extract",
-        paths.benchmarks: "dvc repro benchmarks", paths.split: "dvc repro split", paths.corpora: "dvc repro curate",
-        paths.plots: "dvc repro summarise",
+        paths.study_file: "", paths.params: "", paths.claims: "claims", paths.rationales: "claims", paths.summary: "summarise",
+        paths.resolved: "llm_judge", paths.verdicts: "grade", paths.other_graders: "other_graders", paths.completions: "sample",
+        paths.problems: "extract", paths.benchmarks: "benchmarks", paths.split: "split", paths.corpora: "curate",
+        paths.plots: "summarise", paths.multiverse: "multiverse", paths.drops: "drops",
     }  # fmt: skip
-    return [(path.as_posix(), how) for path, how in made.items()]
+    return [(path.as_posix(), f"dvc repro {stage}" if stage else "written by hand") for path, stage in made.items()]
 
 
 if __name__ == "__main__":

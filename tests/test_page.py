@@ -20,9 +20,11 @@ from distill.cli.layout import layout
 from distill.core import files
 from distill.core.errors import InputError
 from distill.core.study_file import study
+from distill.multiverse.outcomes import OtherOutcomes
 from distill.page import answers, html, mathml
 from distill.records.completion import Completion
 from distill.records.problem import Problem
+from distill.records.verdict import Verdict
 from distill.stats import intervals, paired_tests
 from stages import claims, page, summarise
 from tests import synthetic
@@ -56,6 +58,12 @@ STUDY = {
     "report": {"examples": 2, "seed": 1, "arms": ["r1"], "max_chars": 40, "limits": ["It is <small>."]},
     "page": {"characters": 3_000_000, "max_chars": 1000},
 }  # fmt: skip
+MULTIVERSE = {
+    "axes": {"grader": ["strict", "lenient"]}, "choices": 2, "tables": 2,
+    "claims": {"gain": {"verdict": "holds", "choices": 2, "same": 1, "share": 0.5, "least": 0.1, "most": 0.2, "axes": {},
+                        "flips": [{"changes": {"grader": "lenient"}, "verdict": "inconclusive", "effect": 0.2}]}},
+}  # fmt: skip
+LOST = {"stage": "split", "input": 9, "drops": {"lost": 2}, "output": 7}
 HOSTILE = {
     "script": "</script><script>document.title = 'owned'; alert(1)</script>",
     "handler": "<img src=x onerror=\"document.title='owned'\"><svg onload=alert(1)><a href='javascript:alert(1)'>x</a>",
@@ -88,6 +96,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
             files.write_records(paths.completions / f"{cell}.jsonl.gz", written)
         summarise.main(paths)
         claims.main(paths)
+        verdicts = files.read_records(paths.verdicts, Verdict)
+        others = [
+            OtherOutcomes(r.arm, r.seed, r.benchmark, r.id, r.sample, {"lenient": "wrong" if r.id == "p040" else r.outcome})
+            for r in verdicts
+        ]
+        files.write_records(paths.other_graders, others)
+        files.write_text(paths.multiverse_curve, "claim,effect,low,high,same,changes\ngain,0.1,0.0,0.2,1,0\ngain,0.2,0.1,0.3,0,1\n")
+        files.write_json(paths.multiverse, MULTIVERSE)
+        files.write_json(paths.drops, {"steps": [LOST | {"of": name} for name in ARMS]})
     return root
 
 
@@ -263,6 +280,8 @@ class TestInABrowser:
             drawing.scroll_into_view_if_needed()
             drawing.locator("svg").first.wait_for()
         assert "It is <small>." in opened.inner_text("main")
+        assert "grader: lenient (inconclusive)" in opened.inner_text("section[aria-labelledby=choices-title]")
+        assert opened.inner_text("section[aria-labelledby=drops-title] tbody tr").split("\t") == ["split", "r1, r6", "9", "lost: 2", "7"]
 
     def test_clicks_lead_to_a_claim_its_problems_and_a_problem(self, quiet: Seen) -> None:
         opened = quiet.open()
@@ -292,6 +311,12 @@ class TestInABrowser:
         more = [i for i in range(30) if right("base", 0, "transfer", i) and not right("r1", 1, "transfer", i) and i != 18]
         assert opened.inner_text("#count").startswith(f"{len(broken) + len(more) + 2} of 106 problems")
         assert "change=broken" in opened.url
+        opened.check("input[name=disagree]")
+        assert opened.inner_text("#count").startswith("0 of 106")
+        opened.select_option("select[name=change]", "")
+        assert opened.inner_text("#count").startswith("1 of 106 problems, 7 of 742")
+        opened.select_option("select[name=change]", "broken")
+        opened.uncheck("input[name=disagree]")
         opened.fill("#search", "r6-2 says 3")
         found = int(opened.inner_text("#count").split()[0])
         assert 0 < found < len(broken) + len(more) + 2

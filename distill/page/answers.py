@@ -12,9 +12,9 @@ import msgspec
 import pandas as pd
 
 from distill.core.cells import Cell
+from distill.multiverse.outcomes import OtherOutcomes
 from distill.records.completion import Completion
 from distill.records.verdict import Verdict
-from distill.stats import score_table
 
 Key = tuple[str, str]  # (benchmark, id)
 Columns = dict[str, Any]
@@ -27,6 +27,13 @@ class Limits(msgspec.Struct, frozen=True):
 
     characters: int  # of all texts of answers
     max_chars: int  # of one text; a longer one is cut, and marked as cut
+
+
+class Readings(NamedTuple):
+    """What else was made of the answers."""
+
+    graded: Iterable[Verdict]  # by the grader, before an LLM judge
+    others: Iterable[OtherOutcomes]  # by other graders
 
 
 class Written(NamedTuple):
@@ -45,11 +52,11 @@ def written(completions: Iterable[Completion], limit: int) -> Written:
     return Written({(row.benchmark, row.id, row.sample): shorten(row.text, limit) for row in completions})
 
 
-def columns(table: pd.DataFrame, cells: Mapping[Cell, Written], graded: Iterable[Verdict], order: list[Key], limits: Limits) -> Columns:
+def columns(table: pd.DataFrame, cells: Mapping[Cell, Written], others: Readings, order: list[Key], limits: Limits) -> Columns:
     """Return the answers of a table (distill/stats/score_table.py) by column.
 
     problem and cell are places in `order` and `cells`; outcome and role are places in OUTCOMES and ROLES; text is a place in `texts`, -1
-    where the page does not hold it. graders: what the other readings of the answer say, by the name of the reading.
+    where the page does not hold it. graders: what other readings say otherwise.
     """
     places, names = {key: i for i, key in enumerate(order)}, {cell: i for i, cell in enumerate(cells)}
     own = table.assign(
@@ -67,27 +74,29 @@ def columns(table: pd.DataFrame, cells: Mapping[Cell, Written], graded: Iterable
         "problem": own["problem"].tolist(), "cell": own["cell"].tolist(), "sample": own["sample"].tolist(),
         "outcome": [OUTCOMES.index(value) for value in own["outcome"]], "role": [ROLES.index(value) for value in own["split_role"]],
         "extracted": [extracted.place(value) for value in own["extracted"]], "text": found,
-        "words": own["words"].tolist(), "tokens": own["tokens"].tolist(), "graders": graders(own, graded),
+        "words": own["words"].tolist(), "tokens": own["tokens"].tolist(), "graders": graders(own, others),
         "texts": texts.values, "extracts": extracted.values, "held": len(held),
     }  # fmt: skip
 
 
-def graders(own: pd.DataFrame, graded: Iterable[Verdict]) -> dict[str, list[str]]:
-    """Return the other readings of each answer that the run holds: further profiles, a published judge, the grader before an LLM judge.
+def graders(own: pd.DataFrame, others: Readings) -> dict[str, dict[int, str]]:
+    """Return by the name of another reading the answers (their places) of which it says otherwise what is correct, and what it says.
 
-    One that never differs from the outcome in what is correct is left out.
+    The readings: a published judge, the grader before an LLM judge, other graders. One that never differs is left out.
     """
-    found: dict[str, list[str]] = {}
-    for name in score_table.further(own):
-        found[f"profile {name}"] = ["correct" if right else "not correct" for right in own[score_table.UNDER + name]]
-    published = [value if isinstance(value, str) else "" for value in own["published"]]
-    if any(published):
-        found["published judge"] = published
-    before = {(row.arm, row.seed, row.benchmark, row.id, row.sample): row.outcome for row in graded}
-    keys = zip(own["arm"], own["seed"], own["benchmark"], own["id"], own["sample"], strict=True)
-    found["grader before the LLM judge"] = [before.get(key, "") for key in keys]
+    found = {"published judge": [value if isinstance(value, str) else "" for value in own["published"]]}
+    keys = list(zip(own["arm"], own["seed"], own["benchmark"], own["id"], own["sample"], strict=True))
+    graded = {(row.arm, row.seed, row.benchmark, row.id, row.sample): row.outcome for row in others.graded}
+    found["grader before the LLM judge"] = [graded.get(key, "") for key in keys]
+    outcomes = {(row.arm, row.seed, row.benchmark, row.id, row.sample): row.outcomes for row in others.others}
+    for name in next(iter(outcomes.values()), {}):
+        found[f"grader {name}"] = [outcomes[key][name] if key in outcomes else "" for key in keys]
     right = (own["outcome"] == "correct").tolist()
-    return {name: said for name, said in found.items() if any(s and (s == "correct") != r for s, r in zip(said, right, strict=True))}
+    differing = {
+        name: {i: word for i, (word, r) in enumerate(zip(said, right, strict=True)) if word and (word == "correct") != r}
+        for name, said in found.items()
+    }
+    return {name: said for name, said in differing.items() if said}
 
 
 def sizes(cells: Mapping[Cell, Written]) -> dict[Key, int]:

@@ -30,6 +30,8 @@ const Claims = (() => {
       basis: ledger.basis, n: ledger.n === null ? "" : `${any(ledger.n)} ${claim.rule.kind === "spread_small" ? "seeds" : "independent problems (clusters of duplicates count once)"}`,
       power: [ledger.detectable && `an effect of ${figure(ledger.detectable)} would be seen`, ledger.deciding && `the effect seen needs about ${any(ledger.deciding)}`].filter(Boolean).join("; "),
     };
+    const stable = data.metrics.multiverse?.claims?.[name];
+    if (stable?.choices > 1) facts["under other choices"] = `the same verdict under ${stable.same} of ${stable.choices} that apply`;
     const place = data.claims.indexOf(claim);
     const area = h("div", { id: "claim-computed" });
     const status = h("p", { role: "status" });

@@ -82,7 +82,7 @@ const Dom = (() => {
   }
 
   /** A table of texts and figures as they are. */
-  const simple = (caption, head, rows) => table({ caption, rows, most: rows.length, columns: head.map((label, i) => ({ label, numeric: i > 0, value: (row) => row[i], cell: (row) => (/\bp$/.test(label) ? pValue : any)(row[i]) })) });
+  const simple = (caption, head, rows) => table({ caption, rows, most: rows.length, columns: head.map((label, i) => ({ label, numeric: rows.every((row) => typeof row[i] !== "string") && i > 0, value: (row) => row[i], cell: (row) => (/\bp$/.test(label) ? pValue : any)(row[i]) })) });
 
   /** An effect and its interval on a line, against zero and the paper's figure. */
   function effectBar({ effect, low, high, published, ours }) {

@@ -53,7 +53,10 @@ const Problems = (() => {
 
   /** Answers that a further reading judges otherwise: one byte an answer. */
   function disagreeing(data) {
-    data.disagreeing ??= Uint8Array.from(data.right, (right, i) => Object.values(data.answers.graders).some((said) => said[i] && (said[i] === "correct") !== Boolean(right)) ? 1 : 0);
+    if (!data.disagreeing) {
+      data.disagreeing = new Uint8Array(data.answerCount);
+      for (const said of Object.values(data.answers.graders)) for (const i of Object.keys(said)) data.disagreeing[i] = 1;
+    }
     return data.disagreeing;
   }
 
@@ -173,7 +176,7 @@ const Problems = (() => {
       const [first] = own;
       const { text, extracted, words: length, tokens, graders } = data.answers;
       const seeds = [...new Set(own.map((i) => data.cells[data.answers.cell[i]][1]))].filter(Boolean);
-      const others = Object.entries(graders).filter(([, said]) => said[first] && (said[first] === "correct") !== Boolean(data.right[first])).map(([name, said]) => `${name}: ${said[first]}`);
+      const others = Object.entries(graders).filter(([, said]) => first in said).map(([name, said]) => `${name}: ${words(said[first])}`);
       return h("article", { class: "answer" },
         h("p", {}, mark(data, first), ` ${words(data.outcome(first))}`, seeds.length > 0 && `, seed${seeds.length > 1 ? "s" : ""} ${seeds.join(", ")}`,
           ", final answer ", h("code", { dir: "auto" }, plain(data.answers.extracts[extracted[first]]) || "none"), `, ${length[first]} words${tokens[first] ? `, ${tokens[first]} tokens` : ""}`,

@@ -2,10 +2,50 @@
 // What other stages add where a study has them: the multiverse of choices, the problems lost on the way; and where everything is from.
 
 const Studies = (() => {
-  const { h, simple } = Dom;
+  const { h, link, simple, table, percent, figure } = Dom;
+  const AXES = { truncated: "truncated answers", ungradable: "ungradable answers", near: "near-duplicates" };
 
-  const multiverse = () => null;
-  const drops = () => null;
+  /** How stable each verdict is under other defensible choices, and the smallest changes that flip it. */
+  function multiverse(data) {
+    const found = data.metrics.multiverse;
+    if (!found?.claims) return null;
+    return h("section", { "aria-labelledby": "choices-title" }, h("h2", { id: "choices-title" }, "Claims under other choices"),
+      h("p", {}, `Each claim judged again, by its own rule, under ${found.choices.toLocaleString("en")} combinations of choices; those that change no figure of a claim are left out. `
+        + "The combinations are no sample of anything, so a share is no probability. The curve is among the plots."),
+      simple("The choices; the first of each is the ledger's", ["choice", "options"], Object.entries(found.axes).map(([axis, options]) => [AXES[axis] ?? axis, options.join(", ")])),
+      table({ caption: "How often the verdict is the ledger's", rows: Object.entries(found.claims), columns: [
+        { label: "claim", value: ([name]) => name, cell: ([name]) => link("claim", { claim: name }, name) },
+        { label: "verdict", value: ([, claim]) => claim.verdict, cell: ([, claim]) => Overview.verdict(claim) },
+        { label: "same verdict", numeric: true, value: ([, claim]) => claim.share ?? null, cell: ([, claim]) => (claim.choices > 1 ? percent(claim.share) : "") },
+        { label: "choices", numeric: true, value: ([, claim]) => claim.choices },
+        { label: "effect", value: ([, claim]) => claim.least ?? null, cell: ([, claim]) => (claim.choices > 1 && claim.least !== undefined ? `${figure(claim.least)} to ${figure(claim.most)}` : "") },
+        { label: "what flips it", value: ([, claim]) => claim.flips.length, cell: ([, claim]) => flips(claim) },
+      ] }));
+  }
+
+  const flips = ({ flips: found, choices }) => (choices < 2 ? "no choice applies" : found.length ? h("ul", { class: "flips" }, found.slice(0, 3).map((flip) =>
+    h("li", {}, `${Object.entries(flip.changes).map(([axis, option]) => `${AXES[axis] ?? axis}: ${option}`).join(" with ") || "fewer resamples"} (${flip.verdict})`)),
+    found.length > 3 && h("li", {}, `and ${found.length - 3} more`)) : "none");
+
+  /** The problems that each step leaves out, by reason; steps with equal counts share a row. */
+  function drops(data) {
+    const steps = data.metrics.drops?.steps;
+    if (!steps?.length) return null;
+    const groups = new Map();
+    for (const step of steps) {
+      const key = JSON.stringify([step.stage, step.benchmark, step.input, step.drops, step.output]);
+      groups.set(key, { ...step, names: [...(groups.get(key)?.names ?? []), step.of].filter(Boolean) });
+    }
+    return h("section", { "aria-labelledby": "drops-title" }, h("h2", { id: "drops-title" }, "Problems left out"),
+      h("p", {}, "Each row adds up: what goes in, less what is left out, comes out. Of a claim, the output counts clusters of near-duplicates."),
+      table({ caption: "Every problem left out, by stage and reason", rows: [...groups.values()], most: 200, columns: [
+        { label: "stage", value: (row) => row.stage },
+        { label: "of", value: (row) => row.names.join(", ") + (row.benchmark ? `${row.names.length ? " on " : ""}${row.benchmark}` : "") },
+        { label: "in", numeric: true, value: (row) => row.input },
+        { label: "left out", value: (row) => Object.entries(row.drops).map(([reason, count]) => `${reason}: ${count}`).join("; ") || "none" },
+        { label: "out", numeric: true, value: (row) => row.output },
+      ] }));
+  }
 
   function view(data) {
     const { answers } = data;
