@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull status study new-study check estimate report plots diff tidy test lint lock
+.PHONY: help setup repro verify pull status study new-study check estimate report page plots diff tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -59,6 +59,9 @@ estimate: setup ## what a study's models will cost, before the first call: make 
 
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/python -m tools.repro report
+
+page: setup ## bring the page for a browser up to date and say where it lies; S=NAME: of another study
+	@$(BIN)/python -m tools.page "$$S"
 
 plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: beside those of a revision
 	@$(BIN)/python -m tools.plots "$$REV"

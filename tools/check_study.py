@@ -35,6 +35,7 @@ from stages import (
     likelihood,
     llm_judge,
     overfit,
+    page,
     report,
     student,
     summarise,
@@ -103,6 +104,7 @@ STUDENTS: dict[str, Any] = {
     "claims": run_claims.Params,
     "multiverse": choices.Params,
     "report": report.Params,
+    "page": page.Params,
 }
 OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
 
