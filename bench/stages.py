@@ -1,0 +1,61 @@
+"""CPU seconds and peak memory of a study's stages, one after another on the committed inputs: metrics/artifact.json.
+
+    python -m bench.stages STUDY [STAGE ...]      # all stages but `student`, or these; of a stage that runs for seeds, the first seed
+
+Runs in a scratch clone of HEAD with all outputs pulled, so that each stage has what it reads. A figure of a stage that was not run stays.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from bench.corpus import run
+from bench.record import about
+from distill.core.files import write_json
+from tests.pipeline import ROOT
+from tools import claim_run, costs, pipeline, scratch
+from tools.pipeline import Cell
+
+SCRATCH = Path(".work", "stages")
+PACKAGES = ("mlx", "mlx-lm", "numpy", "dvc")
+
+
+def chosen(cells: list[Cell], study: str, stages: list[str]) -> Iterator[Cell]:
+    """Yield the cells to measure: one of each kind."""
+    seen = set()
+    for cell in cells:
+        wanted = cell.stage in stages if stages else cell.stage != "student"
+        if cell.item["study"] == study and wanted and costs.key(cell) not in seen:
+            seen.add(costs.key(cell))
+            yield cell
+
+
+def main(study: str, *stages: str) -> None:
+    """Measure and record."""
+    scratch.clone(SCRATCH, "stages")
+    (SCRATCH / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {claim_run.CACHE.resolve()}\n", encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True)
+    found = dict[str, costs.Cost]()
+    for cell in chosen(pipeline.cells(SCRATCH), study, list(stages)):
+        took = run(SCRATCH, *cell.cmd.split()[2:])
+        found[costs.key(cell)] = costs.Cost(1, round(took.cpu, 2), round(took.peak))
+        print(f"{costs.key(cell):24}{took.cpu:>8.1f} s {took.peak:>7.0f} MB", flush=True)
+    put(study, found)
+    shutil.rmtree(SCRATCH)
+
+
+def put(study: str, found: dict[str, costs.Cost]) -> None:
+    """Write the figures of a study in place of its earlier ones of the same cells."""
+    path = ROOT / costs.RECORD
+    document = json.loads(path.read_bytes()) if path.exists() else {"studies": {}, "commands": {}}
+    rows = document["studies"].get(study, {}) | msgspec.to_builtins(found)
+    write_json(path, document | {"studies": document["studies"] | {study: rows}, "measured": about(packages=PACKAGES)})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
