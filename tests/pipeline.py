@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools import pipeline
-from tools.pipeline import Cell, is_code as is_code
+from tools.pipeline import Cell
+from tools.pipeline import is_code as is_code
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("stages", "distill", "tools")

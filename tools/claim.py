@@ -6,6 +6,7 @@ from the cache and the remote. What was computed is compared with HEAD's dvc.loc
 """
 
 import difflib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.records.claim_record import ClaimRecord, Rationale
 from stages import claims as claims_stage
-from tools import activation, claim_cells, claim_run, costs, params, pipeline
+from tools import activation, claim_cells, claim_run, costs, lock, params, pipeline
 from tools.pipeline import Cell
 
 
@@ -50,7 +51,10 @@ def main(name: str = "", study: str = "", word: str = "") -> None:
     found = find(name, study)
     print("\n\n".join("\n".join(lines(each)) for each in found))
     if word:
-        for each in found:
+        kept = [each for each in found if recorded(behind_of(each, every_cell(each)))]
+        if not kept:
+            raise InputError(f"RUN={word}: dvc.lock keeps no run of study {found[0].study} to compare with: make study S={found[0].study}")
+        for each in kept:
             again(each, word)
 
 
@@ -62,7 +66,7 @@ def find(name: str, study: str = "") -> list[Found]:
         raise InputError(
             f"{layout(study).claims}: no such file, study {study} was not run: make study S={study}; studies with results: {here}"
         )
-    for each, found in known.items():
+    for found in known.values():
         if hits := [ledger[name] for ledger in found.values() if name in ledger]:
             return hits
     names = list(dict.fromkeys(each for found in known.values() for ledger in found.values() for each in ledger))
@@ -142,6 +146,9 @@ def lines(found: Found) -> Iterator[str]:
     behind = behind_of(found, cells)
     yield "data behind it"
     yield from _listed({"figures": f"{found.figures}: {found.name}"} | dict(data(behind)))
+    if not recorded(behind):
+        yield f"dvc.lock does not keep this run: nothing to compare with; make study S={found.study} computes it"
+        return
     yield f"computed again, in CPU time ({costs.ABOUT})"
     yield from _listed({f"RUN={word}": _cost(claim_cells.since(behind, word), found.study) for word in claim_cells.words_for(behind)})
 
@@ -169,14 +176,35 @@ def behind_of(found: Found, cells: Sequence[Cell]) -> list[Cell]:
 
 
 def data(behind: Sequence[Cell]) -> Iterator[tuple[str, str]]:
-    """Yield each stage with those of its outputs that a later stage reads, the last stage first."""
+    """Yield each stage with those of its outputs that a later stage reads, the last stage first; then how to get those that are not here."""
     read = [dep for cell in behind for dep in cell.deps]
+    outs = {cell.name: [out for out in cell.outs if claim_cells.joined(read, [out])] for cell in behind}
     for stage in dict.fromkeys(cell.stage for cell in reversed(behind)):
-        outs = [out for cell in behind if cell.stage == stage for out in cell.outs if claim_cells.joined(read, [out])]
-        absent = [out for out in outs if not Path(out).exists()]
-        lacking = f" ({'not' if absent == outs else f'{len(absent)} not'} here: make pull S={behind[0].item['study']})" if absent else ""
-        if outs:
-            yield stage, ", ".join(outs) + lacking
+        if of_stage := [out for cell in behind if cell.stage == stage for out in outs[cell.name]]:
+            yield stage, braced(of_stage)
+    every = [out for each in outs.values() for out in each]
+    if absent := [out for out in every if not Path(out).exists()]:
+        target = "pull" if recorded(behind) else "study"
+        yield "not here", f"{len(absent)} of these {len(every)} outputs: make {target} S={behind[0].item['study']}"
+
+
+def braced(paths: Sequence[str]) -> str:
+    """Write paths as a shell would take them.
+
+    >>> braced(["a/r1-1.gz", "a/r1-2.gz"]), braced(["a/b"])
+    ('a/r1-{1,2}.gz', 'a/b')
+    """
+    if len(paths) == 1:
+        return paths[0]
+    start = len(os.path.commonprefix(list(paths)))
+    end = min(len(os.path.commonprefix([path[::-1] for path in paths])), min(map(len, paths)) - start)
+    middles = ",".join(path[start : len(path) - end] for path in paths)
+    return f"{paths[0][:start]}{{{middles}}}{paths[0][len(paths[0]) - end :]}"
+
+
+def recorded(cells: Sequence[Cell]) -> bool:
+    """Return whether dvc.lock keeps the run of the last of these cells."""
+    return cells[-1].name in (lock.read(Path("dvc.lock")).get("stages") or {})
 
 
 def _cost(chosen: Sequence[Cell], study: str) -> str:

@@ -1,4 +1,7 @@
-"""Some cells of one study in a scratch clone of HEAD: `python -m tools.claim_run STUDY` there reads from stdin what to fetch and what to run."""
+"""Some cells of one study, computed again in a scratch clone of HEAD.
+
+`python -m tools.claim_run STUDY` in that clone reads from standard input which outputs to fetch and which cells to run.
+"""
 
 import json
 import os
@@ -10,7 +13,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from distill.cli import command
-from distill.core.errors import InputError
 from tools import activation, params, run_lock, scratch
 
 SCRATCH, LOCK = Path(".work", "claim"), Path(".work", "claim.running")
@@ -24,8 +26,6 @@ def run(study: str, names: Sequence[str], needed: Sequence[str], figures: Path) 
     """
     with run_lock.exclusive("make claim", LOCK):
         committed = scratch.clone(SCRATCH, "claim")
-        if missing := [name for name in names if name not in committed.get("stages", {})]:
-            raise InputError(f"HEAD's dvc.lock has no {missing[0]}, so there is nothing to compare with; run it: make study S={study}")
         local = SCRATCH / ".dvc" / "config.local"
         local.write_text(f"[cache]\n    dir = {CACHE.resolve()}\n", encoding="utf-8")
         words = [sys.executable, "-m", "tools.claim_run", study]
@@ -43,10 +43,10 @@ def run(study: str, names: Sequence[str], needed: Sequence[str], figures: Path) 
 def main(study: str) -> None:
     """Fetch and run, in the scratch clone."""
     orders = json.load(sys.stdin)
-    with run_lock.exclusive("make claim") as held:
-        with nullcontext() if study in params.read().students or not orders["pull"] else activation.activated(study):
-            code = run_lock.run_dvc(["pull", "--quiet", *orders["pull"]], held) if orders["pull"] else 0
-            code = code or run_lock.run_dvc(["repro", "--no-run-cache", "--force", "--single-item", *orders["repro"]], held)
+    active = study in params.read().students or not orders["pull"]
+    with run_lock.exclusive("make claim") as held, nullcontext() if active else activation.activated(study):
+        code = run_lock.run_dvc(["pull", "--quiet", *orders["pull"]], held) if orders["pull"] else 0
+        code = code or run_lock.run_dvc(["repro", "--no-run-cache", "--force", "--single-item", *orders["repro"]], held)
     sys.exit(code)
 
 

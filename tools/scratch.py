@@ -27,7 +27,7 @@ def clone(folder: Path, what: str) -> dict[str, Any]:
 
 
 def compare(folder: Path, committed: dict[str, Any], what: str, stages: Collection[str] | None = None) -> int:
-    """Return the number of outputs (of some stages, or all) when all equal the committed ones; otherwise list the differences and exit 1."""
+    """Return the number of outputs, of some stages or all, when each equals the committed one; otherwise list the others and exit 1."""
     fresh, theirs = (lock.only(each, stages) for each in (lock.read(folder / "dvc.lock"), committed))
     total = len(lock.outputs(theirs))
     if differences := lock.compare(fresh, theirs):
