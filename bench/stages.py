@@ -39,9 +39,11 @@ def main(study: str, *stages: str) -> None:
     """Measure and record."""
     scratch.clone(SCRATCH, "stages")
     (SCRATCH / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {claim_run.CACHE.resolve()}\n", encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True)
+    subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
     found = dict[str, costs.Cost]()
     for cell in chosen(pipeline.cells(SCRATCH), study, list(stages)):
+        for out in map(SCRATCH.joinpath, cell.outs):  # as DVC does
+            shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
         took = run(SCRATCH, *cell.cmd.split()[2:])
         found[costs.key(cell)] = costs.Cost(1, round(took.cpu, 2), round(took.peak))
         print(f"{costs.key(cell):24}{took.cpu:>8.1f} s {took.peak:>7.0f} MB", flush=True)

@@ -6,7 +6,7 @@ from the cache and the remote. What was computed is compared with HEAD's dvc.loc
 """
 
 import difflib
-import os
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -176,12 +176,12 @@ def behind_of(found: Found, cells: Sequence[Cell]) -> list[Cell]:
 
 
 def data(behind: Sequence[Cell]) -> Iterator[tuple[str, str]]:
-    """Yield each stage with those of its outputs that a later stage reads, the last stage first; then how to get those that are not here."""
+    """Yield each stage with those of its outputs that a later one reads, the last stage first; then how to get what is not here."""
     read = [dep for cell in behind for dep in cell.deps]
     outs = {cell.name: [out for out in cell.outs if claim_cells.joined(read, [out])] for cell in behind}
     for stage in dict.fromkeys(cell.stage for cell in reversed(behind)):
-        if of_stage := [out for cell in behind if cell.stage == stage for out in outs[cell.name]]:
-            yield stage, braced(of_stage)
+        if here := [out for cell in behind if cell.stage == stage for out in outs[cell.name]]:
+            yield stage, braced(here)
     every = [out for each in outs.values() for out in each]
     if absent := [out for out in every if not Path(out).exists()]:
         target = "pull" if recorded(behind) else "study"
@@ -196,10 +196,15 @@ def braced(paths: Sequence[str]) -> str:
     """
     if len(paths) == 1:
         return paths[0]
-    start = len(os.path.commonprefix(list(paths)))
-    end = min(len(os.path.commonprefix([path[::-1] for path in paths])), min(map(len, paths)) - start)
+    start = _same(paths)
+    end = min(_same([path[::-1] for path in paths]), min(map(len, paths)) - start)
     middles = ",".join(path[start : len(path) - end] for path in paths)
     return f"{paths[0][:start]}{{{middles}}}{paths[0][len(paths[0]) - end :]}"
+
+
+def _same(texts: Sequence[str]) -> int:
+    """Return how many characters all texts begin with."""
+    return sum(1 for _ in itertools.takewhile(lambda chars: len(set(chars)) == 1, zip(*texts, strict=False)))
 
 
 def recorded(cells: Sequence[Cell]) -> bool:
