@@ -5,7 +5,9 @@
 Runs in a scratch clone of HEAD with all outputs pulled, so that each stage has what it reads. A figure of a stage that was not run stays.
 """
 
+import ctypes
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from bench.corpus import run
 from bench.record import about
 from distill.core.files import write_json
 from tests.pipeline import ROOT
@@ -37,6 +38,7 @@ def chosen(cells: list[Cell], study: str, stages: list[str]) -> Iterator[Cell]:
 
 def main(study: str, *stages: str) -> None:
     """Measure and record."""
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER of Linux: orphans become children of this process
     scratch.clone(SCRATCH, "stages")
     (SCRATCH / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {claim_run.CACHE.resolve()}\n", encoding="utf-8")
     subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
@@ -44,11 +46,24 @@ def main(study: str, *stages: str) -> None:
     for cell in chosen(pipeline.cells(SCRATCH), study, list(stages)):
         for out in map(SCRATCH.joinpath, cell.outs):  # as DVC does
             shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
-        took = run(SCRATCH, *cell.cmd.split()[2:])
-        found[costs.key(cell)] = costs.Cost(1, round(took.cpu, 2), round(took.peak))
-        print(f"{costs.key(cell):24}{took.cpu:>8.1f} s {took.peak:>7.0f} MB", flush=True)
+        cost = found[costs.key(cell)] = run(cell.cmd.split()[1:])
+        print(f"{costs.key(cell):24}{cost.cpu_seconds:>8.1f} s {cost.megabytes:>7.0f} MB", flush=True)
     put(study, found)
     shutil.rmtree(SCRATCH)
+
+
+def run(words: list[str]) -> costs.Cost:
+    """Run a stage's command and return what it and all processes that it started took, orphans among them."""
+    process = subprocess.Popen([sys.executable, *words], cwd=SCRATCH, stderr=subprocess.DEVNULL)
+    seconds, peak = 0.0, 0.0
+    while True:
+        try:
+            done, status, usage = os.wait3(0)
+        except ChildProcessError:
+            return costs.Cost(1, round(seconds, 2), round(peak))
+        seconds, peak = seconds + usage.ru_utime + usage.ru_stime, max(peak, usage.ru_maxrss / 1024)
+        if done == process.pid and status:
+            raise SystemExit(f"{' '.join(words)}: exit code {os.waitstatus_to_exitcode(status)}")
 
 
 def put(study: str, found: dict[str, costs.Cost]) -> None:
