@@ -49,13 +49,12 @@ class Found(NamedTuple):
 def main(name: str = "", study: str = "", word: str = "") -> None:
     """Print a claim, and with a word compute it again."""
     found = find(name, study)
+    runs = [(each, chosen) for each in found if (chosen := to_run(each, word))] if word else []
     print("\n\n".join("\n".join(lines(each)) for each in found))
-    if word:
-        kept = [each for each in found if recorded(behind_of(each, every_cell(each)))]
-        if not kept:
-            raise InputError(f"RUN={word}: dvc.lock keeps no run of study {found[0].study} to compare with: make study S={found[0].study}")
-        for each in kept:
-            again(each, word)
+    if word and not runs:
+        raise InputError(f"RUN={word}: dvc.lock keeps no run of study {found[0].study} to compare with: make study S={found[0].study}")
+    for each, chosen in runs:
+        again(each, chosen)
 
 
 def find(name: str, study: str = "") -> list[Found]:
@@ -217,13 +216,18 @@ def _cost(chosen: Sequence[Cell], study: str) -> str:
     return f"{costs.total(chosen, study)}: {len(chosen)} {'cells' if len(chosen) > 1 else 'cell'} ({stages})"
 
 
-def again(found: Found, word: str) -> None:
-    """Compute a claim's cells in a scratch clone, compare the outputs and say what the claim is there."""
-    cells = every_cell(found)
-    behind = behind_of(found, cells)
+def to_run(found: Found, word: str) -> list[Cell]:
+    """Return the cells that RUN=WORD computes; none of a run that dvc.lock does not keep."""
+    behind = behind_of(found, every_cell(found))
     chosen = claim_cells.since(behind, word)
     if not chosen:
         raise InputError(f"RUN={word}: {found.name} rests on no such stage; here: {', '.join(claim_cells.words_for(behind))}")
+    return chosen if recorded(behind) else []
+
+
+def again(found: Found, chosen: Sequence[Cell]) -> None:
+    """Compute cells in a scratch clone, compare the outputs and say what the claim is there."""
+    cells = every_cell(found)
     of_study = [cell for cell in cells if cell.item["study"] == found.study]
     total, text = claim_run.run(found.study, [cell.name for cell in chosen], claim_cells.stored(chosen, of_study), Path(found.figures))
     document = json.decode(text, type=dict[str, Any])
@@ -233,10 +237,9 @@ def again(found: Found, word: str) -> None:
         print(
             f"claim: {found.figures} of this tree is not HEAD's: {', '.join(f'{key} {a} here, {b} there' for key, (a, b) in moved.items())}"
         )
-    print(
-        f"claim: equal: all {total} outputs of {len(chosen)} stages were computed again and have the hashes of HEAD's dvc.lock; "
-        f"{found.name}: {fresh['verdict']}"
-    )
+    count = "1 stage" if len(chosen) == 1 else f"{len(chosen)} stages"
+    print(f"claim: equal: all {total} outputs of {count} were computed again and have the hashes of HEAD's dvc.lock")
+    print(f"claim: {found.name}: {fresh['verdict']}")
 
 
 if __name__ == "__main__":
