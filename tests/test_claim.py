@@ -172,11 +172,11 @@ def test_an_output_that_is_not_the_committed_one_is_named(committed: Path, tmp_p
     root = tmp_path / "clone"
     text = (root / "dvc.lock").read_text()
     md5 = yaml.safe_load(text)["stages"]["train@a-r1-1"]["outs"][0]["md5"]
-    (root / "dvc.lock").write_text(text.replace(md5, "0" * 32))
+    (root / "dvc.lock").write_text(text.replace(md5, "f" * 32))
     call(root, "git", "commit", "-qam", "another hash")
     code, out, error = _compute(root, "a", ["data/a/raw", "models/a/student"])
     assert code == 1
-    assert f"models/a/r1-1: {md5[:8]}, in HEAD 00000000 (stage train@a-r1-1: the same inputs gave other bytes)" in out
+    assert f"models/a/r1-1: {md5[:8]}, in HEAD ffffffff (stage train@a-r1-1: the same inputs gave other bytes)" in out
     assert "claim: 1 of 2 outputs differ; the copy is kept in .work/claim" in error
 
 
