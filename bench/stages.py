@@ -19,19 +19,19 @@ import msgspec
 from bench.record import about
 from distill.core.files import write_json
 from tests.pipeline import ROOT
-from tools import claim_run, costs, pipeline, scratch
+from tools import activation, claim_cells, claim_run, costs, params, pipeline, scratch
 from tools.pipeline import Cell
 
 SCRATCH = Path(".work", "stages")
 PACKAGES = ("mlx", "mlx-lm", "numpy", "dvc")
 
 
-def chosen(cells: list[Cell], study: str, stages: list[str]) -> Iterator[Cell]:
+def chosen(cells: list[Cell], stages: list[str]) -> Iterator[Cell]:
     """Yield the cells to measure: one of each kind."""
     seen = set()
     for cell in cells:
         wanted = cell.stage in stages if stages else cell.stage != "student"
-        if cell.item["study"] == study and wanted and costs.key(cell) not in seen:
+        if wanted and costs.key(cell) not in seen:
             seen.add(costs.key(cell))
             yield cell
 
@@ -41,9 +41,13 @@ def main(study: str, *stages: str) -> None:
     ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER of Linux: orphans become children of this process
     scratch.clone(SCRATCH, "stages")
     (SCRATCH / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {claim_run.CACHE.resolve()}\n", encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
+    active = None if study in params.read().students else activation.settings(study) | {"papers": [study]}
+    cells = [cell for cell in pipeline.cells(SCRATCH, active) if cell.item["study"] == study]
+    measured = list(chosen(cells, list(stages)))
+    if claim_cells.stored(measured, cells):
+        subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
     found = dict[str, costs.Cost]()
-    for cell in chosen(pipeline.cells(SCRATCH), study, list(stages)):
+    for cell in measured:
         for out in map(SCRATCH.joinpath, cell.outs):  # as DVC does
             shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
         cost = found[costs.key(cell)] = run(cell.cmd.split()[1:])

@@ -198,5 +198,5 @@ def test_times_are_sums_of_what_was_measured(tmp_path: Path) -> None:
     rows = {"studies": {"mini": {"claims": {"cells": 1, "cpu_seconds": 3.4, "megabytes": 100}}}, "commands": {}, "measured": {}}
     (tmp_path / costs.RECORD).write_text(json.dumps(rows))
     cells = [cell for cell in _behind("distilled_above_base") if cell.stage in ("summarise", "claims")]
-    assert costs.total(cells, "mini", tmp_path) == "3 s and 1 that were not measured (summarise)"
+    assert costs.total(cells, "mini", tmp_path) == "3 s, without summarise (not measured)"
     assert costs.total(cells[:1], "mini", tmp_path) == "not measured"

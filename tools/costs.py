@@ -43,8 +43,9 @@ def total(cells: Sequence[Cell], study: str, root: Path = Path()) -> str:
     known = read(root).studies.get(study, {})
     seconds = sum(known[key(cell)].cpu_seconds for cell in cells if key(cell) in known)
     rest = [cell for cell in cells if key(cell) not in known]
-    more = f" and {len(rest)} that were not measured ({', '.join(dict.fromkeys(cell.stage for cell in rest))})" if rest else ""
-    return duration(seconds) + more if len(rest) < len(cells) else "not measured"
+    if len(rest) == len(cells):
+        return "not measured"
+    return duration(seconds) + (f", without {', '.join(dict.fromkeys(cell.stage for cell in rest))} (not measured)" if rest else "")
 
 
 def duration(seconds: float) -> str:
