@@ -68,7 +68,7 @@ def claims(study: str) -> str:
             by_counts = " (counts)" if stage == "reported_counts" else ""
             rows.append([f"`{name}`{by_counts}", claims_page.verdict(record), claims_page.effect(record), *times])
     head = ["claim (C=)", "expected verdict", "expected effect [interval]", *(f"RUN={word}" for word in WORDS)]
-    about = "" if kept else f" Without a time: a run that `dvc.lock` does not keep; `make study S={study}` computes it."
+    about = "" if kept else f" Without a time: a run that `dvc.lock` does not keep; `make study S={study}` makes it."
     rest = f"\n\nNot run: {', '.join(not_run)}." if not_run else ""
     return f"### `make claim S={study} C=NAME RUN=WORD`\n\nCPU time of each word.{about}\n\n{grid(head, rows, left=2)}{rest}"
 
@@ -89,8 +89,8 @@ def steps() -> str:
     return "\n\n".join((
         grid(["command", "CPU time", "disk, MB"], rows),
         f"Largest process: {memory}. Two processes at most work at a time.",
-        f"Measured by `python -m bench.stages STUDY` and `python -m bench.clean_root` on {about['machine']}, {about['cores']} cores, beside "
-        f"other jobs; {versions}; {about['date']}. Two idle cores need between half of a CPU time and all of it.",
+        f"Measured by `python -m bench.stages STUDY` and `python -m bench.clean_root` on {about['machine']}, {about['cores']} cores, "
+        f"beside other jobs; {versions}; {about['date']}. Two idle cores need between half of a CPU time and all of it.",
         f"Tolerance: none on Linux x86-64 with AVX2, where each output has the hash of `dvc.lock`. Elsewhere an accuracy may differ by "
         f"{compare_head.TOLERANCE} (0..1), and `make repro` says by how much it does.",
     ))  # fmt: skip
