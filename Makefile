@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull status study new-study check estimate report plots tidy test lint lock
+.PHONY: help setup repro verify pull push status study new-study check estimate report plots tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -39,6 +39,9 @@ verify: setup ## recompute everything in a scratch copy of HEAD, without cache, 
 
 pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
+
+push: setup ## put every output into the embedded remote, to be committed with dvc.lock; S=NAME: of another study
+	@$(BIN)/python -m tools.study push "$$S"
 
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
