@@ -32,12 +32,12 @@ def verify() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.parent.mkdir(exist_ok=True)
     subprocess.run(["git", "clone", "--quiet", ".", str(SCRATCH)], check=True)
-    params.read(SCRATCH)
+    studies = params.read(SCRATCH).studies
     environment = os.environ | {"PATH": f"{Path('.venv', 'bin').resolve()}{os.pathsep}{os.environ['PATH']}"}
     run = subprocess.run([sys.executable, "-m", "dvc", "repro", "--no-run-cache", "--force"], cwd=SCRATCH, env=environment)
     if run.returncode:
         sys.exit(f"verify: the run failed; the copy is kept in {SCRATCH}")
-    fresh, committed = lock.read(SCRATCH / "dvc.lock"), lock.parse(text)
+    fresh, committed = (lock.of_studies(each, studies) for each in (lock.read(SCRATCH / "dvc.lock"), lock.parse(text)))
     differences = lock.compare(fresh, committed)
     if differences:
         print("\n".join(map(str, differences)))
