@@ -1,7 +1,11 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
+.PHONY: help setup repro verify pull push status study new-study check estimate report plots tidy test lint lock
+=======
 .PHONY: help setup repro verify claim pull status study new-study check estimate report page plots diff crate tidy test lint lock
+>>>>>>> house
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -46,6 +50,9 @@ claim: setup ## a claim, what was found and what it rests on: make claim C=NAME;
 
 pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
+
+push: setup ## put every output into the embedded remote, to be committed with dvc.lock; S=NAME: of another study
+	@$(BIN)/python -m tools.study push "$$S"
 
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"

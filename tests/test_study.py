@@ -69,6 +69,27 @@ def test_a_study_is_pulled_and_looked_at_without_being_active(root: Path) -> Non
 
 
 @pytest.mark.dvc
+def test_what_a_study_keeps_out_of_the_remote_is_neither_pushed_nor_pulled(root: Path) -> None:
+    away = STUDIES["b"].replace("seeds: [1, 2]}", "seeds: [1, 2], not_in_remote: [student]}")
+    source = "student: {package: tiny, version: 0.1.0, sha256: abc}\n"
+    (root / "studies" / "b.yaml").write_text(away + source)
+    assert do(root, "tools.study", "run", "b").returncode == 0
+    computed = files(root, "b")
+    done = do(root, "tools.study", "push", "b")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(root / ".dvc" / "cache")
+    for top in ("data", "models"):
+        shutil.rmtree(root / top / "b")
+    done = do(root, "tools.study", "pull", "b")
+    assert done.returncode == 0, done.stderr
+    assert {path: data for path, data in computed.items() if path != "models/b/student"} == files(root, "b")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("models/b/student")]
+    assert lines == ["models/b/student is not in the remote: pip download tiny==0.1.0, sha256 abc: .venv/bin/python -m stages.student b"]
+    assert do(root, "tools.study", "run", "b").returncode == 0  # which makes the student again, and nothing else
+    assert files(root, "b") == computed
+
+
+@pytest.mark.dvc
 def test_a_run_says_where_its_results_lie(root: Path) -> None:
     (root / "data" / "corpus" / "corpus").mkdir(parents=True)
     done = do(root, "tools.study", "run", "corpus")

@@ -1,10 +1,14 @@
 """Outputs that a study keeps out of the remote (`run.not_in_remote`): large ones, which their stages bring again from pinned files."""
 
+import subprocess
+import sys
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from distill.cli.layout import layout
 from distill.core import study_file
+from tools import lock, run_lock
 
 STAGES = {"student": "student", "raw": "fetch"}  # output -> the stage that makes it, and the section that says from what
 
@@ -19,6 +23,14 @@ def sources(studies: Collection[str]) -> dict[str, str]:
             path = layout(study).student if output == "student" else layout(study).raw
             found[path.as_posix()] = f"{_origin(sections.get(stage) or {})}: .venv/bin/python -m stages.{stage} {study}"
     return found
+
+
+def listed(outputs: Collection[str]) -> list[str]:
+    """Return those outputs that stages of dvc.yaml have as params.yaml stands: of an arm that no longer runs DVC knows none."""
+    words = [sys.executable, "-m", "dvc", "stage", "list", "--name-only"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=run_lock.dvc_environment())
+    stages, made = set(done.stdout.split()), lock.outputs(lock.read(Path("dvc.lock")))
+    return [path for path in outputs if made[path][1] in stages]
 
 
 def _origin(section: dict[str, Any]) -> str:

@@ -40,6 +40,16 @@ def only(lock: dict[str, Any], stages: Collection[str] | None) -> dict[str, Any]
     return lock | {"stages": {name: entry for name, entry in (lock.get("stages") or {}).items() if name in stages}}
 
 
+def of_studies(lock: dict[str, Any], studies: Collection[str]) -> list[str]:
+    """Return the names of these studies' entries in a parsed dvc.lock: STAGE@STUDY, or STAGE@STUDY-ARM-SEED.
+
+    >>> of_studies({"stages": {"fetch@a": {}, "train@a-r1-1": {}, "fetch@b": {}}}, ["a"])
+    ['fetch@a', 'train@a-r1-1']
+    """
+    heads = tuple(f"{study}-" for study in studies)
+    return [name for name in lock.get("stages") or {} if f"{name.partition('@')[2]}-".startswith(heads)]
+
+
 def compare(ours: dict[str, Any], theirs: dict[str, Any]) -> list[Difference]:
     """Return the outputs in which two parsed locks differ, in the order of `ours`, then of `theirs`."""
     here, there = outputs(ours), outputs(theirs)

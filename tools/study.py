@@ -45,7 +45,7 @@ def main(action: str = "", name: str = "", stage: str = "") -> None:
             if action == "run":
                 for each in active.students:
                     pull_student(each)
-            chosen = outputs if away and action in ("pull", "push") else []
+            chosen = elsewhere.listed(outputs) if away and action in ("pull", "push") else []
             code = next((failed for words in commands(action, name, stage, chosen) if (failed := run_lock.run_dvc(words, lock))), 0)
             if action == "pull" and code:  # DVC has fetched what it found, and placed none of it
                 run_lock.run_dvc(["checkout", "--quiet", "--allow-missing"], lock)
