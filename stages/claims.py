@@ -12,40 +12,25 @@ has {ours, effect, low, high, p, p_holm}.
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from distill.claims import basis, claims_page, defined, verdicts
-from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
-from distill.claims.claim_rules import Above, AnyRule
-from distill.claims.reported_count_rules import CountedClaims
+from distill.claims import basis, claims_page, defined, run_claims, verdicts
+from distill.claims.claim import ClaimResult
+from distill.claims.claim_rules import Above
+from distill.claims.likelihood_rules import LikelihoodRule
 from distill.claims.rule_inputs import RuleInputs
+from distill.claims.run_claims import Claim, Params
 from distill.cli import command
-from distill.cli.layout import BASE, Paths
+from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.records.problem import OWN
 from distill.stats import score_table
-
-
-class Claim(RunClaim, frozen=True, forbid_unknown_fields=True):
-    """One claim of the paper and the rule that tests it."""
-
-    rule: AnyRule
-
-
-class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
-    """Section `claims` of a study file."""
-
-    vocabulary: Literal["pattern", "reproduction"]
-    resamples: Annotated[int, Meta(ge=100, le=10_000_000)]
-    seed: Annotated[int, Meta(ge=0)]
-    ledger: dict[str, Claim]
-    counts: CountedClaims | UnsetType = UNSET  # the printed counts: what tests a claim of the same name that the run cannot
 
 
 def main(paths: Paths) -> None:
@@ -57,14 +42,17 @@ def main(paths: Paths) -> None:
         raise InputError(f"{paths.study_file}: {undefined}")
     inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
-        _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
-        long_run(paths.overfit_metrics),
-        params.confidence, params.power, params.resamples, params.seed,
+        run_claims.keys(paths.summary, "arms"), run_claims.teacher(paths.teacher_metrics),
+        run_claims.long_run(paths.overfit_metrics),
+        params.confidence, params.power, params.resamples, params.seed, run_claims.likelihoods(paths.likelihood, rules),
     )  # fmt: skip
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     for profile in score_table.further(inputs.table):
         under = verdicts.results(params.ledger, rules, inputs.under(profile), params.vocabulary, params)
-        results = {name: beside(result, profile, under[name]) for name, result in results.items()}
+        results = {
+            name: result if isinstance(rules[name], LikelihoodRule) else beside(result, profile, under[name])
+            for name, result in results.items()
+        }
     if params.vocabulary == "reproduction":
         kind = study_file.section(paths.study_file, "student", study_file.Kind).kind
         counts = params.counts.results() if params.counts is not UNSET else {}
@@ -109,19 +97,6 @@ def headline(
             found["gain"][rule.arm] = {"effect": record.effect, "low": record.low, "high": record.high}
     verdicts = Counter(result.record.verdict for result in results.values())
     return found | {"teacher": teacher["accuracy"], "claims": {verdict: verdicts[verdict] for verdict in sorted(verdicts)}}
-
-
-def long_run(path: Path) -> dict[str, Any]:
-    """Return the figures of the long run; {} of a study without one."""
-    return _keys(path, "iterations", "best_iteration", "best_loss", "last_loss") if files.read_json(path) != {} else {}
-
-
-def _keys(path: Path, *names: str) -> dict[str, Any]:
-    document = files.read_json(path)
-    for name in names:
-        if not isinstance(document, dict) or name not in document:
-            raise InputError(f"{path}: no key '{name}'; run `dvc repro` for the stage that makes it")
-    return dict(document)
 
 
 if __name__ == "__main__":
