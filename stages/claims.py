@@ -22,12 +22,14 @@ from msgspec.structs import replace
 from distill.claims import basis, claims_page, defined, verdicts
 from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
 from distill.claims.claim_rules import Above, AnyRule
+from distill.claims.likelihood_rules import LikelihoodRule
 from distill.claims.reported_count_rules import CountedClaims
 from distill.claims.rule_inputs import RuleInputs
 from distill.cli import command
 from distill.cli.layout import BASE, Paths
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.likelihood.row import Likelihood
 from distill.records.problem import OWN
 from distill.stats import score_table
 
@@ -59,12 +61,15 @@ def main(paths: Paths) -> None:
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
         long_run(paths.overfit_metrics),
-        params.confidence, params.power, params.resamples, params.seed,
+        params.confidence, params.power, params.resamples, params.seed, likelihoods(paths.likelihood, rules),
     )  # fmt: skip
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     for profile in score_table.further(inputs.table):
         under = verdicts.results(params.ledger, rules, inputs.under(profile), params.vocabulary, params)
-        results = {name: beside(result, profile, under[name]) for name, result in results.items()}
+        results = {
+            name: result if isinstance(rules[name], LikelihoodRule) else beside(result, profile, under[name])
+            for name, result in results.items()
+        }
     if params.vocabulary == "reproduction":
         kind = study_file.section(paths.study_file, "student", study_file.Kind).kind
         counts = params.counts.results() if params.counts is not UNSET else {}
@@ -74,6 +79,11 @@ def main(paths: Paths) -> None:
     files.write_json(paths.rationales, {name: msgspec.structs.asdict(result.rationale) for name, result in results.items()})
     files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{claims_page.section(params.ledger, results, params)}\n")
     command.closing("claims", len(params.ledger), len(results))
+
+
+def likelihoods(path: Path, rules: Mapping[str, AnyRule]) -> list[Likelihood]:
+    """Return the rows of stage `likelihood`, where a rule needs them."""
+    return files.read_records(path, Likelihood) if any(isinstance(rule, LikelihoodRule) for rule in rules.values()) else []
 
 
 def beside(result: ClaimResult, profile: str, under: ClaimResult) -> ClaimResult:

@@ -15,6 +15,7 @@ from distill.cli.layout import layout
 from distill.core import files, markdown
 from distill.core.errors import InputError
 from distill.core.study_file import study
+from distill.likelihood import figures
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
@@ -65,6 +66,8 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files.write_json(paths.levels_metrics, {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
         files.write_text(paths.audit_page, "# Audit")
         files.write_json(paths.judge_metrics, {"judge": "none", "ungradable": 0})
+        files.write_json(paths.likelihood_metrics, {})
+        files.write_text(paths.likelihood_table, figures.tidy({}))
         answers = [Completion("competition", problem.id, 0, TEXT, 20, "stop") for problem in files.read_records(paths.problems, Problem)]
         for cell in ("base", *(f"{arm}-{seed}" for arm in ARMS for seed in synthetic.SEEDS)):
             files.write_records(paths.completions / f"{cell}.jsonl.gz", answers)

@@ -16,6 +16,7 @@ from distill.cli.layout import BASE, layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.corpus import splits
+from distill.likelihood import parts
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
@@ -37,6 +38,7 @@ from stages import (
     extract,
     fetch,
     grade,
+    likelihood,
     llm_judge,
     overfit,
     report,
@@ -68,7 +70,7 @@ class Choice(NamedTuple):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"contamination", "import_traces", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {"contamination", "import_traces", "likelihood", "overfit", "pretraining"}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
@@ -108,6 +110,7 @@ STUDENTS: dict[str, Any] = {
     "train": Recipe,
     "overfit": overfit.Params,
     "sample": jobs.Params,
+    "likelihood": likelihood.Params,
     "grade": grade.Params,
     "llm_judge": Choice("kind", llm_judge.KINDS),
     "summarise": summarise.Params,
@@ -215,6 +218,7 @@ def references(good: Mapping[str, Any], active_arms: Iterable[str]) -> list[str]
         _arms(good, active_arms),
         _within(good),
         _claims(good),
+        _likelihood(good),
         _benchmarks(good),
         _overrides(good),
         _split_sizes(good),
@@ -274,6 +278,19 @@ def _claims(good: Mapping[str, Any]) -> Iterator[str]:
     if {"arms", "claims", "sample"} <= good.keys():
         rules = {name: claim.rule for name, claim in good["claims"].ledger.items()}
         yield from defined.faults(rules, good["arms"], (OWN, *good["sample"].benchmarks))
+
+
+def _likelihood(good: Mapping[str, Any]) -> Iterator[str]:
+    """Parts and the level that are scored, and the parts that claims are on."""
+    params, benchmarks = good.get("likelihood"), good["sample"].benchmarks if "sample" in good else []
+    if params and "sample" in good and (unknown := parts.unknown(params.parts, benchmarks)):
+        allowed = ", ".join([parts.SEEN, parts.HELDOUT, *benchmarks])
+        yield f"likelihood.parts: no part '{unknown[0]}'; allowed: {allowed}"
+    if params and "levels" in good and params.common not in good["levels"]:
+        yield f"likelihood.common: no level '{params.common}'; allowed: {', '.join(good['levels'])}"
+    if "claims" in good and "likelihood" in good:
+        rules = {name: claim.rule for name, claim in good["claims"].ledger.items()}
+        yield from defined.unscored(rules, params.parts if params else ())
 
 
 def _within(good: Mapping[str, Any]) -> Iterator[str]:

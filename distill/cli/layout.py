@@ -47,6 +47,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: Path  # the grader's
     judgements: Path  # the LLM judge's
     resolved: Path  # the verdicts that summaries and claims read
+    likelihood: Path  # log-likelihoods of given texts
     # models
     student: Path
     adapters: Path
@@ -69,11 +70,13 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     claims_page: Path
     reported_counts: Path
     reported_counts_page: Path
+    likelihood_metrics: Path
     # plots
     plots: Path  # NAME.csv: one tidy table a plot
     curves: Path
     overfit_curve: Path
     svg: Path
+    likelihood_table: Path
     # report
     rationales: Path  # why each verdict is what it is, in words
     report: Path
@@ -118,6 +121,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         verdicts=data / "verdicts.jsonl.gz",
         judgements=data / "judgements.jsonl",
         resolved=data / "resolved.jsonl.gz",
+        likelihood=data / "likelihood.jsonl.gz",
         student=models / "student",
         adapters=models / "adapters",
         adapter=models / "adapters" / cell,
@@ -138,10 +142,12 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         claims_page=metrics / "claims.md",
         reported_counts=metrics / "reported_counts.json",
         reported_counts_page=metrics / "reported_counts.md",
+        likelihood_metrics=metrics / "likelihood.json",
         plots=plots / "tables",
         curves=plots / "tables" / "curves.csv",
         overfit_curve=plots / "overfit.csv",
         svg=plots / "svg",
+        likelihood_table=plots / "likelihood.csv",
         rationales=report / "rationales.json",
         report=report / "report.md",
         disagreements=report / "disagreements.md",

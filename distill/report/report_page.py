@@ -48,6 +48,7 @@ class Content(NamedTuple):
     extraction: dict[str, Any]
     judge: dict[str, Any]
     audit: Path  # the audit's own page
+    likelihood: str = ""  # the section on likelihoods; "" where none are scored
 
 
 class Source(NamedTuple):
@@ -64,6 +65,7 @@ def write(content: Content, drawn: list[Plot], examples: str, sources: list[Sour
     gains = tables.gains(content.summary, content.confidence)
     parts = {
         "Results": "\n\n".join([ACCURACY, tables.results(content.summary, content.confidence), *([GAINS, gains] if gains else [])]),
+        "Likelihood": content.likelihood,
         "Recorded answers": recorded_section.section(content.summary.recorded, content.judge),
         "Claims": content.claims,
         "Plots": "\n\n".join(picture(plot, svg, page) for plot in drawn),
