@@ -6,9 +6,9 @@ for the processor here), then `--packages FOLDER`; a side that is not there is l
 sides alone: transformers would load torch in ours too.
 
 Every side answers the same prompts of the study, greedy, with its float32 student without an adapter, in the same batches of --rows: each
-prompt by TOKENS new tokens, whatever they are; without TOKENS up to an end token or `sample.max_tokens`, as the stage does. Each is
-a process of one thread, started in turn, round after round. What counts is tokens a CPU second, of reading the prompts and of decoding; the loading
-is left out. Sides:
+prompt by TOKENS new tokens, whatever they are; without TOKENS up to an end token or `sample.max_tokens`, as the stage does.
+Each is a process of one thread, started in turn, round after round. What counts is tokens a CPU second, of reading the prompts and of
+decoding; the loading is left out. Sides:
 
 - ours: what the stage's workers call;
 - transformers: `generate` on PyTorch, left-padded;
