@@ -25,8 +25,9 @@ from distill.claims.likelihood_rules import LikelihoodRule
 from distill.claims.rule_inputs import RuleInputs
 from distill.claims.run_claims import Claim, Params
 from distill.cli import command
-from distill.cli.layout import BASE, Paths
+from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.records.problem import OWN
 from distill.stats import score_table

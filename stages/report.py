@@ -35,7 +35,7 @@ def main(paths: Paths) -> None:
     content = collect(paths, params.limits)
     long_run = report_inputs.read(paths.overfit_metrics, LongRun) if files.read_json(paths.overfit_metrics) else None
     drawn = plots.collect(paths.plots, paths.overfit_curve, paths.multiverse_curve, list(content.arms), content.trainings, long_run)
-    drawn += likelihood_section.plot(report_inputs.table(paths.likelihood_table, dict[str, str])[0], paths.likelihood_table)
+    drawn += likelihood_section.plot(*report_inputs.table(paths.likelihood_table, likelihood_section.Gain), paths.likelihood_table)
     for name in params.arms:
         study_file.arm(paths.study_file, name)  # a misspelt name would only be left out
     students = [(BASE, 0), *((arm, content.seeds[0]) for arm in params.arms if arm in content.arms)]

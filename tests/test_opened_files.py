@@ -18,11 +18,13 @@ HOOK = ROOT / "tests" / "opened"
 # What only another kind of study reads: a model is asked, work was recorded, a published table is counted.
 OTHER_KINDS = {
     "audit": {"raw"},
+    "claims": {"likelihood.jsonl.gz"},
     "condense": {"prompts/condense", "problems.jsonl", "recorded_traces.jsonl"},
     "contamination": {"levels.jsonl.gz"},
     "curate": {"recorded_traces.jsonl"},
     "import_traces": {"raw", "problems.jsonl"},
     "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
+    "multiverse": {"likelihood.jsonl.gz"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }
@@ -74,7 +76,9 @@ class TestOpenedFiles:
         root, _ = opened
         summary = json.loads((root / "metrics" / "mine" / "summary.json").read_text())
         assert set(summary["arms"]) == {"base", "r1", "answer"}
-        assert set(json.loads((root / "metrics" / "mine" / "claims.json").read_text())) == {"distilled_above_base", "cot_beats_answer"}
+        claims = json.loads((root / "metrics" / "mine" / "claims.json").read_text())
+        assert set(claims) == {"distilled_above_base", "chains_likelier_than_before", "cot_beats_answer"}
+        assert "## Likelihood" in (root / "report" / "mine" / "report.md").read_text()
         assert (root / "report" / "mine" / "report.md").is_file()
 
     def test_every_cell_ran(self, opened: tuple[Path, dict[str, dict[str, set[str]]]]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from distill.core.cells import BASE as BASE
 from distill.core.errors import InputError
 
-BASE = "base"  # the student without an adapter
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -87,6 +87,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     report: Path
     disagreements: Path  # of a published judge with the grader
     audit_page: Path
+    page: Path  # the study as one file for a browser
 
 
 def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
@@ -162,4 +163,5 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         report=report / "report.md",
         disagreements=report / "disagreements.md",
         audit_page=report / "audit.md",
+        page=report / "index.html",
     )
