@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify pull status study new-study check estimate report page plots diff tidy test lint lock
+.PHONY: help setup repro verify claim pull status study new-study check estimate report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -16,7 +16,9 @@ override NAME := $(if $(filter command,$(origin NAME)),$(value NAME))
 override FROM := $(if $(filter command,$(origin FROM)),$(value FROM))
 override A := $(if $(filter command,$(origin A)),$(value A))
 override B := $(if $(filter command,$(origin B)),$(value B))
-export S NAME FROM REV FORCE A B
+override C := $(if $(filter command,$(origin C)),$(value C))
+override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
+export S NAME FROM REV FORCE A B C RUN
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -38,6 +40,9 @@ repro: setup ## run every stage that is not up to date and show the results; FOR
 
 verify: setup ## recompute everything in a scratch copy of HEAD, without cache, and compare every output with dvc.lock
 	@$(BIN)/python -m tools.verify
+
+claim: setup ## a claim, what was found and what it rests on: make claim C=NAME; RUN=1, grade, sample, train or all: compute it again and compare
+	@$(BIN)/python -m tools.claim "$$C" "$$S" "$$RUN"
 
 pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
@@ -68,6 +73,9 @@ plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: be
 
 diff: setup ## what moved and matters between two revisions: make diff A=HEAD~1; B=REV: that one, not the workspace; S=NAME: one study
 	@$(BIN)/python -m tools.diff "$$A" "$$B" "$$S"
+
+crate: setup ## describe the committed run as a Workflow Run RO-Crate: ro-crate-metadata.json
+	@$(BIN)/python -m tools.ro_crate
 
 tidy: setup ## remove the files of arms and seeds that no longer run; lists what it removes
 	@$(BIN)/python -m tools.tidy

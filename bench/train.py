@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ SIDES = ("stock", "same_blas", "two_threads", "same_tokens", "ours")
 SETTINGS = {  # iterations, of which each report has; the first report is left out
     "mini": {"batch_size": 4, "iterations": 40, "report": 10, "warmup": 10},
     "half": {"batch_size": 1, "iterations": 6, "report": 2, "warmup": 0},
+    "smollm": {"batch_size": 4, "iterations": 8, "report": 2, "warmup": 0, "layers": -1},  # of bench.train_peft, as the next
+    "smollm-half": {"batch_size": 4, "iterations": 8, "report": 2, "warmup": 0, "layers": 15},
 }
 
 
@@ -51,10 +54,9 @@ def main(rounds: int, names: list[str]) -> None:
     record("train", figures)
 
 
-def prepare(name: str, work: Path) -> None:
+def prepare(name: str, work: Path, student: Path = ROOT / "models/mini/student", corpus: Path = ROOT / "data/mini/corpus/r1") -> None:
     """Write the student, the corpus and mlx-lm's settings of a benchmark into `work`."""
-    work.mkdir(parents=True)
-    student, corpus = ROOT / "models/mini/student", ROOT / "data/mini/corpus/r1"
+    work.mkdir(parents=True, exist_ok=True)
     if name == "half":
         subprocess.run([sys.executable, "-m", "bench.train", "--half", str(work), str(student)], cwd=ROOT, check=True)
         student, corpus = work / "student", work / "corpus"
@@ -66,7 +68,7 @@ def prepare(name: str, work: Path) -> None:
         "train": True,
         "batch_size": size["batch_size"],
         "iters": size["iterations"],
-        "num_layers": recipe["layers"],
+        "num_layers": size.get("layers", recipe["layers"]),
         "optimizer": recipe["optimizer"],
         "optimizer_config": {recipe["optimizer"]: {"betas": list(recipe["betas"]), "eps": recipe["epsilon"]}},
         "learning_rate": recipe["learning_rate"],
@@ -86,14 +88,15 @@ def prepare(name: str, work: Path) -> None:
     (work / "settings.yaml").write_text(yaml.safe_dump(settings))
 
 
-def run(side: str, name: str, work: Path, seed: int) -> dict[str, float]:
-    """Train in a process of its own; return tokens and steps a second, memory and the validation loss."""
+def run(side: str, name: str, work: Path, seed: int, module: str = "bench.train", more: Sequence[str] = ()) -> dict[str, float]:
+    """Train in a process of its own, by `module` with `more` words; return tokens and steps a second, memory and the validation loss."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLX_", "OPENBLAS_"))}
     begin = time.monotonic()
-    command = [sys.executable, "-m", "bench.train", "--side", side, name, str(work), str(seed)]
+    command = [sys.executable, "-m", module, "--side", side, name, str(work), str(seed), *more]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     wall = time.monotonic() - begin
-    loss = subprocess.run([*command[:3], "--loss", name, str(work)], cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench.train", "--loss", name, str(work)]
+    loss = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads((work / "figures.json").read_text())
     return found | {"wall": wall, "validation_loss": float(loss.stdout.split()[-1])}
 
@@ -122,15 +125,20 @@ def train(side: str, name: str, work: Path, seed: int) -> None:
     reports = ours(name, work, seed) if side == "ours" else stock(side, work, seed)
     import mlx.core as mx
 
+    write_figures(name, work, reports, {"mlx_mib": mx.get_peak_memory() / 2**20})
+
+
+def write_figures(name: str, work: Path, reports: list[tuple[float, int]], more: dict[str, float]) -> None:
+    """Write a side's speeds from each report's seconds and tokens, and the memory of this process."""
     late = reports[1:]
     seconds = sum(report[0] for report in late)
     figures = {
         "tokens": sum(report[1] for report in late) / seconds,
+        "first_tokens": reports[0][1] / reports[0][0],
         "steps": SETTINGS[name]["report"] * len(late) / seconds,
-        "mlx_mib": mx.get_peak_memory() / 2**20,
         "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
     }
-    (work / "figures.json").write_text(json.dumps(figures))
+    (work / "figures.json").write_text(json.dumps(figures | more))
 
 
 def stock(side: str, work: Path, seed: int) -> list[tuple[float, int]]:
@@ -205,27 +213,32 @@ def ours(name: str, work: Path, seed: int) -> list[tuple[float, int]]:
 
 
 def _ours(name: str, work: Path, seed: int, part: str = "train") -> tuple[Any, Any, Any, Any]:
-    import msgspec
-
     from distill.model import engine
-    from distill.model.chat_tokenizer import ChatTokenizer
     from distill.model.model_io import weights
-    from distill.training.batches import read_rows
-    from distill.training.recipe import Recipe
 
     engine.start()
     from distill.training import lora
 
-    settings = yaml.safe_load((work / "settings.yaml").read_text())
-    recipe = msgspec.convert(yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"], Recipe)
-    recipe = msgspec.structs.replace(
-        recipe, batch_size=settings["batch_size"], iterations=settings["iters"], warmup=SETTINGS[name]["warmup"]
-    )
-    student = Path(settings["model"])
-    rows = read_rows(Path(settings["data"], f"{part}.jsonl"), ChatTokenizer(student), recipe)
+    recipe, student, rows = given(name, work, part)
     model, _ = weights(student, recipe.float32)
     config = lora.attach(model, recipe, seed)
     return lora.Run(model, recipe), rows, config, lora
+
+
+def given(name: str, work: Path, part: str) -> tuple[Any, Path, Any]:
+    """Return the recipe of a benchmark, the student's folder and the rows of a part of the corpus; it imports no MLX."""
+    import msgspec
+
+    from distill.model.chat_tokenizer import ChatTokenizer
+    from distill.training.batches import read_rows
+    from distill.training.recipe import Recipe
+
+    settings = yaml.safe_load((work / "settings.yaml").read_text())
+    recipe = msgspec.convert(yaml.safe_load((ROOT / "studies/mini.yaml").read_text())["train"], Recipe)
+    own = {"batch_size": settings["batch_size"], "iterations": settings["iters"], "layers": settings["num_layers"]}
+    recipe = msgspec.structs.replace(recipe, warmup=SETTINGS[name]["warmup"], **own)
+    student = Path(settings["model"])
+    return recipe, student, read_rows(Path(settings["data"], f"{part}.jsonl"), ChatTokenizer(student), recipe)
 
 
 def loss(name: str, work: Path) -> None:
@@ -240,12 +253,8 @@ def loss(name: str, work: Path) -> None:
 
 def half(work: Path, tokenizer: Path) -> None:
     """Write four random layers of Qwen2.5-0.5B's shape, and chats of 256 tokens, a fifth of them prompt."""
-    from random import Random
-
-    from distill.core.files import write_records
     from distill.model import engine
-    from distill.model.chat_tokenizer import VOCABULARY, ChatTokenizer
-    from distill.records.example import Example, Message
+    from distill.model.chat_tokenizer import VOCABULARY
 
     engine.start()
     import mlx.core as mx
@@ -264,31 +273,42 @@ def half(work: Path, tokenizer: Path) -> None:
     mx.save_safetensors(
         str(folder / "model.safetensors"), dict(tree_flatten(Model(ModelArgs.from_dict(config)).parameters())), {"format": "mlx"}
     )
-    draw, tokens = Random(1), ChatTokenizer(folder)
+    write_chats(work / "corpus", folder, (256, 40), {"train": 20, "valid": 4})
+
+
+def write_chats(corpus: Path, student: Path, size: tuple[int, int], counts: dict[str, int]) -> None:
+    """Write chats of drawn digits, each a token: `size` tokens in all, and digits of the question."""
+    from random import Random
+
+    from distill.core.files import write_records
+    from distill.model.chat_tokenizer import ChatTokenizer
+    from distill.records.example import Example, Message
+
+    draw, tokens = Random(1), ChatTokenizer(student)
 
     def chat(number: int, length: int) -> Example:
-        text = "".join(draw.choices("0123456789", k=40 + length))
-        return Example(f"{number:03}", [Message("user", text[:40]), Message("assistant", text[40:])])
+        text = "".join(draw.choices("0123456789", k=size[1] + length))
+        return Example(f"{number:03}", [Message("user", text[: size[1]]), Message("assistant", text[size[1] :])])
 
-    length = 256 - len(tokens.example(chat(0, 0).messages)[0])  # a digit is a token
-    (work / "corpus").mkdir()
-    for part, count in (("train", 20), ("valid", 4)):
-        write_records(work / "corpus" / f"{part}.jsonl", [chat(number, length) for number in range(count)])
+    length = size[0] - len(tokens.example(chat(0, 0).messages)[0])
+    corpus.mkdir()
+    for part, count in counts.items():
+        write_records(corpus / f"{part}.jsonl", [chat(number, length) for number in range(count)])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=SETTINGS, action="append")
+    parser.add_argument("--only", choices=["mini", "half"], action="append")
     parser.add_argument("--side", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--loss", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--half", nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.side:
-        train(given.side[0], given.side[1], Path(given.side[2]), int(given.side[3]))
-    elif given.loss:
-        loss(given.loss[0], Path(given.loss[1]))
-    elif given.half:
-        half(*map(Path, given.half))
+    words = parser.parse_args()
+    if words.side:
+        train(words.side[0], words.side[1], Path(words.side[2]), int(words.side[3]))
+    elif words.loss:
+        loss(words.loss[0], Path(words.loss[1]))
+    elif words.half:
+        half(*map(Path, words.half))
     else:
-        main(given.rounds, given.only or list(SETTINGS))
+        main(words.rounds, words.only or ["mini", "half"])

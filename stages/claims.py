@@ -21,11 +21,13 @@ from msgspec.structs import replace
 from distill.claims import basis, claims_page, defined, run_claims, verdicts
 from distill.claims.claim import ClaimResult
 from distill.claims.claim_rules import Above
+from distill.claims.likelihood_rules import LikelihoodRule
 from distill.claims.rule_inputs import RuleInputs
 from distill.claims.run_claims import Claim, Params
 from distill.cli import command
-from distill.cli.layout import BASE, Paths
+from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.records.problem import OWN
 from distill.stats import score_table
@@ -42,12 +44,15 @@ def main(paths: Paths) -> None:
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
         run_claims.keys(paths.summary, "arms"), run_claims.teacher(paths.teacher_metrics),
         run_claims.long_run(paths.overfit_metrics),
-        params.confidence, params.power, params.resamples, params.seed,
+        params.confidence, params.power, params.resamples, params.seed, run_claims.likelihoods(paths.likelihood, rules),
     )  # fmt: skip
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     for profile in score_table.further(inputs.table):
         under = verdicts.results(params.ledger, rules, inputs.under(profile), params.vocabulary, params)
-        results = {name: beside(result, profile, under[name]) for name, result in results.items()}
+        results = {
+            name: result if isinstance(rules[name], LikelihoodRule) else beside(result, profile, under[name])
+            for name, result in results.items()
+        }
     if params.vocabulary == "reproduction":
         kind = study_file.section(paths.study_file, "student", study_file.Kind).kind
         counts = params.counts.results() if params.counts is not UNSET else {}

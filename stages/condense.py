@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from msgspec import UNSET
 from tqdm import tqdm
 
 from distill.cli import command
@@ -135,10 +136,10 @@ def recorded(paths: Paths, params: RecordedLevels, found: Findings, rows: Counte
             verdict = row.verdict if level == first else chain_verdict.judge(text.text, row.gold, whole=whole)
             made.append(Level(row.id, level, text.text, len(text.text.split()), verdict == "correct", text.finish))
             found.add(text, verdict, row.gold)
-        bare = f"{ANSWER_LINE} {row.gold}" if params.answer == "gold" and made else _answer_line(row.text)
+        bare = f"{params.answer_line or ANSWER_LINE} {row.gold}" if params.answer == "gold" and made else _answer_line(row.text)
         if bare:
             correct = params.answer == "gold" or row.verdict == "correct"
-            made.append(Level(row.id, ANSWER, bare, len(bare.split()), correct))
+            made.append(Level(row.id, ANSWER, bare, len(bare.split()), correct, "stop" if params.answer_line else UNSET))
         yield made
 
 

@@ -79,7 +79,7 @@ def judged(paths: Paths, params: choices.Params, axes: dict[str, list[str]], pro
     table = score_tables.with_graders(own, profile, files.read_records(paths.other_graders, OtherOutcomes))
     inputs = RuleInputs(
         table, {}, run_claims.teacher(paths.teacher_metrics), run_claims.long_run(paths.overfit_metrics),
-        claims.confidence, claims.power, params.resamples, claims.seed,
+        claims.confidence, claims.power, params.resamples, claims.seed, run_claims.likelihoods(paths.likelihood, rules),
     )  # fmt: skip
     cells: dict[Choice, Results] = {}
     known: dict[bytes, Results] = {}
@@ -87,8 +87,9 @@ def judged(paths: Paths, params: choices.Params, axes: dict[str, list[str]], pro
         changed = score_tables.under(table, choice)
         key = score_tables.fingerprint(changed)
         if key not in known:
-            summary = score_tables.lines(changed, rules, settings)
-            known[key] = verdicts.results(claims.ledger, rules, inputs._replace(table=changed, summary=summary), claims.vocabulary, claims)
+            summary, scored = score_tables.lines(changed, rules, settings), score_tables.likelihoods(inputs.likelihoods, choice)
+            under = inputs._replace(table=changed, summary=summary, likelihoods=scored)
+            known[key] = verdicts.results(claims.ledger, rules, under, claims.vocabulary, claims)
         cells[choice] = known[key]
     return cells, len(known)
 

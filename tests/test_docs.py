@@ -17,7 +17,7 @@ from distill.claims import claim_rules, reported_count_rules, trend_rules
 from distill.cli.layout import layout
 from tests.pipeline import ROOT, cells
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "ARTIFACT.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOPS = ("studies", "stages", "distill", "tools", "bench")
 CODE = re.compile(r"`([^`\n]+)`|^ {4,}(\S.*)$", re.MULTILINE)  # inline code, and indented blocks
 

@@ -13,6 +13,7 @@ import pytest
 from distill.cli.layout import Paths, layout
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.likelihood.row import Likelihood
 from distill.multiverse import choices, graders, robustness, score_tables
 from distill.multiverse.choices import Choice
 from distill.multiverse.graders import Answer, Grading
@@ -103,6 +104,26 @@ def test_units_and_near_duplicates_change_labels_alone() -> None:
 def test_an_answer_that_no_other_grader_has_is_an_error() -> None:
     with pytest.raises(InputError, match=r"1 answers are graded by no other grader, first .*'p1'.*run `dvc repro other_graders`"):
         score_tables.with_graders(scores()[:1], "strict", [])
+
+
+SCORED = [("base", 0, "p1"), ("base", 0, "p2"), ("r1", 1, "p1"), ("r1", 1, "p2"), ("r1", 2, "p1"), ("r1", 2, "p2")]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"grader": "other", "truncated": "dropped", "near": "heldout"}, SCORED),
+        ({"seeds": "seed 2"}, [*SCORED[:2], *SCORED[4:]]),
+        ({"near": "one"}, SCORED[::2]),
+    ],
+)
+def test_likelihoods_follow_seeds_units_and_near_duplicates(change: dict[str, str], expected: list[tuple[str, int, str]]) -> None:
+    rows = [
+        Likelihood(arm, seed, "competition", name, "heldout", "p1", "answer_direct", "", -1.0, 1, 0.0, 1, 0.0) for arm, seed, name in SCORED
+    ]
+    found = score_tables.likelihoods(rows, OWN._replace(**change))
+    assert [(row.arm, row.seed, row.id) for row in found] == expected
+    assert {row.cluster for row in score_tables.likelihoods(rows, OWN._replace(units="problems"))} == {"competition/p1", "competition/p2"}
 
 
 def record(verdict: str, effect: float | None) -> ClaimRecord:

@@ -151,7 +151,7 @@ class TestWhatReruns:
 
     def test_a_docstring_of_sampling(self, tree: Path) -> None:
         _comment(tree / "distill" / "sampling" / "decode.py")
-        assert _stages(dvc_sandbox.repro(tree, stubs=True)) == {"sample", "sample-base"} | JUDGING
+        assert _stages(dvc_sandbox.repro(tree, stubs=True)) == {"sample", "sample-base", "likelihood"} | JUDGING
 
     def test_the_page(self, tree: Path) -> None:
         _comment(tree / "distill" / "report" / "report_page.py")
@@ -168,20 +168,20 @@ class TestWhatReruns:
     def test_the_level_of_one_arm(self, tree: Path) -> None:
         dvc_sandbox.edit(tree / "studies" / "mini.yaml", "r6: {level: r6,", "r6: {level: r5,")
         ran = dvc_sandbox.repro(tree, stubs=True)
-        assert _stages(ran) == {"curate", "audit", "train", "sample"} | JUDGING
+        assert _stages(ran) == {"curate", "audit", "train", "sample", "likelihood"} | JUDGING
         assert _cells(ran) == {"curate@mini-r6", "train@mini-r6-1", "sample@mini-r6-1"}
 
     def test_the_learning_rate(self, tree: Path) -> None:
         dvc_sandbox.edit(tree / "studies" / "mini.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
         ran = dvc_sandbox.repro(tree, stubs=True)
-        assert _stages(ran) == {"train", "overfit", "sample"} | JUDGING
+        assert _stages(ran) == {"train", "overfit", "sample", "likelihood"} | JUDGING
         assert _cells(ran) == {"train@mini-r1-1", "train@mini-r6-1", "sample@mini-r1-1", "sample@mini-r6-1"}
 
     def test_one_more_seed(self, tree: Path) -> None:
         values = yaml.safe_load((tree / "params.yaml").read_text())
         (tree / "params.yaml").write_text(yaml.safe_dump(values | {"seeds": [1, 2]}))
         ran = dvc_sandbox.repro(tree, stubs=True)
-        assert _stages(ran) == {"train", "sample"} | JUDGING
+        assert _stages(ran) == {"train", "sample", "likelihood"} | JUDGING
         assert _cells(ran) == {"train@mini-r1-2", "train@mini-r6-2", "sample@mini-r1-2", "sample@mini-r6-2"}
 
     def test_how_the_pages_are_printed(self, tree: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from dvc_render.vega import VegaRenderer
 
-from distill.report import captions
+from distill.report import captions, likelihood_section
 from distill.report.report_inputs import LongRun, Training
 from tests.pipeline import ROOT, cells
 
@@ -107,6 +107,7 @@ def test_a_grid_of_panels_keeps_its_natural_order(path: Path) -> None:
 COLUMNS = {
     "accuracy": captions.Accuracy, "benchmarks": captions.Accuracy, "words": captions.Words, "sections": captions.Section,
     "years": captions.Year, "outcomes": captions.Outcome, "curves": captions.Loss, "overfit": captions.Loss,
+    "likelihood": likelihood_section.Gain,
     "multiverse": captions.Choice,
 }  # fmt: skip
 

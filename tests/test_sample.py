@@ -90,11 +90,18 @@ def test_fast_layers_give_the_logits_of_mlx_lm(student: Path, model: Any, padded
     assert decode.decode(fast, PROMPTS, NEVER, 30, decode.greedy) == decode.decode(model, PROMPTS, NEVER, 30, decode.greedy)
 
 
-def test_fast_decoding_of_a_llama_gives_mlx_lms_logits() -> None:
+@pytest.mark.parametrize(("heads", "groups"), [(4, 1), (6, 2)])
+def test_fast_decoding_of_a_llama_gives_mlx_lms_logits(heads: int, groups: int) -> None:
     import mlx.core as mx
     from mlx_lm.models import llama
 
-    shape = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 1}
+    shape = {
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "intermediate_size": 96,
+        "num_attention_heads": heads,
+        "num_key_value_heads": groups,
+    }
     keys = {"model_type": "llama", "vocab_size": 300, "rms_norm_eps": 1e-5, "head_dim": 32, "attention_bias": True}
     mx.random.seed(4)
     model = llama.Model(llama.ModelArgs.from_dict(shape | keys))
@@ -169,6 +176,56 @@ def test_a_draw_belongs_to_its_seed_not_to_its_place(model: Any) -> None:
     assert draw(PROMPTS[1::-1], [2, 1]) == both[::-1]
     assert draw(PROMPTS[:1], [3])[0] != both[0]
     assert draw(PROMPTS[:2], [1, 2], top_p=1e-6) == decode.decode(model, PROMPTS[:2], NEVER, 12, decode.greedy)
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 0.9), (1.3, 0.5)])
+@pytest.mark.parametrize("candidates", [2, 2048])
+def test_draws_follow_the_tempered_nucleus(temperature: float, top_p: float, candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlx.core as mx
+    import numpy as np
+
+    monkeypatch.setattr(decode, "CANDIDATES", candidates)
+    odds = np.array([0.05, 0.4, 0.02, 0.3, 0.2, 0.03])
+    rows, steps = 50, 40
+    pick = decode.sampler(temperature, top_p, range(rows), steps)
+    logits = mx.array(np.log(np.tile(odds, (rows, 1)))).astype(mx.float32)
+    drawn = np.concatenate([np.array(pick(logits, list(range(rows)), step)) for step in range(steps)])
+    kept = {1.0: range(6), 0.9: [1, 3, 4], 0.5: [1, 3]}[top_p]
+    expected = np.zeros(6)
+    expected[kept] = odds[kept] ** (1 / temperature)
+    assert np.abs(np.bincount(drawn, minlength=6) / drawn.size - expected / expected.sum()).max() < 0.04
+    assert set(drawn.tolist()) == set(kept)
+
+
+PIECES = {  # name: (lengths, operations a token, pieces)
+    "a small model": ([2, 3, 90], 10**6, [(0, 3)]),
+    "a large model": ([2, 3, 90], 10**9, [(0, 2), (2, 3)]),
+    "like lengths": ([90, 91, 92], 10**9, [(0, 3)]),
+    "one prompt": ([5], 10**12, [(0, 1)]),
+}
+
+
+@pytest.mark.parametrize(("lengths", "operations", "pieces"), PIECES.values(), ids=PIECES)
+def test_prompts_are_cut_where_padding_costs_more_than_a_piece(lengths: list[int], operations: int, pieces: list[tuple[int, int]]) -> None:
+    assert decode._pieces(lengths, operations) == pieces
+
+
+def test_prompts_in_pieces_and_equal_prompts_change_no_token(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    original = decode._read
+
+    def counted(model: Any, prompts: Sequence[Sequence[int]]) -> list[Any]:
+        read.append(len(prompts))
+        return original(model, prompts)
+
+    monkeypatch.setattr(decode, "_read", counted)
+    whole = decode.decode(model, PROMPTS, NEVER, 12, decode.greedy)
+    twice = [prompt for prompt in PROMPTS for _ in range(2)]
+    assert decode.decode(model, twice, NEVER, 12, decode.greedy) == [tokens for tokens in whole for _ in range(2)]
+    assert read == [len(PROMPTS)] * 2
+    monkeypatch.setattr(decode, "PIECE", 1)
+    assert decode.decode(model, PROMPTS[::-1], NEVER, 12, decode.greedy) == whole[::-1]
+    assert len(read) > 3
 
 
 def test_from_problems_to_completions_twice(run: Callable[..., list[Completion]], student: Path) -> None:

@@ -30,7 +30,8 @@ from mlx_lm.models import llama, qwen2, qwen3  # noqa: E402
 from mlx_lm.tuner import trainer  # noqa: E402
 
 from distill.model import fast_math  # noqa: E402
-from distill.training import adapter, lora, packed_loss  # noqa: E402
+from distill.training import adapter, frozen_blocks, lora, packed_loss  # noqa: E402
+from distill.training.frozen_blocks import FrozenBlocks  # noqa: E402
 
 Training = Callable[..., Path]
 
@@ -257,7 +258,7 @@ def test_the_packed_loss_and_its_gradient_are_mlx_lms(student: Path, lengths: li
 def _same(model: Any, given: Any, tolerance: float) -> None:
     """Fail unless the packed loss of some rows and its gradients are mlx-lm's."""
     assert not fast_math.unsuited(model)
-    (ours, count), gradient = nn.value_and_grad(model, packed_loss.loss)(model, packed_loss.batch(model, given))
+    (ours, count), gradient = nn.value_and_grad(model, packed_loss.loss)(model, FrozenBlocks(model).batch(given))
     (theirs, number), expected = nn.value_and_grad(model, trainer.default_loss)(model, *lora._padded(given))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
     assert count.item() == number.item()
@@ -273,6 +274,7 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {  # name: (module of mlx-lm, ke
     "llama, biases everywhere, one group": (llama, {"num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True}),
     "llama, heads wider than the model": (llama, {"num_key_value_heads": 2, "head_dim": 32, "rope_theta": 1e5}),
     "qwen2, untied": (qwen2, {"num_key_value_heads": 2, "tie_word_embeddings": False}),
+    "qwen2, tied": (qwen2, {"num_key_value_heads": 2, "tie_word_embeddings": True}),
     "qwen3, norms of queries and keys": (qwen3, {"num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": True}),
 }
 
@@ -287,15 +289,54 @@ def _random(kind: Any, keys: dict[str, Any], seed: int = 3) -> Any:
     return model
 
 
+@pytest.mark.parametrize("layers", [-1, 1], ids=["all blocks", "the last block"])
 @pytest.mark.parametrize(("kind", "keys"), MODELS.values(), ids=MODELS)
-def test_the_packed_loss_of_each_architecture_is_mlx_lms(kind: Any, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_packed_loss_of_each_architecture_is_mlx_lms(
+    kind: Any, keys: dict[str, Any], layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packed_loss, "LOGITS", 300)  # so that the vocabulary is passed over several times
     monkeypatch.setattr(packed_loss, "MIN_ROWS", 32)
     model = _random(kind, keys)
-    lora.attach(model, params(rank=4), 1)
+    lora.attach(model, params(rank=4, layers=layers), 1)
     draw = np.random.default_rng(5)
     model.update(tree_map(lambda part: part + mx.array(draw.normal(0, 0.03, part.shape), mx.float32), model.trainable_parameters()))
     _same(model, [(draw.integers(0, 300, length).tolist(), count) for length, count in ((90, 10), (61, 30), (20, 1))], 1e-5)
+
+
+def _states(frozen: FrozenBlocks, rows: batches.Rows) -> list[bytes]:
+    """Return the bytes of what enters the first trained block for a batch, end to end."""
+    return [b"".join(bytes(memoryview(part.state)) for part in frozen.batch(rows).parts if part.state is not None)]
+
+
+def test_an_example_enters_the_first_trained_block_with_the_same_bits_in_any_batch() -> None:
+    model = _random(llama, {"num_key_value_heads": 2})
+    lora.attach(model, params(layers=1), 1)
+    draw = np.random.default_rng(5)
+    one, two, three = [(draw.integers(0, 300, length).tolist(), 3) for length in (90, 61, 301)]
+    alone = {len(row[0]): _states(FrozenBlocks(model), [row])[0] for row in (one, two, three)}
+    for rows in ([one, two, three], [three, one], [two, three, two]):
+        for frozen in (kept := FrozenBlocks(model)), kept, FrozenBlocks(model, 0):  # computed, kept, never kept
+            assert _states(frozen, rows) == [b"".join(alone[len(tokens)] for tokens, _ in rows)]
+        assert len(kept.kept) == len({len(tokens) for tokens, _ in rows})
+
+
+@pytest.mark.parametrize("kept", [0, 30_000], ids=["none", "some"])
+def test_keeping_the_frozen_blocks_output_changes_time_not_bytes(training: Training, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    below, calls = packed_loss.below, []
+    monkeypatch.setattr(packed_loss, "below", lambda *words: (calls.append(len(words[1])), below(*words))[1])
+    whole = content(training(layers=1))
+    examples, calls[:] = sum(calls), []
+    monkeypatch.setattr(frozen_blocks.FrozenBlocks.__init__, "__defaults__", (kept,))
+    assert content(training(layers=1, name="again")) == whole
+    assert sum(calls) > examples
+
+
+def test_where_all_blocks_are_trained_nothing_is_kept() -> None:
+    model = _random(llama, {"num_key_value_heads": 2})
+    lora.attach(model, params(), 1)
+    frozen = FrozenBlocks(model)
+    assert frozen.batch([([1, 2, 3], 1)]).done == 0
+    assert not frozen.kept
 
 
 def _half(model: Any) -> None:

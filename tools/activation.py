@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import layout
@@ -35,6 +35,9 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     students: bool  # false: the corpus only; no adapter is trained, sampled or judged
     arms: list[str]  # rows of `arms:`
     seeds: list[Annotated[int, Meta(ge=0)]]
+    not_in_remote: list[Literal["student", "raw"]] | UnsetType = (
+        UNSET  # outputs too large for it, which their stages bring again; absent: none
+    )
 
 
 def settings(name: str) -> dict[str, str | list[str] | list[int]]:

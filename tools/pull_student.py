@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distill.cli.layout import layout
 from distill.core.errors import InputError
-from tools import lock, remote, run_lock
+from tools import elsewhere, lock, remote, run_lock
 
 LOG = Path(".work", "pull.log")
 
@@ -14,10 +14,13 @@ LOG = Path(".work", "pull.log")
 def pull_student(study: str) -> bool:
     """Pull a student that dvc.lock knows and that is not here, or not in .dvc/cache; return whether it was pulled.
 
-    DVC takes an output that its cache lacks for changed, and would run the stage. One that is here is only fetched into the cache.
+    DVC takes an output that its cache lacks for changed, and would run the stage. One that is here is only fetched into the cache; one that
+    the study keeps out of the remote is left to its stage.
     """
     path = layout(study).student
     output = path.as_posix()
+    if output in elsewhere.sources([study]):
+        return False
     if output not in lock.outputs(lock.read(Path("dvc.lock"))) or (path.exists() and not remote.missing(output)):
         return False
     if found := remote.faults([output]):

@@ -1,12 +1,13 @@
-"""`python -m tools.study run|pull|status NAME`: `dvc repro`, `dvc pull` or `dvc status` of a study, whatever params.yaml names.
+"""`python -m tools.study run|pull|push|status NAME`: `dvc repro`, `pull`, `push` or `status` of a study, whatever params.yaml names.
 
-Files and dvc.lock entries of other studies stay as they are. Without NAME, `pull` and `status` act on what params.yaml names.
+Files and dvc.lock entries of other studies stay as they are. Without NAME, all but `run` act on what params.yaml names. What a study keeps
+out of the remote (`run.not_in_remote`) is neither pushed nor pulled; `pull` says how it comes.
 `run NAME STAGE` runs that stage first, up to date or not: `student` again, when files of a recording can be had that were missing.
 """
 
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from distill.cli import command
 from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
-from tools import activation, params, remote, run_lock
+from tools import activation, elsewhere, params, remote, run_lock
 from tools.pull_student import pull_student
 
-ACTIONS = {"run": "repro", "pull": "pull", "status": "status"}
-TARGETS = {"run": "study", "pull": "pull", "status": "status"}  # of the Makefile
+ACTIONS = {"run": "repro", "pull": "pull", "push": "push", "status": "status"}
+TARGETS = {"run": "study", "pull": "pull", "push": "push", "status": "status"}  # of the Makefile
 SHOWN = 20  # faults of the remote listed before the rest is only counted
 
 
@@ -37,16 +38,20 @@ def main(action: str = "", name: str = "", stage: str = "") -> None:
         activation.restore()
         with activation.activated(name) if name else nullcontext():
             active = params.read()
-            outputs = remote.outputs_of(active.studies)
+            away = elsewhere.sources(active.studies)
+            outputs = [each for each in remote.outputs_of(active.studies) if each not in away]
             if action == "pull":
                 refuse(remote.faults(outputs), "nothing was pulled")
             if action == "run":
                 for each in active.students:
                     pull_student(each)
-            code = next((failed for words in commands(action, name, stage) if (failed := run_lock.run_dvc(words, lock))), 0)
+            chosen = outputs if away and action in ("pull", "push") else []
+            code = next((failed for words in commands(action, name, stage, chosen) if (failed := run_lock.run_dvc(words, lock))), 0)
             if action == "pull" and code:  # DVC has fetched what it found, and placed none of it
                 run_lock.run_dvc(["checkout", "--quiet", "--allow-missing"], lock)
                 refuse(remote.faults(outputs, absent=True), "the other outputs were pulled")
+    if action == "pull" and not code:
+        print("".join(f"{path} is not in the remote: {source}\n" for path, source in away.items() if not Path(path).exists()), end="")
     if action == "run" and not code:
         print("".join(f"{line}\n" for line in places(name)), end="")
     sys.exit(code)
@@ -73,11 +78,14 @@ def places(name: str) -> list[str]:
     return [f"{what}: {path}" for what, path in shown.items() if Path(path).exists()]
 
 
-def commands(action: str, name: str, stage: str = "") -> list[list[str]]:
-    """Return DVC's arguments, one list a run: first a stage to run up to date or not, then the split of a study with an LLM role."""
+def commands(action: str, name: str, stage: str = "", outputs: Sequence[str] = ()) -> list[list[str]]:
+    """Return DVC's arguments, one list a run: first a stage to run up to date or not, then the split of a study with an LLM role.
+
+    `outputs` are those that are pulled or pushed, where it is not all of them.
+    """
     forced = [["repro", "--force", "--single-item", f"{stage}@{name}"]] if stage else []
     first = [["repro", *splits([name])]] if action == "run" and splits([name]) else []
-    return [*forced, *first, [ACTIONS[action]]]
+    return [*forced, *first, [ACTIONS[action], *outputs]]
 
 
 def splits(studies: Collection[str]) -> list[str]:

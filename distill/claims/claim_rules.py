@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Meta
 
 from distill.claims.arm_rules import Accuracy, OneFile, SeenAbove
+from distill.claims.likelihood_rules import LikelihoodAbove, LikelihoodGap
 from distill.claims.rule_inputs import RuleInputs, RunRule, common, figures, percent
 from distill.claims.trend_rules import Falls, HurtMost, WordsFall
 from distill.claims.verdicts import Finding, NotRun, Rule, above, below
@@ -158,4 +159,7 @@ class LongRunOverfits(Rule, frozen=True, tag="long_run"):
         )  # fmt: skip
 
 
-AnyRule = Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRunOverfits | Accuracy | SeenAbove | OneFile
+AnyRule = (
+    Above | MoreOnSeen | Falls | HurtMost | WordsFall | TeacherAbove | SpreadSmall | LongRunOverfits | Accuracy | SeenAbove | OneFile
+    | LikelihoodAbove | LikelihoodGap
+)  # fmt: skip

@@ -15,3 +15,11 @@ def faults(rules: Mapping[str, Any], arms: Collection[str], benchmarks: Collecti
                 yield f"claims.ledger.{name}.rule: no arm '{arm}'; arms here: {', '.join(arms)}"
         if hasattr(rule, "benchmark") and rule.benchmark not in benchmarks:
             yield f"claims.ledger.{name}.rule: benchmark '{rule.benchmark}' is not asked; allowed: {', '.join(benchmarks)}"
+
+
+def unscored(rules: Mapping[str, Any], parts: Collection[str]) -> Iterator[str]:
+    """Yield a line for each part that a rule on likelihoods needs and the study does not score."""
+    for name, rule in rules.items():
+        for part in getattr(rule, "needs", list)():
+            if part not in parts:
+                yield f"claims.ledger.{name}.rule: likelihood.parts has no '{part}'; parts here: {', '.join(parts) or 'none'}"

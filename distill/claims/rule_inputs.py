@@ -1,10 +1,12 @@
 """What every claim's rule reads from a run: arms on the problems that they have in common, and the summary's lines."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from distill.claims.verdicts import NotRun, Rule
+from distill.likelihood.row import Likelihood
 from distill.stats import score_table
 from distill.stats.clusters import Floats, Labels
 from distill.stats.paired_tests import Paired, paired
@@ -22,6 +24,7 @@ class RuleInputs(NamedTuple):
     power: float
     resamples: int
     seed: int
+    likelihoods: Sequence[Likelihood] = ()  # of a study that scores texts
     profile: str = ""  # a further extraction profile, by which the table's answers are correct; "" for the study's first
 
     def under(self, profile: str) -> "RuleInputs":

@@ -1,5 +1,6 @@
 """The section `claims` of a study file, and the figures of the run, beside its answers, that rules read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,9 +8,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from distill.claims.claim import ClaimSettings, RunClaim
 from distill.claims.claim_rules import AnyRule
+from distill.claims.likelihood_rules import LikelihoodRule
 from distill.claims.reported_count_rules import CountedClaims
 from distill.core import files
 from distill.core.errors import InputError
+from distill.likelihood.row import Likelihood
 
 
 class Claim(RunClaim, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +39,11 @@ def teacher(path: Path) -> dict[str, Any]:
 def long_run(path: Path) -> dict[str, Any]:
     """Return the figures of the long run; {} of a study without one."""
     return keys(path, "iterations", "best_iteration", "best_loss", "last_loss") if files.read_json(path) != {} else {}
+
+
+def likelihoods(path: Path, rules: Mapping[str, AnyRule]) -> list[Likelihood]:
+    """Return the rows of stage `likelihood`, where a rule needs them."""
+    return files.read_records(path, Likelihood) if any(isinstance(rule, LikelihoodRule) for rule in rules.values()) else []
 
 
 def keys(path: Path, *names: str) -> dict[str, Any]:

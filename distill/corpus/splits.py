@@ -7,10 +7,11 @@ one problem more moves few others. Exam years may be held out whole; a cluster t
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.extraction.duplicate_clusters import clusters
 from distill.records.assignment import Assignment
@@ -32,6 +33,13 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     near: Annotated[float, Meta(gt=0, le=1)]
     years: list[Size]
     exclude: list[str]
+    files: Annotated[list[str], Meta(min_length=1)] | UnsetType = (
+        UNSET  # patterns of source files held out whole; only of them are any asked
+    )
+
+    def held(self, problem: Problem) -> bool:
+        """Tell whether a problem is of a file that is held out whole."""
+        return self.files is not UNSET and any(fnmatchcase(problem.source, pattern) for pattern in self.files)
 
 
 def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = frozenset()) -> list[Assignment]:
@@ -41,7 +49,10 @@ def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = fro
     if twice := [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]:
         raise ValueError(f"problem id {min(twice)} occurs more than once in the problems; fix the stage that wrote them")
     complete = {problem.id for problem in problems if problem.statement.strip() and problem.gold.strip()} - excluded
-    of_years = {problem.id for problem in problems if problem.year in params.years}
+    if idle := [each for each in params.files or [] if not any(fnmatchcase(problem.source, each) for problem in problems)]:
+        raise ValueError(f"files: no problem is of a file '{idle[0]}'; files here: {', '.join(sorted({p.source for p in problems})[:9])}")
+    of_files = {problem.id for problem in problems if params.held(problem)}
+    apart = {problem.id for problem in problems if problem.year in params.years} | of_files  # held out whole
     cluster_of = clusters({problem.id: problem.statement for problem in problems if problem.id not in excluded}, params.near)
     cluster_of |= {name: name for name in excluded}
     members = defaultdict[str, list[str]](list)
@@ -51,16 +62,16 @@ def assign(problems: Sequence[Problem], params: Params, excluded: Set[str] = fro
     room = {"train": params.train, "valid": params.valid}
     for cluster in sorted(members, key=_draw(params.seed)):
         names = members[cluster]
-        usable = complete.issuperset(names) and of_years.isdisjoint(names)
+        usable = complete.issuperset(names) and apart.isdisjoint(names)
         side = next((side for side, left in room.items() if usable and len(names) <= left), "heldout")
         if side in room:
             room[side] -= len(names)
         split |= dict.fromkeys(names, side)
     if any(room.values()):
         raise ValueError(
-            f"{len(complete - of_years)} problems with statement and gold leave train short of {room['train']} and valid of {room['valid']}"
+            f"{len(complete - apart)} problems with statement and gold leave train short of {room['train']} and valid of {room['valid']}"
         )
-    asked = _asked(split, complete, params)
+    asked = _asked(split, complete if params.files is UNSET else complete & of_files, params)
     return [Assignment(name, cluster_of[name], split[name], name in asked) for name in sorted(split)]
 
 

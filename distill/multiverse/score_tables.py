@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from distill.claims.rule_inputs import RunRule
 from distill.claims.verdicts import Rule
 from distill.core.errors import InputError
+from distill.likelihood.row import Likelihood
 from distill.multiverse.choices import Choice
 from distill.multiverse.outcomes import Key, OtherOutcomes
 from distill.stats import score_table, summary
@@ -46,6 +48,21 @@ def under(table: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     if choice.units == "problems":
         changed["cluster"] = changed["benchmark"] + "/" + changed["id"]
     return changed[kept]
+
+
+def likelihoods(rows: Sequence[Likelihood], choice: Choice) -> list[Likelihood]:
+    """Return the rows of stage `likelihood` as a choice of seeds, units and near-duplicates has them; nobody grades them."""
+    seeds: dict[str, set[int]] = {}
+    first: dict[tuple[str, str], str] = {}
+    for row in rows:
+        seeds.setdefault(row.arm, set()).add(row.seed)
+        first[row.benchmark, row.cluster] = min(row.id, first.get((row.benchmark, row.cluster), row.id))
+    return [
+        replace(row, cluster=f"{row.benchmark}/{row.id}") if choice.units == "problems" else row
+        for row in rows
+        if (choice.seeds in ("mean", f"seed {row.seed}") or len(seeds[row.arm]) == 1)
+        and (choice.near != "one" or row.id == first[row.benchmark, row.cluster])
+    ]
 
 
 def fingerprint(table: pd.DataFrame) -> bytes:

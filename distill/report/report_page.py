@@ -50,6 +50,7 @@ class Content(NamedTuple):
     audit: Path  # the audit's own page
     drops: dict[str, Any]
     multiverse: dict[str, Any]  # {} where the study has no other choices
+    likelihood: str = ""  # the section on likelihoods; "" where none are scored
 
 
 class Source(NamedTuple):
@@ -66,6 +67,7 @@ def write(content: Content, drawn: list[Plot], examples: str, sources: list[Sour
     gains = tables.gains(content.summary, content.confidence)
     parts = {
         "Results": "\n\n".join([ACCURACY, tables.results(content.summary, content.confidence), *([GAINS, gains] if gains else [])]),
+        "Likelihood": content.likelihood,
         "Recorded answers": recorded_section.section(content.summary.recorded, content.judge),
         "Claims": content.claims,
         "Claims under other choices": multiverse_section.section(content.multiverse),

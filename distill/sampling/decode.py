@@ -7,16 +7,21 @@ next prompt in the place of a row that ended.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import mlx.core as mx
+from mlx.utils import tree_flatten
 from mlx_lm.generate import BatchGenerator
 from mlx_lm.models.cache import make_prompt_cache
-from mlx_lm.sample_utils import apply_top_p
+
+from distill.model.fast_math import LOG2_E, softmax_terms
 
 Pick = Callable[[mx.array, list[int], int], mx.array]  # logits (rows, vocabulary), each row's place in the batch, step -> tokens (rows,)
 PREFILL = 8  # prompts read together, at most, while others are continued
+PIECE = 10**10  # operations that a further piece of prompts must save: its own cost and more; a small model never saves as many
+CANDIDATES = 2048  # likeliest tokens among which the end of the nucleus is sought first: a tenth of the time of sorting all
+BELOW_1 = 1 - 2**-22  # the largest draw: times a sum, it stays below that sum
 
 
 def greedy(logits: mx.array, places: list[int], step: int) -> mx.array:
@@ -26,16 +31,29 @@ def greedy(logits: mx.array, places: list[int], step: int) -> mx.array:
 
 def sampler(temperature: float, top_p: float, seeds: Sequence[int], limit: int) -> Pick:
     """Return a sampler whose row i draws from `seeds[i]` alone, whatever rows are beside it; top-p comes first, as in mlx-lm."""
-    keys = [mx.random.split(mx.random.key(seed), limit) for seed in seeds]
+    draws = mx.stack([mx.random.uniform(shape=(limit,), key=mx.random.key(seed)) for seed in seeds])  # (rows, steps)
 
     def pick(logits: mx.array, places: list[int], step: int) -> mx.array:
-        logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+        scores = logits.astype(mx.float32) * LOG2_E
+        weights = softmax_terms(scores / temperature)
         if top_p < 1:
-            logprobs = apply_top_p(logprobs, top_p)
-        rows = [mx.random.categorical(logprobs[row] / temperature, key=keys[place][step]) for row, place in enumerate(places)]
-        return mx.stack(rows)
+            weights = weights * _nucleus(softmax_terms(scores), top_p)
+        sums = mx.cumsum(weights, axis=-1)
+        below = mx.minimum(draws[mx.array(places), step], BELOW_1)[:, None] * sums[:, -1:]
+        return (sums <= below).sum(-1)
 
     return pick
+
+
+def _nucleus(weights: mx.array, top_p: float) -> mx.array:
+    """Return which tokens of each row are in the smallest set of likeliest tokens that holds `top_p` of the weight; ties are all in."""
+    wanted = top_p * weights.sum(-1, keepdims=True)
+    likeliest = mx.topk(weights, min(CANDIDATES, weights.shape[-1]))
+    if (likeliest.sum(-1, keepdims=True) < wanted).any().item():
+        likeliest = weights
+    likeliest = mx.sort(likeliest)[:, ::-1]
+    before = mx.cumsum(likeliest, axis=-1) - likeliest
+    return weights >= mx.where(before < wanted, likeliest, mx.inf).min(-1, keepdims=True)
 
 
 def decode(model: Any, prompts: Sequence[Sequence[int]], eos_ids: frozenset[int], limit: int, pick: Pick) -> list[list[int]]:
@@ -88,7 +106,39 @@ def _row_sampler(pick: Pick, place: int) -> Callable[[mx.array], mx.array]:
 
 
 def _prefill(model: Any, prompts: Sequence[Sequence[int]]) -> list[Any]:
-    """Return the cache of all but the last token of each prompt."""
+    """Return the cache of all but the last token of each prompt; prompts that are equal are read once."""
+    distinct = sorted(dict.fromkeys(map(tuple, prompts)), key=len)
+    cache, *others = [_read(model, distinct[start:end]) for start, end in _pieces(list(map(len, distinct)), _operations(model))]
+    for other in others:
+        for layer, more in zip(cache, other, strict=True):
+            layer.extend(more)
+    rows = {prompt: row for row, prompt in enumerate(distinct)}
+    order = [rows[tuple(prompt)] for prompt in prompts]
+    if order != list(range(len(distinct))):
+        for layer in cache:
+            layer.filter(order)
+    mx.eval([layer.state for layer in cache])
+    return cache
+
+
+def _operations(model: Any) -> int:
+    """Return about how many operations a token takes: two for each weight of the layers."""
+    return 2 * sum(array.size for _, array in tree_flatten([layer.parameters() for layer in model.layers]))
+
+
+def _pieces(lengths: Sequence[int], operations: int) -> list[tuple[int, int]]:
+    """Return where to cut prompts of ascending length into pieces that are padded and read together, for the fewest operations in all."""
+    best = [(0, 0)]  # of the first n prompts: operations, start of the last piece
+    for end in range(1, len(lengths) + 1):
+        best.append(min((best[start][0] + (end - start) * lengths[end - 1] * operations + PIECE, start) for start in range(end)))
+    cuts = [len(lengths)]
+    while cuts[-1]:
+        cuts.append(best[cuts[-1]][1])
+    return list(pairwise(cuts[::-1]))
+
+
+def _read(model: Any, prompts: Sequence[Sequence[int]]) -> list[Any]:
+    """Return the cache of all but the last token of each prompt, left-padded."""
     width = max(len(prompt) for prompt in prompts)
     padding = [width - len(prompt) for prompt in prompts]
     cache = [type(layer).merge([layer] * len(prompts)) for layer in make_prompt_cache(model)]

@@ -1,4 +1,4 @@
-"""Published tables of problems: rows of a .jsonl, .csv or .parquet file, checked and made problems."""
+"""Published tables of problems: rows of a .jsonl, .json (a list of objects), .csv or .parquet file, checked and made problems."""
 
 import csv
 import hashlib
@@ -19,8 +19,8 @@ class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     number: str  # "": the row's own number, from 1
     section: str  # "": none
-    statement: str
-    gold: str
+    statement: str | list[str]  # of a list of columns the texts without blanks around, joined by one
+    gold: str  # text or a number, or a list that holds one
     marker: str  # the gold answer is what follows the last marker in its column; "": all of it
 
 
@@ -45,7 +45,11 @@ def problems(path: Path, table: Table, form: Form, name: str) -> list[Problem]:
 
 
 def _problem(row: dict[str, Any], number: int, path: Path, columns: Columns, form: Form, name: str) -> Problem:
-    cells = {part: _cell(row, key, path, number) for part, key in msgspec.structs.asdict(columns).items() if part != "marker"}
+    named = {part: key for part, key in msgspec.structs.asdict(columns).items() if part != "marker"}
+    cells = {
+        part: _cell(row, key, path, number) if isinstance(key, str) else " ".join(_cell(row, each, path, number).strip() for each in key)
+        for part, key in named.items()
+    }
     gold = cells["gold"]
     if columns.marker:
         before, _, gold = gold.rpartition(columns.marker)
@@ -61,8 +65,10 @@ def _problem(row: dict[str, Any], number: int, path: Path, columns: Columns, for
 def _cell(row: dict[str, Any], key: str, path: Path, number: int) -> str:
     """Return a cell's text; "" for a column that the study file leaves out."""
     value = row.get(key) if key else ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     if not isinstance(value, str) or (key and not value.strip()):
         raise InputError(f"{path}: row {number}: no text in column '{key}'; columns here: {', '.join(map(str, row))}")
     return value
@@ -79,14 +85,16 @@ def check(path: Path, sha256: str) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a .jsonl, .csv or .parquet file, by column."""
+    """Return the rows of a .jsonl, .json, .csv or .parquet file, by column."""
     try:
         if path.suffix == ".parquet":
             return _parquet(path)
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".csv":
             return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-        rows = [json.loads(line) for line in text.split("\n") if line]
+        rows = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.split("\n") if line]
+        if not isinstance(rows, list):
+            raise ValueError("expected a list of objects")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; take a folder that holds it, or fix path in section 'benchmarks'") from None
     except (ValueError, csv.Error) as error:

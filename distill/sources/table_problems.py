@@ -1,7 +1,9 @@
 """Problems out of a table: which column holds what, which rows are kept, and what becomes of the rest."""
 
+import hashlib
 import re
 from collections import Counter
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +29,13 @@ class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     year: str | UnsetType = UNSET
 
 
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A declared sample of the rows that are kept: of each file those that a hash of (seed, id) draws, of other files none."""
+
+    seed: Annotated[int, Meta(ge=0)]
+    rows: Annotated[dict[str, Annotated[int, Meta(ge=1)]], Meta(min_length=1)]  # pattern of file names: how many rows of those files
+
+
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="table"):
     """Section `extract` of a study whose problems are rows of a table."""
 
@@ -35,6 +44,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     marker: str | UnsetType = UNSET  # the gold answer follows the last one in its column; absent: all of it
     filters: dict[str, list[str | int | bool]] | UnsetType = UNSET  # column: the values that are kept; absent: all rows
     first: Annotated[int, Meta(ge=1)] | UnsetType = UNSET  # of the rows that are kept; absent: all
+    sample: Sample | UnsetType = UNSET  # instead of `first`
 
 
 def row_id(row: tables.Row, column: str | UnsetType, number: int, where: str) -> str:
@@ -80,8 +90,26 @@ def read(raw: Path, params: Params) -> tuple[list[Problem], list[ExtractedItem],
         if not year.isdecimal():
             raise InputError(f"{where}: year is {year[:60]!r}; expected a number")
         found[name] = Problem(name, OWN, text(row, columns.section), int(year), str(number), statement, gold, file, 0, "table")
+    if params.sample is not UNSET:
+        dropped["not_sampled"] = len(found)
+        found = _sampled(found, params.sample, raw)
+        dropped["not_sampled"] -= len(found)
     if not found:
         raise InputError(f"{raw}: no row with statement and answer is kept: {dict(dropped)}; fix section 'extract' of the study file")
     problems = [found[name] for name in sorted(found)]
     items = [ExtractedItem(p.id, p.source, 0, NOWHERE, p.statement, "", 1.0, [], None, p.id, 0, []) for p in problems]
     return problems, items, {"problems": len(problems)} | {f"dropped_{reason}": count for reason, count in dropped.items()}
+
+
+def _sampled(found: dict[str, Problem], sample: Sample, raw: Path) -> dict[str, Problem]:
+    """Return the problems that the sample draws; an InputError where a pattern's files have too few."""
+    kept: dict[str, Problem] = {}
+    for pattern, count in sample.rows.items():
+        names = [name for name, problem in found.items() if fnmatchcase(problem.source, pattern)]
+        if len(names) < count:
+            raise InputError(
+                f"{raw}: extract.sample: {len(names)} rows with statement and answer are in files '{pattern}', wanted are {count}"
+            )
+        drawn = sorted(names, key=lambda name: hashlib.blake2b(f"{sample.seed} {name}".encode()).digest())[:count]
+        kept |= {name: found[name] for name in drawn}
+    return kept

@@ -1,4 +1,4 @@
-"""A teacher's work out of a table: one worked solution a row, or several generations of a model, of which one is taken."""
+"""A teacher's work out of a table: one worked solution a row, whole or as rules make it, or several generations, of which one is taken."""
 
 from collections import Counter
 from collections.abc import Container, Iterator
@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from distill.core.errors import InputError
 from distill.records.recorded_trace import RecordedTrace, never_closes
-from distill.sources import tables
+from distill.sources import tables, text_rules
 from distill.sources.table_problems import row_id, text
 
 
@@ -18,6 +18,8 @@ class Solution(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """One text a row: a person's worked solution."""
 
     column: str
+    rules: list[text_rules.Rule] | UnsetType = UNSET  # applied in this order; absent: the text as it is
+    whole: Literal[True] | UnsetType = UNSET  # no text breaks off, whatever its end looks like. Absent: each text tells
 
 
 class Generations(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="generations"):
@@ -51,11 +53,10 @@ def read(raw: Path, params: Params, problems: Container[str], counts: Counter[st
             counts["rows of no problem"] += 1
             continue
         for key, source in params.levels.items():
-            finish: str | UnsetType = UNSET
             if isinstance(source, Generations):
                 found, finish = _taken(row, source, key, where, counts)
-            elif not (found := text(row, source.column)):
-                counts[f"{key}: no text"] += 1
+            else:
+                found, finish = _solution(row, source, key, counts)
             if found:
                 counts[f"{key}: texts"] += 1
                 yield RecordedTrace(name, key, "", number - 1, found, finish)
@@ -64,6 +65,16 @@ def read(raw: Path, params: Params, problems: Container[str], counts: Counter[st
 def _columns(source: Solution | Generations) -> list[str]:
     flags = () if isinstance(source, Solution) else (source.complete, source.verified)
     return [source.column, *(flag for flag in flags if flag is not UNSET)]
+
+
+def _solution(row: tables.Row, source: Solution, level: str, counts: Counter[str]) -> tuple[str, str | UnsetType]:
+    """Return a row's solution as the level's rules make it, and how it ends; "" where there is none."""
+    if not (whole := text(row, source.column)):
+        counts[f"{level}: no text"] += 1
+    found = text_rules.apply(source.rules or [], whole)
+    if whole and not found:
+        counts[f"{level}: nothing that its rules find"] += 1
+    return found, "stop" if source.whole else UNSET
 
 
 def _taken(row: tables.Row, source: Generations, level: str, where: str, counts: Counter[str]) -> tuple[str, str | UnsetType]:

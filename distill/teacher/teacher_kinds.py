@@ -1,9 +1,10 @@
 """The kinds of teacher that a role can have: the key `teacher` of the sections solve, verify and condense."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.core.errors import InputError
 
@@ -20,6 +21,11 @@ class RecordedLevels(Recorded, frozen=True, tag_field="teacher", tag="recorded")
     """Section `condense` of recorded work."""
 
     answer: Literal["trace", "gold"]  # the level `answer`: the answer line of the first level, or the gold answer of all that has a text
+    answer_line: Annotated[str, Meta(pattern=r"\S")] | UnsetType = UNSET  # what stands before the gold answer; absent: "Answer:"
+
+    def __post_init__(self) -> None:
+        if self.answer_line is not UNSET and self.answer != "gold":
+            raise ValueError("answer_line goes with `answer: gold`: a trace has its own")
 
 
 def teacher_type(study: Path, role: str, section: dict[str, Any], model: type[Any]) -> type[Any]:

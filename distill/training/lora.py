@@ -30,6 +30,7 @@ from distill.core.errors import InputError
 from distill.model.fast_math import unsuited
 from distill.training import packed_loss
 from distill.training.batches import Rows, batch_order
+from distill.training.frozen_blocks import FrozenBlocks
 from distill.training.recipe import Recipe, learning_rates
 
 PAD_MULTIPLE = 32  # mlx-lm compiles a step for each width that it meets: so they are few
@@ -54,6 +55,7 @@ class Run:
         kind = {"adam": optim.Adam, "adamw": optim.AdamW}[recipe.optimizer]
         self.model, self.recipe = model, recipe
         self.unsuited = "train.grad_checkpoint is true" if recipe.grad_checkpoint else unsuited(model)  # why the loss is not packed
+        self.frozen = FrozenBlocks(model)  # of the packed loss
         self.optimizer = kind(learning_rate=lambda step: rates[step], **common, **decay)
         self.optimizer.init(model.trainable_parameters())
         self.points: list[Point] = []
@@ -162,7 +164,8 @@ def attach(model: Any, recipe: Recipe, seed: int) -> dict[str, Any]:
 def fit(run: Run, train: Rows, valid: Rows, seed: int, state: Path, key: str) -> None:
     """Train to the end, evaluating on all of `valid` at the start, after each `eval_every` iterations and at the end."""
     every, iterations = run.recipe.eval_every, run.recipe.iterations
-    print(f"train: {f'loss and loop of mlx-lm: {run.unsuited}' if run.unsuited else 'packed loss, two streams'}", file=sys.stderr)
+    kept = f"; the output of the {run.frozen.count} frozen blocks below is kept" if run.frozen.count else ""
+    print(f"train: {f'loss and loop of mlx-lm: {run.unsuited}' if run.unsuited else f'packed loss, two streams{kept}'}", file=sys.stderr)
     if not run.load(state, key):
         run.add(Point(0, None, validate(run, valid)), 0)
     with tqdm(total=iterations, initial=run.iteration, unit=" iterations", desc="train", disable=None) as bar:
@@ -199,7 +202,7 @@ def _packed_steps(run: Run, train: Rows, seed: int, steps: int, bar: Any) -> tup
     for _ in range(steps):
         total: Any = None
         for rows in islice(order, parts):
-            batch = packed_loss.batch(run.model, [train[row] for row in rows])
+            batch = run.frozen.batch([train[row] for row in rows])
             (loss, _), new = gradient(run.model, batch)
             total = new if total is None else tree_map(mx.add, total, new)
             losses.append(loss)
@@ -259,7 +262,7 @@ def validate(run: Run, valid: Rows) -> float:
     for _, group in groups:
         batch = [rows[row] for row in group]
         if run.packed:
-            loss, tokens = packed_loss.loss(run.model, packed_loss.batch(run.model, batch))
+            loss, tokens = packed_loss.loss(run.model, run.frozen.batch(batch))
         else:
             loss, tokens = trainer.default_loss(run.model, *_padded(batch))
         total += loss.item() * tokens.item()

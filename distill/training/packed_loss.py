@@ -9,7 +9,7 @@ Import after `engine.start()`.
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -46,6 +46,7 @@ class Part(NamedTuple):
     trained: list[slice]  # the rows whose next token is trained on
     trained_chunks: list[Chunk]  # the chunks of those rows
     targets: mx.array  # (trained rows,)
+    state: mx.array | None  # of each row, where the blocks below the first trained one were run before
 
 
 class Batch(NamedTuple):
@@ -53,10 +54,14 @@ class Batch(NamedTuple):
 
     parts: list[Part]
     trained: int  # tokens
+    done: int  # blocks that `state` is the output of
 
 
-def batch(model: Any, rows: Rows) -> Batch:
-    """Lay the examples end to end, the last token of each left out (nothing follows it), and cut them in two equal parts."""
+def batch(model: Any, rows: Rows, done: int = 0, states: Sequence[mx.array] = ()) -> Batch:
+    """Lay the examples end to end, the last token of each left out (nothing follows it), and cut them in two equal parts.
+
+    `states` are the examples' outputs of the first `done` blocks, as `below` gives them.
+    """
     rows = [(tokens, max(masked, 1)) for tokens, masked in rows]
     sizes = [len(tokens) - 1 for tokens, _ in rows]
     middle, rope = (sum(sizes) + 1) // 2, model.layers[0].self_attn.rope
@@ -67,8 +72,21 @@ def batch(model: Any, rows: Rows) -> Batch:
             for number, (start, end) in enumerate(pairwise(starts))
             if start < high and end > low
         ]
-        parts.append(_part(rows, spans, max(low - starts[spans[0][0]], 0), low, rope))
-    return Batch(parts, sum(len(tokens) - masked for tokens, masked in rows))
+        part = _part(rows, spans, max(low - starts[spans[0][0]], 0), low, rope)
+        if done:
+            part = part._replace(state=mx.concatenate([states[number][first:last] for number, first, last in spans]))
+        parts.append(part)
+    return Batch(parts, sum(len(tokens) - masked for tokens, masked in rows), done)
+
+
+def below(model: Any, examples: Sequence[list[int]], count: int) -> list[mx.array]:
+    """Return the output of the first `count` blocks for one or two examples, each on a core of its own: (tokens - 1, hidden)."""
+    rope = model.layers[0].self_attn.rope
+    parts = [_part([(tokens, 1)], [(0, 0, len(tokens) - 1)], 0, 0, rope) for tokens in examples]
+    hidden = _embed(model, parts)
+    for layer in model.layers[:count]:
+        hidden = _block(layer, parts, hidden, False)
+    return hidden
 
 
 def _part(rows: Rows, spans: list[tuple[int, int, int]], missing: int, low: int, rope: Any) -> Part:
@@ -94,7 +112,7 @@ def _part(rows: Rows, spans: list[tuple[int, int, int]], missing: int, low: int,
         targets += text[begin + 1 : last + 1]
         here += last - first
     places = np.concatenate([np.arange(first, last) for _, first, last in spans])
-    return Part(mx.array(tokens), _rope(places, rope), chunks, trained, trained_chunks, mx.array(targets, dtype=mx.int32))
+    return Part(mx.array(tokens), _rope(places, rope), chunks, trained, trained_chunks, mx.array(targets, dtype=mx.int32), None)
 
 
 def _causal(first: int, last: int) -> mx.array:
@@ -111,12 +129,9 @@ def _rope(places: Any, rope: Any) -> tuple[mx.array, mx.array]:
 
 def loss(model: Any, given: Batch) -> tuple[mx.array, mx.array]:
     """Return the mean cross-entropy over the batch's trained tokens, nats, and their number."""
-    hidden = []
-    for part, kernels in zip(given.parts, _kernels(), strict=False):
-        with mx.stream(kernels.stream):
-            hidden.append(model.model.embed_tokens(part.tokens))
+    hidden = _embed(model, given.parts)
     layers = model.layers
-    for layer in layers:
+    for layer in layers[given.done :]:
         hidden = _block(layer, given.parts, hidden, layer is layers[-1])
     losses = []
     for part, state, kernels in zip(given.parts, hidden, _kernels(), strict=False):
@@ -124,6 +139,15 @@ def loss(model: Any, given: Batch) -> tuple[mx.array, mx.array]:
             with mx.stream(kernels.stream):
                 losses.append(_entropy(kernels, model, state, part.targets))
     return sum(losses[1:], losses[0]) / given.trained, mx.array(given.trained)
+
+
+def _embed(model: Any, parts: list[Part]) -> list[mx.array]:
+    """Return what enters the first block that is still to run."""
+    hidden = []
+    for part, kernels in zip(parts, _kernels(), strict=False):
+        with mx.stream(kernels.stream):
+            hidden.append(model.model.embed_tokens(part.tokens) if part.state is None else part.state)
+    return hidden
 
 
 def _block(layer: Any, parts: list[Part], hidden: list[mx.array], last: bool) -> list[mx.array]:
