@@ -14,6 +14,7 @@ const Overview = (() => {
       lead(data),
       h("section", { "aria-labelledby": "claims-title" }, h("h2", { id: "claims-title" }, "Claims"), recompute(data), h("ul", { class: "cards" }, data.claims.map(card))),
       h("section", { "aria-labelledby": "accuracy-title" }, h("h2", { id: "accuracy-title" }, "Accuracy"), accuracies(data)),
+      Studies.likelihood(data),
       changes(data),
       plots(data),
       Studies.multiverse(data),
@@ -23,7 +24,7 @@ const Overview = (() => {
   }
 
   function lead(data) {
-    const counts = Object.entries(data.metrics.headline?.claims ?? {}).map(([name, count]) => `${count} ${name}`).join(", ");
+    const counts = Object.entries(data.metrics.headline?.claims ?? {}).map(([name, count]) => `${name} ${count}`).join(", ");
     const gain = data.claims.find((claim) => claim.rule.kind === "above" && claim.rule.comparator === "base" && claim.ledger.effect !== null);
     const found = gain?.ledger;
     return h("div", { class: "lead" },
