@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull status study new-study check estimate report plots crate tidy test lint lock
+.PHONY: help setup repro verify claim pull status study new-study check estimate report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -14,9 +14,11 @@ override FORCE := $(value FORCE)
 override REV := $(if $(filter command,$(origin REV)),$(value REV))
 override NAME := $(if $(filter command,$(origin NAME)),$(value NAME))
 override FROM := $(if $(filter command,$(origin FROM)),$(value FROM))
+override A := $(if $(filter command,$(origin A)),$(value A))
+override B := $(if $(filter command,$(origin B)),$(value B))
 override C := $(if $(filter command,$(origin C)),$(value C))
 override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
-export S NAME FROM REV FORCE C RUN
+export S NAME FROM REV FORCE A B C RUN
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -63,8 +65,14 @@ estimate: setup ## what a study's models will cost, before the first call: make 
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/python -m tools.repro report
 
+page: setup ## bring the page for a browser up to date and say where it lies; S=NAME: of another study
+	@$(BIN)/python -m tools.page "$$S"
+
 plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: beside those of a revision
 	@$(BIN)/python -m tools.plots "$$REV"
+
+diff: setup ## what moved and matters between two revisions: make diff A=HEAD~1; B=REV: that one, not the workspace; S=NAME: one study
+	@$(BIN)/python -m tools.diff "$$A" "$$B" "$$S"
 
 crate: setup ## describe the committed run as a Workflow Run RO-Crate: ro-crate-metadata.json
 	@$(BIN)/python -m tools.ro_crate

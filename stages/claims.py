@@ -12,42 +12,25 @@ has {ours, effect, low, high, p, p_holm}.
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from distill.claims import basis, claims_page, defined, verdicts
-from distill.claims.claim import ClaimResult, ClaimSettings, RunClaim
-from distill.claims.claim_rules import Above, AnyRule
+from distill.claims import basis, claims_page, defined, run_claims, verdicts
+from distill.claims.claim import ClaimResult
+from distill.claims.claim_rules import Above
 from distill.claims.likelihood_rules import LikelihoodRule
-from distill.claims.reported_count_rules import CountedClaims
 from distill.claims.rule_inputs import RuleInputs
+from distill.claims.run_claims import Claim, Params
 from distill.cli import command
-from distill.cli.layout import BASE, Paths
+from distill.cli.layout import Paths
 from distill.core import files, study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
-from distill.likelihood.row import Likelihood
 from distill.records.problem import OWN
 from distill.stats import score_table
-
-
-class Claim(RunClaim, frozen=True, forbid_unknown_fields=True):
-    """One claim of the paper and the rule that tests it."""
-
-    rule: AnyRule
-
-
-class Params(ClaimSettings, frozen=True, forbid_unknown_fields=True):
-    """Section `claims` of a study file."""
-
-    vocabulary: Literal["pattern", "reproduction"]
-    resamples: Annotated[int, Meta(ge=100, le=10_000_000)]
-    seed: Annotated[int, Meta(ge=0)]
-    ledger: dict[str, Claim]
-    counts: CountedClaims | UnsetType = UNSET  # the printed counts: what tests a claim of the same name that the run cannot
 
 
 def main(paths: Paths) -> None:
@@ -59,9 +42,9 @@ def main(paths: Paths) -> None:
         raise InputError(f"{paths.study_file}: {undefined}")
     inputs = RuleInputs(
         score_table.read(paths.resolved, paths.problems, paths.split, paths.corpora, paths.benchmarks),
-        _keys(paths.summary, "arms"), _keys(paths.teacher_metrics, "accuracy", "problems"),
-        long_run(paths.overfit_metrics),
-        params.confidence, params.power, params.resamples, params.seed, likelihoods(paths.likelihood, rules),
+        run_claims.keys(paths.summary, "arms"), run_claims.teacher(paths.teacher_metrics),
+        run_claims.long_run(paths.overfit_metrics),
+        params.confidence, params.power, params.resamples, params.seed, run_claims.likelihoods(paths.likelihood, rules),
     )  # fmt: skip
     results = verdicts.results(params.ledger, rules, inputs, params.vocabulary, params)
     for profile in score_table.further(inputs.table):
@@ -79,11 +62,6 @@ def main(paths: Paths) -> None:
     files.write_json(paths.rationales, {name: msgspec.structs.asdict(result.rationale) for name, result in results.items()})
     files.write_text(paths.claims_page, f"# Claims of {paths.study}\n\n{claims_page.section(params.ledger, results, params)}\n")
     command.closing("claims", len(params.ledger), len(results))
-
-
-def likelihoods(path: Path, rules: Mapping[str, AnyRule]) -> list[Likelihood]:
-    """Return the rows of stage `likelihood`, where a rule needs them."""
-    return files.read_records(path, Likelihood) if any(isinstance(rule, LikelihoodRule) for rule in rules.values()) else []
 
 
 def beside(result: ClaimResult, profile: str, under: ClaimResult) -> ClaimResult:
@@ -119,19 +97,6 @@ def headline(
             found["gain"][rule.arm] = {"effect": record.effect, "low": record.low, "high": record.high}
     verdicts = Counter(result.record.verdict for result in results.values())
     return found | {"teacher": teacher["accuracy"], "claims": {verdict: verdicts[verdict] for verdict in sorted(verdicts)}}
-
-
-def long_run(path: Path) -> dict[str, Any]:
-    """Return the figures of the long run; {} of a study without one."""
-    return _keys(path, "iterations", "best_iteration", "best_loss", "last_loss") if files.read_json(path) != {} else {}
-
-
-def _keys(path: Path, *names: str) -> dict[str, Any]:
-    document = files.read_json(path)
-    for name in names:
-        if not isinstance(document, dict) or name not in document:
-            raise InputError(f"{path}: no key '{name}'; run `dvc repro` for the stage that makes it")
-    return dict(document)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def main(paths: Paths) -> None:
     params = study_file.section(paths.study_file, "report", Params)
     content = collect(paths, params.limits)
     long_run = report_inputs.read(paths.overfit_metrics, LongRun) if files.read_json(paths.overfit_metrics) else None
-    drawn = plots.collect(paths.plots, paths.overfit_curve, list(content.arms), content.trainings, long_run)
-    drawn += likelihood_section.plot(report_inputs.table(paths.likelihood_table, dict[str, str])[0], paths.likelihood_table)
+    drawn = plots.collect(paths.plots, paths.overfit_curve, paths.multiverse_curve, list(content.arms), content.trainings, long_run)
+    drawn += likelihood_section.plot(*report_inputs.table(paths.likelihood_table, likelihood_section.Gain), paths.likelihood_table)
     for name in params.arms:
         study_file.arm(paths.study_file, name)  # a misspelt name would only be left out
     students = [(BASE, 0), *((arm, content.seeds[0]) for arm in params.arms if arm in content.arms)]
@@ -58,7 +58,8 @@ def collect(paths: Paths, limits: list[str]) -> Content:
         trainings={} if found.recorded else report_inputs.trainings(paths.training, names, seeds),
         teacher=report_inputs.read(paths.teacher_metrics, dict[str, Any]), levels=report_inputs.read(paths.levels_metrics, dict[str, Any]),
         extraction=report_inputs.read(paths.extract_metrics, dict[str, Any]), judge=report_inputs.read(paths.judge_metrics, dict[str, Any]),
-        audit=paths.audit_page, likelihood=likelihood(paths),
+        audit=paths.audit_page, likelihood=likelihood(paths), drops=report_inputs.read(paths.drops, dict[str, Any]),
+        multiverse=report_inputs.read(paths.multiverse, dict[str, Any]),
     )  # fmt: skip
 
 
@@ -86,6 +87,8 @@ def sources(paths: Paths, content: Content) -> list[Source]:
         Source("results, problems asked", paths.summary, "summarise"), Source("claims", paths.claims_page, "claims"),
         Source("teacher", paths.teacher_metrics, "verify"), Source("levels", paths.levels_metrics, "condense"),
         Source("extraction", paths.extract_metrics, "extract"), Source("long run", paths.overfit_metrics, "overfit"),
+        Source("problems left out", paths.drops, "drops"),
+        Source("claims under other choices", paths.multiverse, "multiverse"),
         *([Source("likelihood", paths.likelihood_metrics, "likelihood")] if content.likelihood else []),
         Source("training", paths.training, "summarise"), Source("plots", paths.plots, "summarise"),
         Source("example answers", paths.completions, "sample", in_git=False),

@@ -24,7 +24,7 @@ from distill.records.claim_record import ClaimRecord, Rationale
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
 from distill.stats.intervals import wilson
-from stages import claims, grade, llm_judge, overfit, report, summarise
+from stages import claims, drops, grade, llm_judge, multiverse, other_graders, overfit, report, summarise
 from tests import rendered, upstream_fixture
 from tests.pipeline import ROOT
 from tests.test_recorded_answers import tree as tree
@@ -154,7 +154,7 @@ def analyse() -> None:
     study_file.study.cache_clear()
     paths = layout("job")
     overfit.main(paths, "r1")
-    for stage in (grade, llm_judge, summarise, claims, report):
+    for stage in (grade, llm_judge, other_graders, summarise, claims, multiverse, drops, report):
         stage.main(paths)
 
 

@@ -18,7 +18,7 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
-from tools import check_study, new_study, study
+from tools import check_study, new_study, section_faults, study
 
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
 
@@ -120,6 +120,38 @@ FAULTS: dict[str, tuple[str, dict[str, Any], list[str]]] = {  # name: (the study
             "claims.ledger.cot_beats_answer.rule: no arm 'r7'; arms here: r1, answer",
         ],
     ),
+    "texts that are not scored": (
+        "template",
+        {
+            "likelihood__parts": {"seen": 8, "aime": 8}, "likelihood__common": "r9",
+            "claims__ledger__cot_beats_answer__rule": {
+                "kind": "likelihood_gap", "measure": "chain_common", "arm": "r1", "comparator": "base",
+            },
+        },
+        [
+            "likelihood.parts: no part 'aime'; allowed: seen, heldout, transfer",
+            "likelihood.common: no level 'r9'; allowed: r1, r2, r3",
+            "claims.ledger.chains_likelier_than_before.rule: likelihood.parts has no 'heldout'; parts here: seen, aime",
+            "claims.ledger.cot_beats_answer.rule: likelihood.parts has no 'heldout'; parts here: seen, aime",
+        ],
+    ),
+    "a measure that is none": (
+        "template", {"claims__ledger__chains_likelier_than_before__rule__measure": "chains"},
+        ["claims.ledger.chains_likelier_than_before.rule.measure: Invalid enum value 'chains'"],
+    ),
+    "a measure of one arm alone": (
+        "template",
+        {
+            "claims__ledger__chains_likelier_than_before__rule": {
+                "kind": "likelihood_above", "measure": "chain", "part": "heldout", "arm": "r1", "comparator": "answer",
+            },
+        },
+        ["claims.ledger.chains_likelier_than_before.rule: measure chain is of the arm's own text"],
+    ),
+    "claims on texts that no stage scores": (
+        "template", {"likelihood": {}},
+        ["claims.ledger.chains_likelier_than_before.rule: likelihood.parts has no 'heldout'; parts here: none"],
+    ),
     "unknown benchmarks": (
         "template",
         {"sample__benchmarks": ["math500"], "claims__ledger__cot_beats_answer__rule__benchmark": "transfer"},
@@ -219,7 +251,7 @@ UNBOUNDED = {
 
 def _numbers(kind: Any, name: str, bounded: bool = False) -> Iterator[tuple[str, bool]]:
     """Yield each numeric field of a section's type, at any depth, and whether it has a range."""
-    if isinstance(kind, check_study.Choice):
+    if isinstance(kind, section_faults.Choice):
         for each in kind.types.values():
             yield from _numbers(each, name)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):

@@ -4,16 +4,22 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pandas as pd
 import pytest
 import yaml
 
-from distill.claims.claim import RunClaim
+from distill.claims import verdicts
+from distill.claims.claim import ClaimSettings, RunClaim
+from distill.claims.likelihood_rules import LikelihoodAbove, LikelihoodGap
+from distill.claims.rule_inputs import RuleInputs
 from distill.claims.verdicts import Finding, VerdictSettings, conclude, power_figures
+from distill.cli.layout import layout
 from distill.core import files
 from distill.core.errors import InputError
 from distill.stats.intervals import Interval
 from stages import claims, summarise
-from tests import synthetic
+from tests import scored, synthetic
 
 MINI = Path(__file__).parents[1] / "studies" / "mini.yaml"
 LEVELS = ("r1", "r2", "r3", "r4", "r5", "r6")
@@ -320,3 +326,47 @@ def test_a_bad_claim_is_a_fault(change: dict[str, object], message: str, tmp_pat
 def test_a_bad_overfit_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"overfit.json: no key 'best_loss'"):
         run(tmp_path, overfit={"iterations": 1, "best_iteration": 1})
+
+
+LIKELIER: dict[str, tuple[dict[str, Any], str, float]] = {  # name: (rule, verdict, effect)
+    "above base": ({"kind": "likelihood_above", "measure": "chain_common", "part": "heldout", "arm": "r1"}, "holds", 1.015),
+    "below another": (
+        {"kind": "likelihood_above", "measure": "answer_direct", "part": "transfer", "arm": "r6", "comparator": "r1"},
+        "fails",
+        -0.5,
+    ),
+    "its own text": ({"kind": "likelihood_above", "measure": "chain", "part": "seen", "arm": "r1"}, "holds", 1.265),
+    "a probability": ({"kind": "likelihood_above", "measure": "answer_sampled", "part": "heldout", "arm": "r6"}, "holds", 0.2),
+    "no text of its own": ({"kind": "likelihood_above", "measure": "chain", "part": "seen", "arm": "r6"}, "not run", 0),
+    "a part that was not scored": ({"kind": "likelihood_above", "measure": "chain_common", "part": "x", "arm": "r1"}, "not run", 0),
+    "more where it was trained on": ({"kind": "likelihood_gap", "measure": "chain_common", "arm": "r1"}, "holds", scored.SEEN),
+    "no gap of the control": ({"kind": "likelihood_gap", "measure": "answer_sampled", "arm": "r1"}, "inconclusive", 0),
+}
+
+
+@pytest.mark.parametrize(("rule", "verdict", "effect"), LIKELIER.values(), ids=LIKELIER)
+def test_rules_on_likelihoods(rule: dict[str, Any], verdict: str, effect: float) -> None:
+    kind = LikelihoodGap if rule["kind"] == "likelihood_gap" else LikelihoodAbove
+    tested = msgspec.convert({"comparator": "base"} | rule, kind)
+    inputs = RuleInputs(pd.DataFrame(), {}, {}, {}, 0.95, 0.8, 1000, 1, scored.rows())
+    claim = RunClaim("it says", "here", None, "", None, "")
+    settings = ClaimSettings(0.05, 0.8, 0.95)
+    record, reason = verdicts.results({"it": claim}, {"it": tested}, inputs, "pattern", settings)["it"]
+    assert record.verdict == verdict, reason
+    assert (record.effect or 0) == pytest.approx(effect, abs=1e-9)
+    if verdict == "not run":
+        assert "two clusters needed" in reason.reason
+    elif record.n and rule["kind"] == "likelihood_above":
+        assert (record.n, record.low is not None and record.low <= effect + 1e-9) == (8, True)  # problems, not problems times seeds
+    assert ("a probability" in reason.rule) == (rule["measure"] == "answer_sampled")
+
+
+def test_claims_read_likelihoods_where_a_rule_needs_them_and_profiles_do_not_repeat_them(tmp_path: Path) -> None:
+    rule = {"kind": "likelihood_above", "measure": "chain_common", "part": "heldout", "arm": "r1", "comparator": "base"}
+    with pytest.raises(InputError, match=r"data/tiny/likelihood.jsonl.gz: no such file"):
+        run(tmp_path, transfer={"rule": rule})
+    with chdir(tmp_path):
+        files.write_records(layout("tiny").likelihood, scored.rows())
+    ledger, text = run(tmp_path, transfer={"rule": rule})
+    assert ledger["transfer"]["effect"] == pytest.approx(1.015)
+    assert "chain_common of r1 above that of base on the problems of heldout that both have, in nats a token" in text

@@ -95,6 +95,20 @@ def test_a_problem_is_dropped_from_every_arm_or_none(bench: Bench) -> None:
     assert read_json(long / "counts.json") == {"train": 10, "valid": 4, "test": 4, "dropped": dropped, "flaws": {}}
 
 
+def test_a_text_that_training_would_cut_at_an_end_mark_is_dropped_from_clean_and_counted_in_published(bench: Bench) -> None:
+    marked = ("competition-02", "r1")
+    bench.levels = [
+        Level(x.id, x.level, "So it is<|im_end|> 3.\n" * ((x.id, x.level) == marked) + x.text, x.words, x.states_answer)
+        for x in bench.levels
+    ]
+    clean = bench.run("answer")
+    assert marked[0] not in ids(clean)
+    assert read_json(clean / "counts.json")["dropped"] == {"a level with an end mark of chat templates": 1}
+    out = bench.run(arms={"r1": toy.ARM | {"protocol": "published"}})
+    assert marked[0] in ids(out)
+    assert read_json(out / "counts.json")["flaws"] == {"a text with an end mark of chat templates": 1}
+
+
 def two_sides(bench: Bench) -> None:
     one, other = bench.split[0], bench.split[19]
     bench.split[19] = Assignment(other.id, one.cluster, other.split, True)

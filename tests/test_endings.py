@@ -1,5 +1,7 @@
 """The table of endings: what each profile finds in them, and that none finds an answer where there is none."""
 
+import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,6 +14,10 @@ from tools import grade_pairs
 
 TABLE = (Path(__file__).parent / "endings.txt").read_text(encoding="utf-8").splitlines()
 ROWS = [line for line in TABLE if line and not line.startswith("#")]
+
+SOLUTIONS = Path(
+    os.environ.get("JOB_MIRROR") or "-", "openai/grade-school-math/3101c7d5072418e28b9008a6636bde82a006892c/grade_school_math/data"
+)
 
 
 def expected(row: str) -> tuple[str, str, dict[Profile, str]]:
@@ -32,8 +38,20 @@ def test_each_profile_finds_the_answer_and_invents_none(row: str) -> None:
 
 def test_the_table_has_enough_endings_with_and_without_an_answer() -> None:
     kinds = Counter("answer" if expected(row)[2]["lenient"] else "none" for row in ROWS)
-    assert kinds["answer"] >= 120
-    assert kinds["none"] >= 80
+    assert kinds["answer"] >= 400
+    assert kinds["none"] >= 200
+
+
+@pytest.mark.skipif(not SOLUTIONS.is_dir(), reason="JOB_MIRROR names no folder with GSM8K")
+@pytest.mark.parametrize(
+    ("form", "profile"), [("#### {}", "gsm8k"), ("#### {}", "lenient"), ("A: {}", "lenient"), ("The answer is {}.", "lenient")]
+)
+def test_the_answer_of_every_solution_of_gsm8k_is_found(form: str, profile: Profile) -> None:
+    lines = [line for name in ("train", "test") for line in (SOLUTIONS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    solutions = [json.loads(line)["answer"].rpartition("#### ") for line in lines]
+    found = [(final_answer(body + form.format(gold), "Answer:", "stop", profile), gold) for body, _, gold in solutions]
+    assert len(found) == 8792
+    assert [pair for pair in found if pair[0] != pair[1]] == []
 
 
 LONG = [

@@ -1,5 +1,6 @@
 """A clone over its life: removed arms and seeds, plots without a network, an archive without git, a broken environment."""
 
+import configparser
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import yaml
 
 from tests.dvc_sandbox import ROOT, call
 from tests.small_project import do, make
+from tools import plots
 
 LAYOUT = """
 stages:
@@ -68,6 +70,13 @@ def test_plots_need_no_network(tmp_path: Path) -> None:
     assert re.findall(r"<(?:script|link)[^>]*(?:src|href)=", page) == []
     refused = do(root, "tools.plots", "--open").stderr
     assert refused == "plots: '--open': a revision does not begin with -; for example: make plots REV=HEAD~1\n"
+
+
+def test_dvcs_own_pages_are_filled_from_the_committed_template_with_the_pinned_scripts() -> None:
+    assert (ROOT / ".dvc" / "plots.html").read_text(encoding="utf-8") == plots.template(), "run `python -m tools.plots template`"
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".dvc" / "config")
+    assert config["plots"]["html_template"] == "plots.html"
 
 
 @pytest.mark.dvc

@@ -74,7 +74,9 @@ class TestOpenedFiles:
         root, _ = opened
         summary = json.loads((root / "metrics" / "mine" / "summary.json").read_text())
         assert set(summary["arms"]) == {"base", "r1", "answer"}
-        assert set(json.loads((root / "metrics" / "mine" / "claims.json").read_text())) == {"distilled_above_base", "cot_beats_answer"}
+        claims = json.loads((root / "metrics" / "mine" / "claims.json").read_text())
+        assert set(claims) == {"distilled_above_base", "chains_likelier_than_before", "cot_beats_answer"}
+        assert "## Likelihood" in (root / "report" / "mine" / "report.md").read_text()
         assert (root / "report" / "mine" / "report.md").is_file()
 
     def test_every_cell_ran(self, opened: tuple[Path, dict[str, dict[str, set[str]]]]) -> None:

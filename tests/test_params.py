@@ -9,7 +9,7 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from tests.dvc_sandbox import ROOT
 from tests.small_project import STUDIES, do, make
-from tools import activation, check_study, params
+from tools import activation, check_study, params, reference_faults
 
 HOSTILE = [
     "r1;touch planted",
@@ -122,4 +122,4 @@ ARM = check_study.Arm("r1", "clean", False, 1)
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 @pytest.mark.parametrize("section", ["arms", "benchmarks"])
 def test_check_names_what_is_no_name_in_a_study_file(section: str, name: str) -> None:
-    assert [fault for fault in check_study.references({section: {name: ARM}}, []) if "a name is letters" in fault]
+    assert [fault for fault in reference_faults.references({section: {name: ARM}}, []) if "a name is letters" in fault]

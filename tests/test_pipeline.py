@@ -127,7 +127,7 @@ def test_imports_are_found(source: str, expected: list[str], tmp_path: Path) -> 
 
 
 # What re-runs after an edit: a copy of two arms and one seed, in which every stage writes a hash of all that it depends on.
-JUDGING = {"grade", "llm_judge", "summarise", "claims", "report"}
+JUDGING = {"grade", "llm_judge", "other_graders", "summarise", "claims", "multiverse", "drops", "report", "page"}
 
 
 @pytest.fixture(scope="module")

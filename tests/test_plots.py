@@ -8,7 +8,7 @@ import pytest
 import yaml
 from dvc_render.vega import VegaRenderer
 
-from distill.report import captions
+from distill.report import captions, likelihood_section
 from distill.report.report_inputs import LongRun, Training
 from tests.pipeline import ROOT, cells
 
@@ -61,6 +61,11 @@ CAPTIONS = {
         captions.outcomes([captions.Outcome("base", "0", "c", "correct", 9), captions.Outcome("base", "0", "c", "truncated", 1)]),
         "Answers that are neither correct nor wrong (none, truncated, ungradable; all count as not correct): from 10.0 % (base) to 10.0 %",
     ),
+    "multiverse": (
+        captions.multiverse([captions.Choice(claim, "0.1", "", "", same, 0) for claim, same in zip("aaaab", (1, 1, 0, 1, 1), strict=True)]),
+        "Claims without the ledger's verdict under all choices: a (75.0 % of its 4) of 1 that choices apply to.",
+    ),
+    "no other choice": (captions.multiverse([]), ""),
     "curves": (
         captions.curves({("r1", 1): _training(50), ("r1", 2): _training(100)}),
         "The lowest validation loss is between iterations 50 and 100; in 1 of 2 adapters it is the last evaluation.",
@@ -102,6 +107,8 @@ def test_a_grid_of_panels_keeps_its_natural_order(path: Path) -> None:
 COLUMNS = {
     "accuracy": captions.Accuracy, "benchmarks": captions.Accuracy, "words": captions.Words, "sections": captions.Section,
     "years": captions.Year, "outcomes": captions.Outcome, "curves": captions.Loss, "overfit": captions.Loss,
+    "likelihood": likelihood_section.Gain,
+    "multiverse": captions.Choice,
 }  # fmt: skip
 
 

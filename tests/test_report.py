@@ -16,13 +16,14 @@ from distill.core import files, markdown
 from distill.core.errors import InputError
 from distill.core.study_file import study
 from distill.likelihood import figures
+from distill.multiverse import robustness
 from distill.records.assignment import Assignment
 from distill.records.completion import Completion
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
 from distill.report import plots
 from stages import claims, report, summarise
-from tests import rendered, synthetic
+from tests import rendered, scored, synthetic
 from tests.pipeline import ROOT
 
 TEMPLATES = sorted((ROOT / "plots" / "templates").glob("*.json"))
@@ -36,6 +37,7 @@ STUDY = {
         "vocabulary": "pattern", "alpha": 0.05, "power": 0.8, "confidence": 0.9, "resamples": 200, "seed": 6,
         "ledger": {"gain": CLAIM | {"rule": ABOVE}, "absent": CLAIM | {"rule": ABOVE | {"arm": "r3"}}},
     },
+    "likelihood": {"confidence": 0.9},
     "report": {"examples": 2, "seed": 1, "arms": ["r1", "r3"], "max_chars": 40, "limits": ["It is small."]},
 }  # fmt: skip
 TEXT = "```\n# not a heading\x07\n" + "Answer: 1 " * 20
@@ -65,9 +67,15 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files.write_json(paths.extract_metrics, {"pages": 1234, "dropped_no_answer": 2})
         files.write_json(paths.levels_metrics, {"r1": {"texts": 98, "words": 91.25, "states_answer": 98}})
         files.write_text(paths.audit_page, "# Audit")
+        files.write_json(paths.drops, {"steps": [{"stage": "extract", "of": "", "input": 80, "drops": {"lost": 4}, "output": 76}]})
+        files.write_json(paths.multiverse, {})
+        choice = dict.fromkeys(robustness.COLUMNS, "x") | {"claim": "gain", "effect": 0.1, "low": 0.0, "high": 0.2, "p_holm": None}
+        curve = [choice | {"same": int(changes < 1), "changes": changes} for changes in range(3)]
+        files.write_text(paths.multiverse_curve, robustness.table(curve))
         files.write_json(paths.judge_metrics, {"judge": "none", "ungradable": 0})
-        files.write_json(paths.likelihood_metrics, {})
-        files.write_text(paths.likelihood_table, figures.tidy({}))
+        scores = figures.metrics(scored.rows(), scored.SETTINGS)
+        files.write_json(paths.likelihood_metrics, scores)
+        files.write_text(paths.likelihood_table, figures.tidy(scores))
         answers = [Completion("competition", problem.id, 0, TEXT, 20, "stop") for problem in files.read_records(paths.problems, Problem)]
         for cell in ("base", *(f"{arm}-{seed}" for arm in ARMS for seed in synthetic.SEEDS)):
             files.write_records(paths.completions / f"{cell}.jsonl.gz", answers)
@@ -139,6 +147,24 @@ def _rows(text: str, title: str) -> list[list[str]]:
     part = text.split(f"\n## {title}\n")[1]
     lines = next(block for block in part.strip().split("\n\n") if block.startswith("|")).split("\n")
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_likelihoods_are_those_of_the_metrics(reported: Path) -> None:
+    part = re.sub(" +", " ", page(reported).split("## Likelihood")[1].split("\n## ")[0])
+    found = files.read_json(reported / "metrics/tiny/likelihood.json")["arms"]["r1"]["chain_common"]["heldout"]
+    assert f"| {found['mean']:.3f} ({found['gain']:+.3f} [{found['gain_low']:+.3f}, {found['gain_high']:+.3f}]) |" in part
+    assert "| base | | -2.150 | -2.150 | -2.150 | 0.135 |" in part  # of the arms' own chains it has one figure an arm
+    assert part.index("Held out:") < part.index("Trained on:") < part.index("Benchmark transfer:")
+    assert "common chain, from +0.515 (r6) to +1.015 (r1)" in page(reported)
+
+
+def test_a_study_that_scores_nothing_shows_nothing(tree: Path) -> None:
+    with chdir(tree):
+        files.write_json(layout("tiny").likelihood_metrics, {})
+        files.write_text(layout("tiny").likelihood_table, figures.tidy({}))
+    run(tree)
+    assert "ikelihood" not in page(tree)
+    assert not (tree / "plots/tiny/svg/likelihood.svg").exists()
 
 
 def test_audits_limits_and_training_are_on_the_page(reported: Path) -> None:

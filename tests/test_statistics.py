@@ -180,7 +180,18 @@ def test_welch_by_its_formula() -> None:
     assert p == pytest.approx(2 * stats.t.sf(abs(effect) / math.sqrt(vx + vy), df))
     half = stats.t.ppf(0.975, df) * math.sqrt(vx + vy)
     assert interval == pytest.approx((effect - half, effect + half))
+    test = stats.ttest_ind(x, y, equal_var=False)
+    assert (*interval, p) == (*test.confidence_interval(0.95), test.pvalue)
     assert intervals.welch(np.zeros(3), np.ones(3), 0.95) == (-1.0, intervals.Interval(-1.0, 1.0), 1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_welch_takes_groups_that_vary_little_or_not() -> None:
+    thirds, same = np.array([0.3, 0.1 + 0.2, 0.3]), np.array([0.5, 0.5, 0.5])
+    assert intervals.welch(thirds, same, 0.95)[1:] == (intervals.Interval(-1.0, 1.0), 1.0)
+    effect, (low, high), p = intervals.welch(np.array([0.2, 0.3, 0.4]), same, 0.95)
+    assert low < effect < 0 < high
+    assert 0 < p < 0.1
 
 
 def test_newcombe_published_example() -> None:

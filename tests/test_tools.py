@@ -73,6 +73,21 @@ def test_the_result_table_has_a_row_an_arm() -> None:
     ]
 
 
+def test_the_result_table_names_the_benchmarks_that_the_study_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = {"competition": {"heldout": CELL}, "svamp": {"all": CELL}, "multiarith": {"all": CELL}}
+    for name, kind in (("rows", {"kind": "table"}), ("exams", {"ocr": "lines"})):
+        for file, value in ((f"metrics/{name}/summary.json", {"arms": {"base": cells}}), (f"studies/{name}.yaml", {"extract": kind})):
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text(json.dumps(value))
+    (tmp_path / "params.yaml").write_text(json.dumps({"students": ["rows", "exams"], "arms": []}))
+    show_results.main()
+    heads = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if line.startswith("arm ")]
+    assert heads == ["arm rows, held out multiarith svamp words", "arm competition, held out multiarith svamp words"]
+
+
 def test_the_claims_table_has_a_row_a_claim() -> None:
     records = {
         "gain": ClaimRecord("holds", 0.0476, 0.253, 0.253, None, None, 9, 0.0, 0.0261, None, None, {}),

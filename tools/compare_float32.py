@@ -16,8 +16,9 @@ import yaml
 
 from distill.answers.verify_pool import compare
 from distill.cli import command
-from distill.cli.layout import BASE, Paths, layout
+from distill.cli.layout import Paths, layout
 from distill.core import study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from distill.core.files import read_json, read_records, write_json, write_text
 from distill.records.completion import Completion

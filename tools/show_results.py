@@ -10,6 +10,7 @@ import yaml
 from tabulate import tabulate
 
 from distill.claims import claims_page
+from distill.cli.layout import layout
 from distill.core.cells import BASE
 from distill.records.claim_record import ClaimRecord
 from distill.records.problem import OWN
@@ -28,20 +29,30 @@ def main(*words: str) -> None:
 def _results(name: str, arms: list[str]) -> None:
     summary, claims = Path("metrics", name, "summary.json"), Path("metrics", name, "claims.json")
     if summary.exists():
-        print(f"\n{name}: accuracy in % [interval], mean over seeds; figures: {summary}\n{results(_read(summary), arms)}\n")
+        print(f"\n{name}: accuracy in % [interval], mean over seeds; figures: {summary}\n{results(_read(summary), arms, _own(name))}\n")
     if claims.exists():
         print(f"{name}: claims; figures: {claims}\n{verdicts(claims.read_bytes())}\n")
 
 
-def results(summary: dict[str, Any], arms: list[str]) -> str:
-    """Return the table of arms, in the report's order: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high} and arms.ARM.words of a summary."""
+def _own(name: str) -> str:
+    """Return what a study's own problems are called here: the study's name, where they come as rows and not from a competition's exams."""
+    file = layout(name).study_file
+    extract = yaml.safe_load(file.read_text(encoding="utf-8")).get("extract") if file.exists() else {}
+    return name if isinstance(extract, dict) and "kind" in extract else OWN
+
+
+def results(summary: dict[str, Any], arms: list[str], own: str = OWN) -> str:
+    """Return the table of arms, in the report's order: arms.ARM.BENCHMARK.SPLIT.{accuracy, low, high} and arms.ARM.words of a summary.
+
+    The study's own problems stand under the name `own`.
+    """
     rows, found = [], summary["arms"]
     benchmarks = sorted({name for values in found.values() for name, value in values.items() if isinstance(value, dict)})
     columns = [(name, "heldout" if name == OWN else "all") for name in sorted(benchmarks, key=lambda name: name != OWN)]
     for arm, values in ((arm, found[arm]) for arm in (BASE, *arms) if arm in found):
         cells = [_interval(values.get(name, {}).get(split)) for name, split in columns]
         rows.append([arm, *cells, values.get("words", "")])
-    heads = [f"{name}{', held out' if split == 'heldout' else ''}" for name, split in columns]
+    heads = [f"{own}, held out" if name == OWN else name for name, _ in columns]
     table = tabulate(rows, headers=["arm", *heads, "words"], floatfmt=".1f")
     teacher = summary.get("teacher", {}).get("accuracy")
     return table if teacher is None else f"{table}\nteacher: {100 * teacher:.1f} on the study's own problems"

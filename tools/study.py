@@ -73,6 +73,7 @@ def places(name: str) -> list[str]:
         "audit of the corpora": paths.audit_page,
         "adapters": paths.adapters,
         "report": paths.report,
+        "page for a browser": paths.page,
     }
     return [f"{what}: {path}" for what, path in shown.items() if Path(path).exists()]
 

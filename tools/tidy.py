@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from distill.cli import command
-from distill.cli.layout import BASE, layout
+from distill.cli.layout import layout
+from distill.core.cells import BASE
 from distill.core.errors import InputError
 from tools import activation, lock, params, run_lock
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
-from distill.cli.layout import BASE, layout
+from distill.cli.layout import layout
 from distill.competition.competition_problems import FAMILIES, TUNING, draw
 from distill.competition.family import ALL
+from distill.core.cells import BASE
 from distill.core.files import read_records, write_json, write_records, write_text
 from distill.records.assignment import Assignment
 from distill.records.problem import OWN, Problem

@@ -2,6 +2,8 @@
 
 import re
 
+from distill.answers.units import SIZES, spelt
+
 MAX_CHARS = 300  # a longer statement is none
 _REASON = re.compile(
     r"[,;]?\s+(?:because|since|which|whose|meaning|making|as (?:the|we|it|this|there|they)|as (?:required|desired|expected|shown)"
@@ -9,12 +11,16 @@ _REASON = re.compile(
     r"|where [A-Za-z]\b)\b.*"
     r"|(?:,|\()\s*(?:or|i\.e\.,?|which is)?\s*(?:about|approximately|roughly|approx\.?|so|as|where|with|and so"
     r"|and (?:we|this|that|the))\b.*"
-    r"|[,;]\s+(?:not|but|and not)\b.*",
+    r"|\s(?:in total|in all|altogether|overall)\b.*"
+    r"|\sis (?:the|our) (?:only |unique |final |correct )?(?:solution|answer)\b.*"
+    r"|\s\((?:see|check)\b.*|[,;]\s+(?:not|but|and not|i\.e\.)(?=\W).*"
+    r"|\s+[-–—]\s+(?!(?:sqrt|sin|cos|tan|log)\b)[a-z]{3,}\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 _LEADS = re.compile(
-    r"(?:(?:it's|that's|simply|just|thus|therefore|then|hence|indeed|exactly|precisely|clearly|now|also"
-    r"|given by|equal to|the number|definitely)\b:?\s*"
+    r"(?:(?:approximately|about|roughly)\s+(?=[-\d$\\(])|(?:it's|that's|simply|just|thus|therefore|then|hence|indeed|exactly|precisely|clearly|now|also"
+    r"|given by|equal to"
+    r"|the number|definitely)\b:?\s*"
     r"|[:=]\s*|(?:result|total|value)\s*:\s*|(?:the|its?|this|that)(?: [a-z]+){0,4} (?:is|are|equals)\s+(?=[-\d$\\(]))+(?=\S)",
     re.IGNORECASE,
 )
@@ -27,9 +33,10 @@ _VALUE = re.compile(r"[\d√π∞∅∪=<>≤≥±^]|\\(?!text|mathrm|textbf|mbo
 _START = re.compile(r"[\d\\$√π(\[{=]")
 _UNSAID = re.compile(  # what makes words beside a value something else than its unit or name
     r"\b(?:is|are|was|were|has|have|had|not|never|if|unless|whether|than|least|most|between|but|such|that|we|i|you|let|need|must|should|can"
-    r"|will|does|did|do|either|neither|any|every|some|several|because|since|by|from|in|at|on|to the|times (?:the|as|that|of)|up to|what|how"
+    r"|will|does|did|do|either|neither|any|every|some|several|because|since|by|from|in|into|at|on|to the|times (?:the|as|that|of)|up to"
+    r"|what|how"
     r"|(?:of|among) (?:the|these|those|which|all|\d)|divided|multiplied|multiplying|dividing|adding|subtracting|solving|using|factor"
-    r"|multiple|for (?:all|any|every|each|some|[a-z]\b)|half of|twice|double"
+    r"|multiple|probably|around|for (?:all|any|every|each|some|[a-z]\b)|half of|twice|double"
     r"|steps?|cases?|parts?|examples?|figure|problem|question|section|method|chapter"
     r"|table|equations?|page|note|exercise|phase|unknowns"
     r"|variables|possibilit(?:y|ies)|digit numbers?|follows|following|root|sum|product|difference|number|form|written|valid|correct|wrong"
@@ -42,7 +49,7 @@ _SAID_OF_ANSWERS = """
 above already also analysis answer anything approach approximate as available based below best calculated calculation calculations case
 check checked clear close complete complicated computed conclusion confirmed consistent correct determined difference different
 difficult done easy everything exact example explanation expressed expression far final finally first following follows formula found
-given great hard hello here hi hint how i important incomplete incorrect integer interesting introduction it just let likely method
+given great hard hello here hi hint how i important incomplete incorrect integer interesting introduction it just let let's likely method
 missing near needed next not note notes nothing number obtained obvious ok okay only optimal overview probably problem product proof
 question quite quotient ratio rational reached ready really reasonable reasoning required right same second shown simple simplified
 solution solved something sorry step steps still straightforward sum summary sure thanks that then there this too trivial unavailable
@@ -72,6 +79,8 @@ def read(text: str) -> str:
 def _names(text: str) -> bool:
     """Return whether words name something: east, all real numbers; not "clear", which says something about an answer."""
     if re.fullmatch(r"no (?:real )?solutions?", text, re.IGNORECASE):
+        return True
+    if spelt(text):
         return True
     found = [word.casefold() for word in words(text)]
     if len(found) > 4 or _DISCOURSE & set(found) or not re.fullmatch(r"(?=.*[A-Za-z])[^<>|#/@=+]{1,60}", text):
@@ -103,14 +112,23 @@ def result(text: str) -> str:
     if "=" not in text or several(text) or re.search(r"[<>≤≥]|\\[lg]e", text):
         return text
     left, _, right = re.sub(r"(?<=[\d)%]) ?[x×] ?(?=[\d(])", "*", text).rpartition("=")
-    named = re.fullmatch(r"[\s$\\(\[]*(?:[A-Za-z]+(?:\([^()=]{1,20}(?:\([^()]{1,9}\))?\))?|\\text\{[^{}]*\})\s*&?", left)
+    named = re.fullmatch(
+        r"[\s$\\(\[]*(?:(?:m\s?)?(?:\\angle\s?|∠\s?)?[A-Za-z]+(?:\([^()=]{1,20}(?:\([^()]{1,9}\))?\))?|\\text\{[^{}]*\})\s*&?", left
+    )
     arithmetic = not re.search(r"[A-Za-z]", _COMMANDS.sub("", left))
-    return right.lstrip("& ") if right.strip() and ("=" in left or named or arithmetic) else text
+    return right.lstrip("& ") if right.strip() and ("=" in left or named or arithmetic or _quantities(left, right)) else text
+
+
+def _quantities(left: str, right: str) -> bool:
+    """Return whether an equation says what amounts with units come to: 28 days / 7 days/week = 4 weeks."""
+    amounts = re.fullmatch(r"[\s$€£]*\d[\w\s$€£.,%()×÷–/*+-]*", left) and re.match(r"[\s$€£–-]*\d", right)
+    joined = amounts and re.search("[×÷–/*+-]", left)
+    return joined is not None and all(len(word) > 2 or (len(word) == 2 and word in SIZES) for word in re.findall("[A-Za-z]+", left))
 
 
 def several(text: str) -> bool:
     """Return whether a text has two equations: x = 3, y = 4, or x = 3 or x = 4; a chain of them is one."""
-    return any(re.search(r"[,;]|\b(?:and|or)\b", part) for part in text.split("=")[1:-1])
+    return any(re.search(r",(?!\d{3}(?!\d))|;|\b(?:and|or)\b", part) for part in text.split("=")[1:-1])
 
 
 def _balanced(text: str) -> bool:

@@ -6,22 +6,29 @@ from itertools import pairwise
 from distill.answers.answer_shape import MAX_CHARS, bare, lead_words, read, several, valued, words
 from distill.answers.units import NAME
 
-SENTENCE_END = re.compile(r"(?<!\b[apAP])(?<!\.m)(?<!\.M)(?<!Mr)(?<!Dr)(?<!St)(?<!Mrs)(?<!sq)(?<!cu)(?<!vs)[.!](?=[\s\"')]|\*\*|$)|\?|。")
+SENTENCE_END = re.compile(
+    r"(?<!\b[apAP])(?<!\.m)(?<!\.M)(?<!Mr)(?<!Dr)(?<!St)(?<!Mrs)(?<!sq)(?<!cu)(?<!vs)(?<!i\.e)(?:\.|!(?! ?[=/+]))(?=[\s\"')]|\*\*|$)|\?|。"
+)
 _MARKER = re.compile(
     r"^[\s*_>✅-]*(?:(?:and|or|but)\s+)?(?:so|thus|therefore|hence|consequently|accordingly|in conclusion|in total|in all|altogether"
     r"|finally|as a result|to conclude|in summary|overall|\\therefore)\b[\s,:*]*|^[\s*]*∴\s*",
     re.IGNORECASE,
 )
 _PROCEDURE = re.compile(
-    r"\b(?:we (?:need|must|have to|should|want|will|now|cannot|can't|are left|still|know|get|have|see|find)\b(?! (?:that|[^\w\s]))"
+    r"(?<!\\)\b(?:we (?:need|must|have to|should|want|will|now|cannot|can't|are left|still|know|get|have|see|find)\b"
+    r"(?! (?:that|[^\w\s]|[\d$][^=]*= ?\$?[\d.,]+[a-z ]*$))"
     r"|let|check|consider|try|suppose|assume|next,|next (?:step|we|case)"
-    r"|cannot|can't|not|if|whether|start|begin|continue|substitut\w+|using|needs?|must|possible"
-    r"|at least|at most|more than|less than|greater than|between|when|for (?:all|any|every|each|[a-z]\b)|divisible"
+    r"|cannot|can't|not|if|whether|start|begin|continue|substitut\w+|using|need|needs to|must"
+    r"|(?<!least )(?<!greatest )(?<!smallest )(?<!largest )(?<!maximum )(?<!minimum )possible"
+    r"|at least|at most|more than|less than|greater than|between|(?<!remainder )when|for (?:all|any|every|each|[a-z]\b)|divisible"
     r"|either|approximately|about|around|roughly)\b",
     re.IGNORECASE,
 )
 _IS = re.compile(r".*\b(?:is|are|was|were|be|equals|equal to|have|get|obtain|find|=)(?:\s+that)?\b\s*:?\s*(.+)$", re.DOTALL)
-_EQUATION = re.compile(r"\$?[A-Za-z](?:_\w|\([^()=]{1,9}\)|(?:\s*\+\s*[A-Za-z]){1,4})?\s*=")
+_EQUATION = re.compile(
+    r"\$?(?:(?:m ?)?(?:\\angle ?|∠ ?)[A-Z]{1,3}"
+    r"|[A-Z]{2}|\\(?:sin|cos|tan)\b[^=]{1,20}|[A-Za-z])(?:_\w|\([^()=]{1,9}\)|(?:\s*\+\s*[A-Za-z]){1,4})?\s*="
+)
 _COUNTED = re.compile(r"(there (?:is|are|were|will be) (?:exactly )?)(\$[^$\n]{1,60}\$|\\\([^()\n]{1,60}\\\)) [a-z]+", re.IGNORECASE)
 _REACHED = re.compile(r"we (?:get|have|obtain|find)(?: that)? (.+)", re.DOTALL)
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|__([^_\n]{1,120})__")
@@ -29,6 +36,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,])-?[$£€]?-?(?:\d{1,3}(?:[, ]\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?(?!\w|[, ]\d{3}|\.[\d.]|/\d)"
     rf"(?:\s?%|\s(?!in\b)(?:{NAME})s?\b)?"
 )
+_UNKNOWN = re.compile(r"(?:(?:[\d+*/^(-] ?[A-Za-z]|\|)\)?\$?\s*|\d[a-z](?![A-Za-z\d])[^=]*)=[^=]*$")  # 4x = 12, |x| = 3: to be solved
 _RESULT = re.compile(r"=\s*\\?[$£€]?(-?\d+(?:,\d{3})*(?:\.\d+)?)(?![\d\w]|\s*[-+*/×÷^\\]\s*[\d(\\])")
 _FILLER = re.compile(
     r"^\W*(?:i hope|hope (?:this|that)|let me know|feel free|thank|have a (?:nice|great|good)|if you have|would you like|is there anything"
@@ -38,6 +46,7 @@ _FILLER = re.compile(
 _TASK = re.compile(
     r"\b(?:find|evaluate|simplify|compute|calculate|solve|express|what|which|how|value of|let|write|determine)\b", re.IGNORECASE
 )
+_PARTIAL = re.compile(r"\b(?:steps?|cases?|parts?|first|more|less|fewer|than|of the|and|or|but|no|half|twice|times)\b|n't\b", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:[-•]\s|\*\s|\d+[.)]\s|\||```|\(\d\)\s*$)")
 
 
@@ -92,7 +101,7 @@ def _emphasised(sentence: str) -> str:
         return ""
     answer = read(spans[0][0])
     if valued(answer):
-        return "" if re.search(r"\b(?:not|if|assume|suppose|need|check)\b", sentence, re.IGNORECASE) else answer
+        return "" if re.search(r"\b(?:not|if|assume|suppose|we need|needs? to|check)\b", sentence, re.IGNORECASE) else answer
     concluded = not spans[0][1].strip(" .!*)") and _MARKER.match(sentence) and not _PROCEDURE.search(sentence)
     return answer if concluded else ""
 
@@ -106,7 +115,7 @@ def _concluded(sentence: str, text: str) -> str:
         return read(rest)
     if (reached := _REACHED.fullmatch(rest)) and (answer := read(reached[1])) and valued(answer) and not words(answer):
         return answer
-    if _PROCEDURE.search(rest):
+    if _PROCEDURE.search(rest) or _UNKNOWN.search(rest):
         return ""
     if (counted := _COUNTED.match(rest)) and read(counted[0].removeprefix(counted[1])):
         return read(counted[2])
@@ -115,11 +124,23 @@ def _concluded(sentence: str, text: str) -> str:
         number = _NUMBER.match(rest[own.start() + 1 :].lstrip(" \\"))
         return number[0] if number and not (joined and re.search(r"\d", before) and re.search(r"\d", after)) else ""
     if (match := _IS.match(rest)) and (answer := read(match[1])) and valued(answer):
-        return answer
+        return "" if re.search(r"\band\b.*\bleft$", answer) else answer
     results = _RESULT.findall(text[-3000:])[-1:]
     numbers = [match.group() for match in _NUMBER.finditer(re.sub(r"\\text\{[^{}]*\}|\\[()]|\\(?=\$)", " ", rest))]
     same = [number for number in numbers if re.sub(r"[^\d.-]", "", number.split()[0]) in [r.replace(",", "") for r in results]]
     return same[0] if len(same) == 1 else ""
+
+
+def told(sentence: str, rest: str = "") -> str:
+    """Return the one number of a plain sentence that is stated as the answer and ends the `rest` of a text.
+
+    >>> told("She makes $18 every day."), told("There are 3 cases to check.")
+    ('$18', '')
+    """
+    numbers = [match.group() for match in _NUMBER.finditer(sentence)]
+    plain = len(numbers) == len(re.findall(r"\d+(?:[.,/]\d+)*", sentence)) == 1 and re.match(r"[A-Z][a-z']*,? [a-z]", sentence)
+    last = not rest.lstrip(" :*_").removeprefix(sentence).strip(" .*_\n")
+    return numbers[0] if plain and last and not _PROCEDURE.search(sentence) and not _PARTIAL.search(sentence) else ""
 
 
 def _alone(lines: list[str]) -> str:
@@ -127,7 +148,7 @@ def _alone(lines: list[str]) -> str:
     line = lines[-1]
     answer = read(line)
     if len(lines) > 1:
-        alone = answer and valued(answer) and "=" not in line and not words(answer) and not read(lines[-2])
+        alone = answer and valued(answer) and "=" not in line and not words(answer) and read(lines[-2]) in ("", answer)
         return answer if alone else ""
     if len(answer) > 60 or not valued(answer):
         return answer if len(answer.split()) == 1 and len(answer) <= 60 and answer == bare(line) else ""

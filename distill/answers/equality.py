@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from distill.answers.answer_ast import Node, parse_answer
+from distill.answers.answer_ast import Node, number, parse_answer
 from distill.answers.answer_key import meets, read_key
 from distill.answers.ast_equality import equal, every
 from distill.answers.compound_units import same_time
@@ -71,12 +71,23 @@ def _alternatives(known: str, given: str) -> bool | None:
         return verdict
     if len({k for k, _ in options}) > 1 and not _synonyms({k for k, _ in options}):
         return verdict
+    if "≈" in given and (near := _near(_options(given, "≈"))) is not True:
+        return near
     verdicts = [_compare(k, g) for k, g in options]
     return True if True in verdicts else None if None in verdicts else False
 
 
 def _options(text: str, separator: str) -> list[str]:
     return [part.strip() for part in re.split(separator, text, flags=re.IGNORECASE) if part.strip()]
+
+
+def _near(values: list[str]) -> bool | None:
+    """Return whether values that an answer calls nearly equal are within a tenth; the area may be among them, None of anything else."""
+    read = {text: parse_answer(_LEAD.sub("", text, count=1) if _LEAD.match(text) else text) for text in values}
+    if any(node is None and not re.fullmatch("(?:the|its) [A-Za-z ]+", text, re.IGNORECASE) for text, node in read.items()):
+        return None
+    sizes = [size for node in read.values() if node and (size := number(node)) is not None]
+    return not sizes or max(sizes) - min(sizes) <= max(map(abs, sizes)) / 10
 
 
 def _synonyms(options: set[str]) -> bool:

@@ -48,6 +48,7 @@ _INFINITY = re.compile(r"(?<![A-Za-z])(?:inf|infty|infinity|oo)(?![A-Za-z])", re
 _PLUS_MINUS = re.compile(r"(?:^|(?<==)|(?<== ))\+ ?-(?= ?[\d√(])")
 _ROWS = re.compile(r"\[\s*\[[^\[\]()]*\](?:\s*,\s*\[[^\[\]()]*\])*\s*\]$")
 _SPACED_ROWS = re.compile(r"^(?:[A-Z] ?= ?)?\[\s*([-\d./]+(?:[ ,]+[-\d./]+)+(?:\s*;\s*[-\d./]+(?:[ ,]+[-\d./]+)+)+)\s*\]$")  # [1 2; 3 4]
+_VECTOR = re.compile(r"-?[\d./]+(?: -?[\d./]+){2,}|[\[(]\s*-?[\d./]+(?: -?[\d./]+)+\s*[\])]")
 _JOINED = re.compile(r"(?:(?<=[^\w\s,])| )(and|or)(?: |(?=[^\w\s,]))")
 _PART = r"\s*(?:\{([^{}]*)\}|([A-Za-z0-9π]))"
 _GROUPS = [  # innermost LaTeX groups first; applied until nothing changes
@@ -152,7 +153,8 @@ def notation(answer: str) -> str:
     text = _SPACED_ROWS.sub(_spaced_rows, text) if ";" in text and "[" in text else text
     text = _ROWS.sub(_nested_rows, text) if "[[" in text.replace(" ", "") else text
     text = " ".join(text.split()).removesuffix(".").strip()
-    spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text)  # the blank of 2 1/2, "5 m" and "option C" counts, and that of 100, 200
+    # The blank of 2 1/2, "5 m" and "option C" counts, that of 100, 200, and that of a vector without commas.
+    spaced = re.search(r"\d \d+/|[A-Za-z] ?[-(\d]|\d [a-z]", text) or _VECTOR.fullmatch(text)
     return text if spaced else _JOINED.sub(r" \1 ", re.sub(r"\s*([^\w\s,$])\s*", r"\1", text)).strip()
 
 

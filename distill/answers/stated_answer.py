@@ -8,10 +8,10 @@ and every pattern is linear.
 import re
 
 from distill.answers.answer_shape import MAX_CHARS, read, valued, words
-from distill.answers.ending_answer import SENTENCE_END, ending
+from distill.answers.ending_answer import SENTENCE_END, ending, told
 
 TAIL, MAX_STATEMENTS = 20_000, 60  # characters looked at, from the end; declarations looked at, from the last
-_ENDS = re.compile(r"<\|[a-z_]{2,30}\|>|</s>|<｜[^<>｜]{1,40}｜>|\[/?INST\]")  # a template's marks, printed by a model
+_ENDS = re.compile(r"<\|[a-z_]{2,30}\|>|</s>|<｜[^<>｜]{1,40}｜>|\[/?(?:INST|ANSWER)\]")  # a template's marks, printed by a model
 _NEXT = re.compile(r"\n[ \t#*]*(?:Q|Question|Problem|Exercise|Human|User|Instruction)(?: \d{1,3})?\**:", re.IGNORECASE)  # a new problem
 _NOTES = re.compile(r"<<[^<>\n]{0,80}>>")  # GSM8K's calculator
 _HASHES = re.compile(r"^[ \t]*####[ \t]*([^\n]*)$", re.MULTILINE)
@@ -24,18 +24,18 @@ _KEYED = re.compile(
 _DECLARED = re.compile(
     r"(?:\b(?P<before>[\w']{1,20})[ \t*_]{1,4})??"
     r"(?:\b(?:final|correct|right|exact|numeric|numerical|required|desired|requested|simplified|best|closest|overall)[ \t*_]{1,4}){0,2}"
-    r"\b(?:answers?|ans|option|choice)\b(?P<of>[ \t]+(?:to|of|for)\b[^.:=?!\n]{1,80}?)?"
-    r"[*_\"') \t]{0,4}(?::|=|\.(?=\s\d)|[-–—](?=\s)|(?:is|are|equals|would be|should be|must be|will be|becomes)\b)"
+    r"(?<!/)\b(?:answers?|ans|option|choice)\b(?P<of>[ \t]+(?:to|of|for)\b[^.,:=?!\n]{1,80}?)?(?:[ \t]\([^()\n]{2,40}\))?"
+    r"[*_\"') \t]{0,4}(?::|=|\.(?=\s\d)|[-–—](?=\s)|\b(?:is|are|equals|would be|should be|must be|will be|becomes)\b)"
     r"|^[ \t]{0,3}(?P<a>A):"
     r"|^#{1,6}[ \t]{1,3}(?:\*\*)?(?:the )?(?:final )?answer(?:\*\*)?[ \t]*$|^\*\*(?:final )?answer\*\*[ \t]*$"
     r"|答案(?:是|为|：|:)",
     re.IGNORECASE | re.MULTILINE,
 )
-_DETERMINERS = "the our my so hence thus therefore then and final is overall finally giving gives your"  # not: Tom's, wrong, another
+_DETERMINERS = "the our my so hence thus therefore then and final is overall finally giving gives"  # not: Tom's, wrong, another
 _BEFORE = frozenset(_DETERMINERS.split())
 _HYPOTHESIS = re.compile(
     r"\b(?:if|suppose|supposing|assume|assuming|whether|unless|until|unsure|not sure|wonder|guessing that|say|says|said|claims?|doubt"
-    r"|would|could|might|maybe|perhaps)\b[^.!?\n]*$",
+    r"|would|could|might|maybe|perhaps)\b[^.!?\n]*\Z",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
@@ -68,11 +68,7 @@ def stated(text: str, line: str, finish: str) -> str:
     >>> stated("So she has 3 left. The answer is $3$.", "Answer:", "stop"), stated("We divide 18 by 3.", "Answer:", "stop")
     ('3', '')
     """
-    start = text.rfind(line) + len(line)
-    declared = (
-        _statement(text[start : start + 2 * MAX_CHARS]) if start >= len(line) and (finish != "length" or "\n" in text[start:]) else ""
-    )
-    if answer := read(declared) or hashed(text, finish):
+    if answer := _on_line(text, line, finish) or hashed(text, finish):
         return answer
     _, closed, body = text.rpartition("</think>")
     if not closed and "<think>" in text:
@@ -82,8 +78,22 @@ def stated(text: str, line: str, finish: str) -> str:
         body = body[: max(body.rfind("\n"), body.rfind(". ")) + 1]
     tagged = _TAGGED.findall(body) or [text or number for text, number in _KEYED.findall(body)]
     for part in [*tagged[:-2:-1], *_parts(body)]:
-        if answer := _declared(part) or ("" if finish == "length" else ending(part)):
+        if answer := _declared(part) or (part is not body and told(part)) or ("" if finish == "length" else ending(part)):
             return answer
+    return ""
+
+
+def _on_line(text: str, line: str, finish: str) -> str:
+    """Return what the last `line` before a problem of the model's own states; a line that the token limit may have cut states nothing."""
+    parts = _parts(text.rpartition("</think>")[2])
+    for part in parts:
+        start = part.rfind(line) + len(line)
+        if start >= len(line) and (finish != "length" or part is not parts[-1] or "\n" in part[start:]):
+            rest = part[start:]
+            if answer := read(statement := _statement(rest[: 2 * MAX_CHARS])) or told(statement, rest):
+                return answer
+        if _declared(part):
+            return ""
     return ""
 
 
@@ -107,13 +117,13 @@ def _declared(text: str) -> str:
             or foreign
             or before in ("if", "whether")
             or _HYPOTHESIS.search(said)
-            or re.search(r"\bpart\b|\b[a-z]\)", match["of"] or "")
+            or re.search(r"\b(?:part|first|second|third|next|previous)\b|\b[a-z]\)", match["of"] or "", re.IGNORECASE)
         ):
             continue
         statement = _statement(text[match.end() : match.end() + 2 * MAX_CHARS])
         if re.match(r"\s*(?:not|n't|wrong|incorrect)\b", statement):
             return ""
-        if answer := read(statement):
+        if answer := read(statement) or (":" in text[match.end() - 1 : match.end() + 1] and told(statement, text[match.end() :])):
             return "" if _TAKEN_BACK.search(text, match.end()) else answer
     return ""
 
@@ -123,6 +133,8 @@ def _statement(rest: str) -> str:
     rest = rest.lstrip(" \t:*_")
     if not rest.partition("\n")[0].strip(" \t:*_-"):
         rest = rest.partition("\n")[2].lstrip("\r\n \t*_")
+        if re.match(r"[-•]\s", rest):
+            return ""  # a list, or a minus
     for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
         if rest.startswith(opening):
             return rest[2:].partition(closing)[0]

@@ -43,8 +43,10 @@ def compare(pairs: Iterable[Pair], limit: float, memory: int, workers: int) -> d
 
 
 def _beyond(text: str) -> bool:
-    """Return whether the library would misread a text: of words it makes products, of "21 1" it takes the first number."""
+    """Return whether the library would misread a text: of words it makes products, of "21 1" the first number, of {11}1 the number 12."""
     bare = notation(text)
+    if re.search(r"[}⦄]\s*\d|\d\s*[{⦃]", bare):
+        return True
     return len(text) > 500 or prose(bare) or re.search(r"(?<![\w_])\d+\s+[\d.](?!\d*/)", re.sub("√", " ", bare)) is not None
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from distill.core.cells import BASE as BASE
 from distill.core.errors import InputError
 
-BASE = "base"  # the student without an adapter
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -47,6 +47,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: Path  # the grader's
     judgements: Path  # the LLM judge's
     resolved: Path  # the verdicts that summaries and claims read
+    other_graders: Path  # outcomes by other graders than the study's own
     likelihood: Path  # log-likelihoods of given texts
     # models
     student: Path
@@ -70,18 +71,23 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     claims_page: Path
     reported_counts: Path
     reported_counts_page: Path
+    other_graders_metrics: Path
+    multiverse: Path  # each claim under other defensible choices
+    drops: Path  # the problems lost, by stage and reason
     likelihood_metrics: Path
     # plots
     plots: Path  # NAME.csv: one tidy table a plot
     curves: Path
     overfit_curve: Path
     svg: Path
+    multiverse_curve: Path
     likelihood_table: Path
     # report
     rationales: Path  # why each verdict is what it is, in words
     report: Path
     disagreements: Path  # of a published judge with the grader
     audit_page: Path
+    page: Path  # the study as one file for a browser
 
 
 def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
@@ -121,6 +127,7 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         verdicts=data / "verdicts.jsonl.gz",
         judgements=data / "judgements.jsonl",
         resolved=data / "resolved.jsonl.gz",
+        other_graders=data / "other_graders.jsonl.gz",
         likelihood=data / "likelihood.jsonl.gz",
         student=models / "student",
         adapters=models / "adapters",
@@ -142,14 +149,19 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         claims_page=metrics / "claims.md",
         reported_counts=metrics / "reported_counts.json",
         reported_counts_page=metrics / "reported_counts.md",
+        other_graders_metrics=metrics / "other_graders.json",
+        multiverse=metrics / "multiverse.json",
+        drops=metrics / "drops.json",
         likelihood_metrics=metrics / "likelihood.json",
         plots=plots / "tables",
         curves=plots / "tables" / "curves.csv",
         overfit_curve=plots / "overfit.csv",
         svg=plots / "svg",
+        multiverse_curve=plots / "multiverse.csv",
         likelihood_table=plots / "likelihood.csv",
         rationales=report / "rationales.json",
         report=report / "report.md",
         disagreements=report / "disagreements.md",
         audit_page=report / "audit.md",
+        page=report / "index.html",
     )

@@ -1,5 +1,6 @@
 """What the clean protocol refuses in a corpus and the published one counts."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
@@ -14,6 +15,10 @@ from distill.records.problem import Problem
 from distill.records.recorded_trace import breaks_off
 
 Corpus = dict[str, list[Example]]  # part (train, valid, test) -> examples
+
+END_MARK = re.compile(  # what ends a turn in the chat templates of common students; a text would be cut off there in training
+    r"<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return)\|>|<end_of_turn>|<｜end▁of▁sentence｜>|</s>|<eos>"
+)
 
 
 class Flaw(NamedTuple):
@@ -59,6 +64,8 @@ def inspect(
             made = texts[example.id][level]
             if breaks_off(example.messages[-1].content) if made.finish is UNSET else made.finish == "length":
                 yield Flaw("a text that breaks off", where)
+            if END_MARK.search(example.messages[-1].content):
+                yield Flaw("a text with an end mark of chat templates", where)
             if not made.states_answer:
                 yield Flaw("a text that does not state the answer", where)
             if part != "train" and problem.statement in trained:

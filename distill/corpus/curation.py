@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from distill.core.study_file import Arm
-from distill.corpus.corpus_flaws import Corpus
+from distill.corpus.corpus_flaws import END_MARK, Corpus
 from distill.records.assignment import Assignment
 from distill.records.contamination_match import ContaminationMatch
 from distill.records.correction import Correction
@@ -116,4 +116,6 @@ def _unfit(levels: Mapping[str, Level], arm: Arm, needed: Sequence[str], exclude
         return excluded
     if any(name not in levels for name in needed):
         return "no verified work at every level"
+    if any(END_MARK.search(levels[name].text) for name in needed):
+        return "a level with an end mark of chat templates"
     return "" if all(levels[name].states_answer for name in needed) else "a level that does not state the answer"

@@ -71,6 +71,17 @@ class Loss(msgspec.Struct, frozen=True):
     train_loss_smoothed: str = ""  # curves.csv of a study that smooths
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """A row of multiverse.csv."""
+
+    claim: str
+    effect: str  # an empty text where the claim has none; low and high where it has no interval
+    low: str
+    high: str
+    same: int
+    changes: int
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage: 0.4976 -> 49.8 %."""
     return f"{100 * share:.1f} %"
@@ -183,6 +194,19 @@ def outcomes(rows: list[Outcome]) -> str:
         "Answers that are neither correct nor wrong (none, truncated, ungradable; all count as not correct): from "
         f"{percent(shares[least])} ({least}) to {percent(shares[most])} ({most}){base}."
     )
+
+
+def multiverse(rows: list[Choice]) -> str:
+    """Name the claims whose verdict another choice changes, the least robust first."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        found[row.claim] += [row.same] if row.effect else []
+    several = {claim: same for claim, same in found.items() if len(same) > 1}
+    if not several:
+        return ""
+    moved = sorted((sum(same) / len(same), claim) for claim, same in several.items() if not all(same))
+    named = ", ".join(f"{claim} ({percent(share)} of its {len(several[claim])})" for share, claim in moved)
+    return f"Claims without the ledger's verdict under all choices: {named or 'none'} of {len(several)} that choices apply to."
 
 
 def _head(arms: list[str]) -> str:

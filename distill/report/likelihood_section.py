@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from distill.core.cells import BASE
 from distill.core.markdown import grid
 from distill.likelihood.row import MEASURES, PROBABILITIES
@@ -22,6 +24,17 @@ ABOUT = (
 FORM = "The form apart, on the held-out problems, in nats an answer: the line's opening, and the end of the turn after the gold answer."
 
 
+class Gain(msgspec.Struct, frozen=True):
+    """A row of likelihood.csv: a gain over the base; an empty text of the base."""
+
+    arm: str
+    measure: str
+    part: str
+    gain: str
+    gain_low: str
+    gain_high: str
+
+
 def section(found: Mapping[str, Any], confidence: float, link: str) -> str:
     """Return the section; "" where no likelihoods are scored. `link` leads to the metric."""
     arms: Mapping[str, Any] = found.get("arms", {})
@@ -36,17 +49,17 @@ def section(found: Mapping[str, Any], confidence: float, link: str) -> str:
     return "\n\n".join([f"{ABOUT} {interval}", *tables, f"{FORM}\n\n{form}"])
 
 
-def plot(rows: Rows, source: Path) -> list[Plot]:
+def plot(texts: Rows, rows: list[Gain], source: Path) -> list[Plot]:
     """Return the plot of the gains on held-out problems; none where there are none."""
-    held = [row for row in rows if row["part"] == "heldout" and row["gain"] and row["measure"] not in PROBABILITIES]
+    held = [row for row in rows if row.part == "heldout" and row.gain and row.measure not in PROBABILITIES]
     if not held:
         return []
     lines = []
-    for measure in dict.fromkeys(row["measure"] for row in held):
-        gains = {row["arm"]: float(row["gain"]) for row in held if row["measure"] == measure}
+    for measure in dict.fromkeys(row.measure for row in held):
+        gains = {row.arm: float(row.gain) for row in held if row.measure == measure}
         best, least = max(gains, key=lambda arm: gains[arm]), min(gains, key=lambda arm: gains[arm])
         lines.append(f"{HEADINGS[measure]}, from {gains[least]:+.3f} ({least}) to {gains[best]:+.3f} ({best})")
-    return [Plot("likelihood", "Likelihood", source, rows, f"Gain over the base in nats a token, held out: {'; '.join(lines)}.")]
+    return [Plot("likelihood", "Likelihood", source, texts, f"Gain over the base in nats a token, held out: {'; '.join(lines)}.")]
 
 
 def _name(part: str) -> str:

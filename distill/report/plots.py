@@ -27,7 +27,7 @@ class Plot(NamedTuple):
     caption: str  # "" where there is nothing to plot
 
 
-def collect(folder: Path, long_run: Path, arms: list[str], cells: dict[Cell, Training], run: LongRun | None) -> list[Plot]:
+def collect(folder: Path, long_run: Path, curve: Path, arms: list[str], cells: dict[Cell, Training], run: LongRun | None) -> list[Plot]:
     """Read the tables of a study; return its plots in the report's order, those without data left out."""
     scores, scored = table(folder / "accuracy.csv", captions.Accuracy)
     lengths, measured = table(folder / "words.csv", captions.Words)
@@ -36,6 +36,7 @@ def collect(folder: Path, long_run: Path, arms: list[str], cells: dict[Cell, Tra
     counts, counted = table(folder / "outcomes.csv", captions.Outcome)
     losses, _ = table(folder / "curves.csv", captions.Loss)
     long, _ = table(long_run, captions.Loss)
+    chosen, choices = table(curve, captions.Choice)
     plots = [
         Plot("accuracy", "Accuracy by arm", folder / "accuracy.csv", scores, captions.accuracy(scored, arms)),
         Plot("benchmarks", "Accuracy by benchmark", folder / "accuracy.csv", scores, captions.benchmarks(scored)),
@@ -45,6 +46,7 @@ def collect(folder: Path, long_run: Path, arms: list[str], cells: dict[Cell, Tra
         Plot("outcomes", "Outcomes", folder / "outcomes.csv", counts, captions.outcomes(counted)),
         Plot("curves", "Training curves", folder / "curves.csv", losses, captions.curves(cells)),
         Plot("overfit", "Long run", long_run, long, captions.overfit(run) if run else ""),
+        Plot("multiverse", "Claims under other choices", curve, chosen, captions.multiverse(choices)),
     ]
     return [plot for plot in plots if plot.caption]
 

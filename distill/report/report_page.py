@@ -9,7 +9,7 @@ from tabulate import tabulate
 from distill.core.cells import Cell
 from distill.core.markdown import escape
 from distill.core.study_file import Arm
-from distill.report import judge_section, recorded_section, tables
+from distill.report import drops_section, judge_section, multiverse_section, recorded_section, tables
 from distill.report.plots import Plot
 from distill.report.report_inputs import Summary, Training
 
@@ -48,6 +48,8 @@ class Content(NamedTuple):
     extraction: dict[str, Any]
     judge: dict[str, Any]
     audit: Path  # the audit's own page
+    drops: dict[str, Any]
+    multiverse: dict[str, Any]  # {} where the study has no other choices
     likelihood: str = ""  # the section on likelihoods; "" where none are scored
 
 
@@ -68,10 +70,12 @@ def write(content: Content, drawn: list[Plot], examples: str, sources: list[Sour
         "Likelihood": content.likelihood,
         "Recorded answers": recorded_section.section(content.summary.recorded, content.judge),
         "Claims": content.claims,
+        "Claims under other choices": multiverse_section.section(content.multiverse),
         "Plots": "\n\n".join(picture(plot, svg, page) for plot in drawn),
         "Arms and training": "\n\n".join(
             [tables.arms(content.arms, content.trainings), "Problems asked of each student:", tables.asked(content.summary)]
         ),
+        "Problems left out": drops_section.section(content.drops),
         "Teacher and extraction": audits(content, page),
         "Example answers": f"{EXAMPLES}\n\n{examples}" if examples else NO_EXAMPLES,
         "LLM judge": judge_section.section(content.judge, link(judge, page)),
