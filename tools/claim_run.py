@@ -1,6 +1,6 @@
 """Some cells of one study, computed again in a scratch clone of HEAD.
 
-`python -m tools.claim_run STUDY` in that clone reads from standard input which outputs to fetch and which cells to run.
+`python -m tools.claim_run STUDY` in that clone reads from standard input whether to fetch the study's outputs and which cells to run.
 """
 
 import json
@@ -33,7 +33,7 @@ def run(study: str, names: Sequence[str], needed: Sequence[str], figures: Path) 
         local = SCRATCH / ".dvc" / "config.local"
         local.write_text(f"[cache]\n    dir = {CACHE.resolve()}\n", encoding="utf-8")
         words = [sys.executable, "-m", "tools.claim_run", study]
-        orders = json.dumps({"pull": cached, "repro": list(names)})
+        orders = json.dumps({"pull": bool(cached), "repro": list(names)})
         done = subprocess.run(words, cwd=SCRATCH, input=orders, text=True, env=os.environ)
         if done.returncode:
             sys.exit(f"claim: the run failed; the copy is kept in {SCRATCH}")
@@ -48,7 +48,8 @@ def main(study: str) -> None:
     orders = json.load(sys.stdin)
     active = study in params.read().students or not orders["pull"]
     with run_lock.exclusive("make claim") as held, nullcontext() if active else activation.activated(study):
-        code = run_lock.run_dvc(["pull", "--quiet", *orders["pull"]], held) if orders["pull"] else 0
+        # all of the study: DVC takes longer for many targets by name
+        code = run_lock.run_dvc(["pull", "--quiet", "--allow-missing"], held) if orders["pull"] else 0
         code = code or run_lock.run_dvc(["repro", "--no-run-cache", "--force", "--single-item", *orders["repro"]], held)
     sys.exit(code)
 
