@@ -21,7 +21,14 @@ STEPS = {
     "make setup": ["make", "setup"],
     "make pull": ["make", "pull"],
     "make claim C=distilled_above_base RUN=1": ["make", "claim", "C=distilled_above_base", "RUN=1"],
-    "a few tests": [".venv/bin/python", "-m", "pytest", "-q", "tests/test_statistics.py", "tests/test_split.py"],
+    "pytest tests/test_statistics.py tests/test_split.py": [
+        ".venv/bin/python",
+        "-m",
+        "pytest",
+        "-q",
+        "tests/test_statistics.py",
+        "tests/test_split.py",
+    ],
 }
 KEPT = ("PATH", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL")
 

@@ -5,10 +5,10 @@ It needs what the project does not: `pip install --target FOLDER torch llama-cpp
 for the processor here), then `--packages FOLDER`; a side that is not there is left out with one line. The folder is on the path of those
 sides alone: transformers would load torch in ours too.
 
-Every side answers the same prompts of the study, greedy, with its float32 student without an adapter, in the same batches
-(`sample.batch_size`): each prompt by TOKENS new tokens, whatever they are; without TOKENS up to an end token or `sample.max_tokens`, as the
-stage does. Each is a process with one thread, started in turn, round after round. What counts is tokens a CPU second, of reading the
-prompts and of decoding; the loading is left out. Sides:
+Every side answers the same prompts of the study, greedy, with its float32 student without an adapter, in the same batches of --rows: each
+prompt by TOKENS new tokens, whatever they are; without TOKENS up to an end token or `sample.max_tokens`, as the stage does.
+Each is a process of one thread, started in turn, round after round. What counts is tokens a CPU second, of reading the prompts and of
+decoding; the loading is left out. Sides:
 
 - ours: what the stage's workers call;
 - transformers: `generate` on PyTorch, left-padded;
@@ -43,19 +43,19 @@ PEERS = (*PACKAGES, "torch", "transformers", "llama-cpp-python")
 Decode = Callable[[list[list[int]]], list[list[int]]]
 
 
-def main(studies: list[str], rounds: int, prompts: int, packages: list[str]) -> None:
+def main(studies: list[str], rounds: int, prompts: int, rows: int, packages: list[str]) -> None:
     """Time every side in turn; print a table and record the medians and their ratios."""
     sys.path.extend(packages)
     sides = [side for side, module in SIDES.items() if not module or find_spec(module)]
     for side in SIDES.keys() - set(sides):
         print(f"bench.sample_peers: {side} is left out: no {SIDES[side]} here; see --help", file=sys.stderr)
-    found: dict[str, Any] = {"rounds": rounds, "prompts": prompts}
+    found: dict[str, Any] = {"rounds": rounds, "prompts": prompts, "rows": rows}
     for each in studies:
         study, _, tokens = each.partition(":")
         runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
         for number in range(rounds):
             for side in sides[:: 1 if number % 2 else -1]:
-                runs[side].append(_run(side, study, prompts, tokens or 0, *(packages if side != "ours" else ())))
+                runs[side].append(_run(side, study, prompts, rows, tokens or 0, *(packages if side != "ours" else ())))
         speeds = {side: _figures(runs[side], runs["ours"]) for side in sides}
         found[study] = speeds | {"new_tokens": int(tokens or 0)}
         found |= {f"{study}_vs_{side}": speeds[side]["ours_times_faster"] for side in sides[1:]}
@@ -94,14 +94,14 @@ class Task(NamedTuple):
     length: int  # the longest prompt and answer, in tokens
 
 
-def side(name: str, study: str, prompts: int, tokens: int) -> None:
+def side(name: str, study: str, prompts: int, rows: int, tokens: int) -> None:
     """Answer by one side; print the seconds and the tokens."""
     paths = layout(study)
     params, tokenizer = study_file.section(paths.study_file, "sample", Params), ChatTokenizer(paths.student)
     jobs = make_jobs(questions(paths.benchmarks), tokenizer, params)
     asked = sorted((job.prompt for job in jobs if not job.sample), key=len)
     taken = asked if prompts >= len(asked) else [asked[number * len(asked) // prompts] for number in range(prompts)]
-    limit, rows = tokens or params.max_tokens, min(params.batch_size, len(taken))
+    limit, rows = tokens or params.max_tokens, min(rows, len(taken))
     task = Task(paths.student, frozenset() if tokens else tokenizer.eos_ids, limit, rows, len(taken[-1]) + limit)
     with tempfile.TemporaryDirectory() as folder:
         decode = {"ours": _ours, "transformers": _transformers, "llama_cpp": _llama_cpp}[name](task, Path(folder))
@@ -154,13 +154,14 @@ def _llama_cpp(task: Task, folder: Path) -> Decode:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--side"]:
-        sys.path.extend(sys.argv[6:])
-        side(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+        sys.path.extend(sys.argv[7:])
+        side(sys.argv[2], sys.argv[3], *map(int, sys.argv[4:7]))
     else:
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("studies", nargs="*", default=["gsm8k:256", "mini"])
         parser.add_argument("--rounds", type=int, default=3)
         parser.add_argument("--prompts", type=int, default=128)
+        parser.add_argument("--rows", type=int, default=64)
         parser.add_argument("--packages", nargs="+", default=[])
         given = parser.parse_args()
-        main(given.studies, given.rounds, given.prompts, given.packages)
+        main(given.studies, given.rounds, given.prompts, given.rows, given.packages)

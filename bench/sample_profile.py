@@ -44,7 +44,7 @@ def profile(student: Path, rows: int, keys: int) -> dict[str, float]:
     head, offset = mx.random.normal((rows, heads, 1, width)), mx.array([keys - 1] * rows)
     scores = mx.random.normal((rows, groups, queries.shape[2], keys))
     hidden, mask = mx.random.normal((rows, 1, layers[0].mlp.mlp.gate_proj.weight.shape[0])), mx.ones((rows, 1, 1, keys), dtype=mx.bool_)
-    logits, caches = mx.random.normal((rows, vocabulary)) * 3, [BatchKVCache([0] * rows) for _ in layers]
+    logits, caches = mx.random.normal((rows, vocabulary)) * 8, [BatchKVCache([0] * rows) for _ in layers]
     for cache in caches:
         cache.update_and_fetch(*(mx.random.normal((rows, groups, keys - 1, width)) for _ in range(2)))
     draw = decode.sampler(0.7, 0.95, range(rows), 1)

@@ -45,7 +45,9 @@ def main(study: str, *stages: str) -> None:
     cells = [cell for cell in pipeline.cells(SCRATCH, active) if cell.item["study"] == study]
     measured = list(chosen(cells, list(stages)))
     if claim_cells.stored(measured, cells):
-        subprocess.run([sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "tools.study", "pull", study], cwd=SCRATCH, stdout=subprocess.DEVNULL
+        )  # what dvc.lock lacks stays away
     found = dict[str, costs.Cost]()
     for cell in measured:
         for out in map(SCRATCH.joinpath, cell.outs):  # as DVC does

@@ -22,7 +22,9 @@ from distill.report import plots, report_inputs
 from distill.report.report_inputs import LongRun
 from distill.stats import score_table
 
-METRICS = ("summary", "headline", "grade", "teacher", "overfit", "levels", "extract", "training", "llm_judge", "drops", "multiverse")
+METRICS = (
+    "summary", "headline", "grade", "teacher", "overfit", "levels", "extract", "training", "llm_judge", "drops", "multiverse", "likelihood",
+)  # fmt: skip
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ def sources(paths: Paths) -> list[tuple[str, str]]:
         paths.study_file: "", paths.params: "", paths.claims: "claims", paths.rationales: "claims", paths.summary: "summarise",
         paths.resolved: "llm_judge", paths.verdicts: "grade", paths.other_graders: "other_graders", paths.completions: "sample",
         paths.problems: "extract", paths.benchmarks: "benchmarks", paths.split: "split", paths.corpora: "curate",
-        paths.plots: "summarise", paths.multiverse: "multiverse", paths.drops: "drops",
+        paths.plots: "summarise", paths.multiverse: "multiverse", paths.drops: "drops", paths.likelihood_metrics: "likelihood",
     }  # fmt: skip
     return [(path.as_posix(), f"dvc repro {stage}" if stage else "written by hand") for path, stage in made.items()]
 

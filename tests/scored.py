@@ -26,8 +26,9 @@ def rows(arms: Iterable[str] = ("r1", "r6"), seeds: Iterable[int] = (1, 2), prob
 
 
 def value(arm: str, seed: int, part: str, number: int) -> float:
-    """Return nats a token: the arm's level, a spread over problems, and 0.01 a seed."""
-    return LEVELS[arm] - 0.1 * (number % 4) + 0.01 * seed + (SEEN if part == "seen" and arm != "base" else 0)
+    """Return nats a token: the arm's level, a spread over problems, of the gains too, and 0.01 a seed."""
+    gain = 0 if arm == "base" else 0.02 * (2 * (number % 2) - 1) + 0.01 * seed + (SEEN if part == "seen" else 0)
+    return LEVELS[arm] - 0.1 * (number % 4) + gain
 
 
 def _row(arm: str, seed: int, measure: str, part: str, text: str, number: int) -> Likelihood:

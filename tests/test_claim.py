@@ -1,6 +1,7 @@
 """`make claim`: what it prints of each claim, which cells it computes again, and whether it sees a difference."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -93,8 +94,8 @@ def test_what_is_not_computed_is_fetched_of_every_arm() -> None:
 
 
 REFUSED = {
-    "misspelt": (("distiled_above_base",), "no claim 'distiled_above_base' in mini, job; near: distilled_above_base"),
-    "no name": (("", "mini"), "say which: make claim C=NAME; claims of mini: teacher_above_student, "),
+    "misspelt": (("distiled_above_base",), r"no claim 'distiled_above_base' in mini, .*; near: distilled_above_base"),
+    "no name": (("", "mini"), r"say which: make claim C=NAME; claims of mini: teacher_above_student, "),
     "no such study": (("transfer", "nope"), "studies/nope.yaml: no such study file; studies here: "),
     "a study that was not run": (("transfer", "openr1"), "study openr1 was not run: make study S=openr1; studies with results: mini, "),
     "no such word": (("transfer", "mini", "2"), "RUN=2: expected one of 1, grade, sample, train, all"),
@@ -107,7 +108,7 @@ REFUSED = {
 def test_what_cannot_be_shown_is_refused_in_one_line(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(InputError) as refused:
         claim.main(*words)
-    assert message in str(refused.value)
+    assert re.search(message, str(refused.value))
     assert "\n" not in str(refused.value)
 
 

@@ -27,6 +27,13 @@ def test_a_figure_of_another_record_is_seen() -> None:
     assert "train.vs_same_blas" not in render_benchmarks.block(one)
 
 
+def test_the_shares_of_a_training_step_are_a_line_where_they_were_measured() -> None:
+    assert "all blocks: products 56 %, rest 44 %." in render_benchmarks.profile(
+        {"train_profile": {"products": 55.6, "rest": 44.4, "measured": {}}}
+    )
+    assert render_benchmarks.profile({"train": {}}) == ""
+
+
 def test_markers_that_are_gone_are_named() -> None:
     with pytest.raises(InputError, match="put them back"):
         render_benchmarks.filled("no marker", "")

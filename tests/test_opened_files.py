@@ -18,11 +18,13 @@ HOOK = ROOT / "tests" / "opened"
 # What only another kind of study reads: a model is asked, work was recorded, a published table is counted.
 OTHER_KINDS = {
     "audit": {"raw"},
+    "claims": {"likelihood.jsonl.gz"},
     "condense": {"prompts/condense", "problems.jsonl", "recorded_traces.jsonl"},
     "contamination": {"levels.jsonl.gz"},
     "curate": {"recorded_traces.jsonl"},
     "import_traces": {"raw", "problems.jsonl"},
     "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
+    "multiverse": {"likelihood.jsonl.gz"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }

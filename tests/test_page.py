@@ -63,6 +63,7 @@ MULTIVERSE = {
     "claims": {"gain": {"verdict": "holds", "choices": 2, "same": 1, "share": 0.5, "least": 0.1, "most": 0.2, "axes": {},
                         "flips": [{"changes": {"grader": "lenient"}, "verdict": "inconclusive", "effect": 0.2}]}},
 }  # fmt: skip
+LIKELIHOOD = {"arms": {"r1": {"chain_common": {"heldout": {"mean": -0.5, "low": -0.6, "high": -0.4, "n": 60}}}}}
 LOST = {"stage": "split", "input": 9, "drops": {"lost": 2}, "output": 7}
 HOSTILE = {
     "script": "</script><script>document.title = 'owned'; alert(1)</script>",
@@ -103,6 +104,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         files.write_records(paths.other_graders, others)
         files.write_text(paths.multiverse_curve, "claim,effect,low,high,same,changes\ngain,0.1,0.0,0.2,1,0\ngain,0.2,0.1,0.3,0,1\n")
+        files.write_json(paths.likelihood_metrics, LIKELIHOOD)
         files.write_json(paths.multiverse, MULTIVERSE)
         files.write_json(paths.drops, {"steps": [LOST | {"of": name} for name in ARMS]})
     return root
@@ -280,6 +282,7 @@ class TestInABrowser:
             drawing.scroll_into_view_if_needed()
             drawing.locator("svg").first.wait_for()
         assert "It is <small>." in opened.inner_text("main")
+        assert "−0.5000 [−0.6000, −0.4000]" in opened.inner_text("section[aria-labelledby=likelihood-title]")
         assert "grader: lenient (inconclusive)" in opened.inner_text("section[aria-labelledby=choices-title]")
         assert opened.inner_text("section[aria-labelledby=drops-title] tbody tr").split("\t") == ["split", "r1, r6", "9", "lost: 2", "7"]
 

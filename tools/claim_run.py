@@ -13,7 +13,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from distill.cli import command
-from tools import activation, params, run_lock, scratch
+from distill.core.errors import InputError
+from tools import activation, lock, params, run_lock, scratch
 
 SCRATCH, LOCK = Path(".work", "claim"), Path(".work", "claim.running")
 CACHE = Path(".dvc", "cache")
@@ -26,10 +27,12 @@ def run(study: str, names: Sequence[str], needed: Sequence[str], figures: Path) 
     """
     with run_lock.exclusive("make claim", LOCK):
         committed = scratch.clone(SCRATCH, "claim")
+        cached = [out for out in needed if Path(out).parts[0] in ("data", "models")]
+        if missing := [out for out in cached if out not in lock.outputs(committed)]:
+            raise InputError(f"HEAD's dvc.lock has no {missing[0]}, which the claim rests on; run it and commit: make study S={study}")
         local = SCRATCH / ".dvc" / "config.local"
         local.write_text(f"[cache]\n    dir = {CACHE.resolve()}\n", encoding="utf-8")
         words = [sys.executable, "-m", "tools.claim_run", study]
-        cached = [out for out in needed if Path(out).parts[0] in ("data", "models")]
         orders = json.dumps({"pull": cached, "repro": list(names)})
         done = subprocess.run(words, cwd=SCRATCH, input=orders, text=True, env=os.environ)
         if done.returncode:

@@ -72,7 +72,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Parse the text of a dvc.lock."""
+    """Parse the text of a dvc.lock, or of another file of DVC."""
     lock: dict[str, Any] = yaml.load(text, LOADER) or {}
     return lock
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from tools import lock
 
 
 class Cell(NamedTuple):
@@ -40,8 +40,8 @@ def is_code(path: str) -> bool:
 
 def cells(root: Path = Path(), active: Mapping[str, Any] | None = None) -> list[Cell]:
     """Return every cell of a tree's dvc.yaml, in its order; `active` stands in for values of params.yaml."""
-    document = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
-    values = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8")) | dict(active or {})
+    document = lock.parse((root / "dvc.yaml").read_text(encoding="utf-8"))
+    values = lock.parse((root / "params.yaml").read_text(encoding="utf-8")) | dict(active or {})
     return [cell for name, stage in document["stages"].items() for cell in _cells(name, stage, values)]
 
 

@@ -1,6 +1,7 @@
-"""`python -m tools.readme`: write the embedded study's results into README.md, between two markers, from its metrics."""
+"""`python -m tools.readme`: write the results of the real student and of the embedded study into README.md, between two markers."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -9,14 +10,25 @@ import yaml
 from distill.claims import claims_page
 from distill.claims.claim import Claim
 from distill.core import study_file
+from distill.core.cells import BASE
 from distill.core.errors import InputError
-from distill.core.files import write_text
+from distill.core.files import read_json, write_text
+from distill.core.markdown import grid
 from distill.records.claim_record import ClaimRecord
+from distill.records.problem import OWN
 from distill.report import report_inputs, tables
 from distill.report.report_inputs import Intervals
+from tools.activation import Run
 
 START, END = "<!-- results -->", "<!-- /results -->"
 STUDY = Path("studies", "mini.yaml")
+REAL = Path("studies", "gsm8k.yaml")
+MEASURES = {  # heading: measure and part of likelihood.json
+    "gold solution, held out, nats a token": ("chain_common", "heldout"),
+    "P(gold answer) after own work, held out": ("answer_sampled", "heldout"),
+    "on SVAMP": ("answer_sampled", "svamp"),
+    "on MultiArith": ("answer_sampled", "multiarith"),
+}
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -41,7 +53,42 @@ def filled(text: str, results: str) -> str:
 
 
 def block(root: Path) -> str:
-    """Return the result tables of the embedded study that lies in `root`."""
+    """Return the result tables of the studies that lie in `root`."""
+    return "\n\n".join([*real(root), *embedded(root)])
+
+
+def real(root: Path) -> list[str]:
+    """Return what is said of the real pretrained student."""
+    study, metrics = root / REAL, root / "metrics" / REAL.stem
+    arms = study_file.section(study, "run", Run).arms
+    summary = report_inputs.summary(metrics / "summary.json", arms)
+    measured = read_json(metrics / "likelihood.json")["arms"]
+    rows: list[list[object]] = []
+    for arm in (BASE, *arms):
+        own = summary.figures(arm, OWN, "heldout")
+        accuracy = "" if own is None else f"{100 * own.accuracy:.1f}"
+        rows.append([arm, *(_measured(measured[arm][measure][part]) for measure, part in MEASURES.values()), accuracy])
+    records = report_inputs.read(metrics / "claims.json", dict[str, ClaimRecord])
+    columns: claims_page.Columns = {
+        "here": claims_page.verdict,
+        "effect [95 % interval]": claims_page.effect,
+        "p (Holm)": lambda record: claims_page.p_value(record.p_holm),
+    }
+    return [
+        f"**A real student, `{REAL.stem}`**: SmolLM2-135M-Instruct on GSM8K's worked solutions; in brackets the gain over the base.",
+        grid(["arm", *MEASURES, "correct, held out, %"], rows),
+        claims_page.table("claim", {f"`{name}`": record for name, record in records.items()}, columns),
+        f"`make claim S={REAL.stem} C=NAME` gives the paper's words and the rule. All of it: [report](report/{REAL.stem}/report.md).",
+    ]
+
+
+def _measured(figures: Mapping[str, float]) -> str:
+    gain = f" ({figures['gain']:+.3f} [{figures['gain_low']:+.3f}, {figures['gain_high']:+.3f}])" if "gain" in figures else ""
+    return f"{figures['mean']:.3f}{gain}"
+
+
+def embedded(root: Path) -> list[str]:
+    """Return what is said of the embedded study."""
     study, metrics = root / STUDY, root / "metrics" / STUDY.stem
     arms = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["arms"]
     summary = report_inputs.summary(metrics / "summary.json", arms)
@@ -54,14 +101,14 @@ def block(root: Path) -> str:
         "p (Holm)": lambda record: claims_page.p_value(record.p_holm),
     }
     said = {claims[name].says: record for name, record in records.items()}
-    parts = [
+    return [
+        f"**The embedded study, `{STUDY.stem}`**: a student of 0.85 M parameters, pretrained here, five seeds.",
         tables.results(summary, confidence),
         claims_page.table("the paper says", said, columns),
         "Accuracies in %, means over seeds; the figures of claims are in 0..1. "
         + "".join(map(_trend, records.values()))
         + f"All of it, with plots, rules and limits: [report](report/{STUDY.stem}/report.md).",
     ]
-    return "\n\n".join(parts)
 
 
 def _trend(record: ClaimRecord) -> str:

@@ -52,8 +52,8 @@ def filled(text: str, figures: str) -> str:
 
 
 def block(record: Mapping[str, Any]) -> str:
-    """Return the tables of ratios and of sizes, and what each section was measured on."""
-    return "\n\n".join(filter(None, (ratios(record), sizes(record.get("scale", {})), measured(record))))
+    """Return the tables of ratios and of sizes, the shares of a training step, and what each section was measured on."""
+    return "\n\n".join(filter(None, (ratios(record), profile(record), sizes(record.get("scale", {})), measured(record))))
 
 
 def measured(record: Mapping[str, Any]) -> str:
@@ -73,6 +73,13 @@ def ratios(record: Mapping[str, Any]) -> str:
     rows = [(*RATIOS[key], figure(value), f"`{key}`") for key, value in found.items() if value is not None]
     headers = ["ours", "compared with", "times faster", "figure"]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", "right", "left"))
+
+
+def profile(record: Mapping[str, Any]) -> str:
+    """Return a line with the shares of a training step's CPU time; nothing where it was not profiled."""
+    found = {kind: share for kind, share in record.get("train_profile", {}).items() if isinstance(share, float)}
+    parts = ", ".join(f"{kind} {share:.0f} %" for kind, share in found.items())
+    return f"`train_profile`, CPU time of training SmolLM2-135M with LoRA in all blocks: {parts}." if found else ""
 
 
 def sizes(scale: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ const Claims = (() => {
     area.replaceChildren(...[
       table({ caption: "Figures", rows, columns: [
         { label: "figure", value: (row) => row[0] }, { label: "ledger", numeric: true, value: (row) => row[1], cell: (row) => Overview.exact(row[1]) },
-        { label: "here", numeric: true, value: (row) => row[2], cell: (row) => Overview.exact(row[2]) }, { label: "", value: (row) => (row[3] ? "equal" : "differs") },
+        { label: "here", numeric: true, value: (row) => row[2], cell: (row) => Overview.exact(row[2]) }, { label: "equal?", value: (row) => (row[3] ? "equal" : "differs") },
       ] }),
       ...(result.tables ?? []).map(({ caption, head, rows: body }) => Dom.simple(caption, head, body)),
       result.units && deciding(data, claim, result),

@@ -2,7 +2,7 @@
 // The first view: what came out, the claims as cards, accuracies, plots; and the view of where the page's data come from.
 
 const Overview = (() => {
-  const { h, link, percent, points, figure, pValue, table, simple, effectBar } = Dom;
+  const { h, link, points, figure, pValue, table, effectBar } = Dom;
   const SPLIT_NAMES = { heldout: "held out", seen: "trained on", near: "near-duplicates", all: "all asked" };
   const MARKS = { holds: "✓", reproduced: "✓", supported: "✓", fails: "✗", contradicted: "✗", inconclusive: "?", "by construction": "=", "not run": "–" };
 
@@ -14,6 +14,7 @@ const Overview = (() => {
       lead(data),
       h("section", { "aria-labelledby": "claims-title" }, h("h2", { id: "claims-title" }, "Claims"), recompute(data), h("ul", { class: "cards" }, data.claims.map(card))),
       h("section", { "aria-labelledby": "accuracy-title" }, h("h2", { id: "accuracy-title" }, "Accuracy"), accuracies(data)),
+      Studies.likelihood(data),
       changes(data),
       plots(data),
       Studies.multiverse(data),
@@ -23,7 +24,7 @@ const Overview = (() => {
   }
 
   function lead(data) {
-    const counts = Object.entries(data.metrics.headline?.claims ?? {}).map(([name, count]) => `${count} ${name}`).join(", ");
+    const counts = Object.entries(data.metrics.headline?.claims ?? {}).map(([name, count]) => `${name} ${count}`).join(", ");
     const gain = data.claims.find((claim) => claim.rule.kind === "above" && claim.rule.comparator === "base" && claim.ledger.effect !== null);
     const found = gain?.ledger;
     return h("div", { class: "lead" },
@@ -58,7 +59,7 @@ const Overview = (() => {
       list.replaceChildren(h("details", { open: differ.length > 0 }, h("summary", {}, "Every figure"), table({
         caption: "Figures computed here beside the ledger's", rows: results, most: results.length, columns: [
           { label: "of", value: (row) => row.of }, { label: "figure", value: (row) => row.name }, { label: "ledger", numeric: true, value: (row) => row.ledger, cell: (row) => exact(row.ledger) },
-          { label: "here", numeric: true, value: (row) => row.here, cell: (row) => exact(row.here) }, { label: "", value: (row) => (row.equal ? "equal" : "differs") },
+          { label: "here", numeric: true, value: (row) => row.here, cell: (row) => exact(row.here) }, { label: "equal?", value: (row) => (row.equal ? "equal" : "differs") },
         ] })));
       button.disabled = false;
     } }, "Compute all again in this browser");
@@ -113,8 +114,12 @@ const Overview = (() => {
     return h("section", { "aria-labelledby": "plots-title" }, h("h2", { id: "plots-title" }, "Plots"), figures);
   }
 
-  /** Draw a Vega-Lite plot without evaluating code (`ast`) and without styles of its own, as the page's policy asks. */
-  const drawPlot = ({ $schema, ...spec }, target) => window.vegaEmbed(target, structuredClone(spec), { mode: "vega-lite", actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+  /** Draw a Vega-Lite plot without evaluating code (`ast`) and without styles of its own, as the page's policy asks; 1: errors alone are logged. */
+  function drawPlot({ $schema, ...spec }, target) {
+    const inner = h("div", { "aria-hidden": "true" }); // the figure around it says what it shows
+    target.replaceChildren(inner);
+    return window.vegaEmbed(inner, structuredClone(spec), { mode: "vega-lite", logLevel: 1, actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+  }
 
-  return { view, verdict, exact, drawPlot, SPLIT_NAMES, simple, percent };
+  return { view, verdict, exact, SPLIT_NAMES };
 })();

@@ -47,6 +47,22 @@ const Studies = (() => {
       ] }));
   }
 
+  /** How probable given texts are to the base and to every arm, where a study scores them. */
+  function likelihood(data) {
+    const rows = Object.entries(data.metrics.likelihood?.arms ?? {}).flatMap(([arm, measures]) => Object.entries(measures).flatMap(([measure, parts]) =>
+      Object.entries(parts).filter(([, cell]) => typeof cell.mean === "number").map(([part, cell]) => ({ arm, measure, part, ...cell }))));
+    if (!rows.length) return null;
+    const between = (a, low, high) => (typeof a === "number" ? `${figure(a)} [${figure(low)}, ${figure(high)}]` : "");
+    return h("section", { "aria-labelledby": "likelihood-title" }, h("h2", { id: "likelihood-title" }, "Likelihood of given texts"),
+      h("p", {}, "Mean log-likelihood in nats a token (0 is certain), of answer_sampled a probability; in brackets the interval over problems. The gain is over the base on the same texts."),
+      table({ caption: "Every arm, measure and part", rows, most: 40, columns: [
+        { label: "arm", value: (row) => row.arm }, { label: "measure", value: (row) => row.measure.replaceAll("_", " ") }, { label: "problems", value: (row) => row.part },
+        { label: "mean", numeric: true, value: (row) => row.mean, cell: (row) => between(row.mean, row.low, row.high) },
+        { label: "gain", numeric: true, value: (row) => row.gain ?? null, cell: (row) => between(row.gain, row.gain_low, row.gain_high) },
+        { label: "n", numeric: true, value: (row) => row.n },
+      ] }));
+  }
+
   function view(data) {
     const { answers } = data;
     const texts = answers.text.filter((at) => at >= 0).length;
@@ -64,5 +80,5 @@ const Studies = (() => {
     ];
   }
 
-  return { multiverse, drops, view };
+  return { likelihood, multiverse, drops, view };
 })();
