@@ -22,7 +22,7 @@ from distill.records.problem import Problem
 from stages import benchmarks, condense, contamination, curate, extract, fetch, import_traces, solve, split, verify
 from tests import trees
 from tests.pipeline import ROOT
-from tools import check_study
+from tools import check_study, reference_faults
 
 MIRROR = os.environ.get("JOB_MIRROR", "")
 Row = dict[str, Any]
@@ -185,7 +185,7 @@ def test_a_fault_is_one_line(section: str, keys: Row, message: str, tmp_path: Pa
 def test_the_study_file_has_no_fault() -> None:
     document = sections()
     found, good = check_study.sections(document)
-    assert found + check_study.references(good, []) == []
+    assert found + reference_faults.references(good, []) == []
     assert document["run"]["arms"] == list(document["arms"])
     least = document["arms"]["cot-n40"]["n"]
     assert document["likelihood"]["parts"]["seen"] <= least < document["arms"]["cot"]["n"]
