@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from msgspec import json
 
-from distill.claims import claims_page
+from distill.claims import claims_page, run_claims
 from distill.claims.claim import Claim, ClaimResult, ClaimSettings, RunClaim
 from distill.claims.reported_count_rules import CountedClaims
 from distill.claims.verdicts import Rule
@@ -23,7 +23,6 @@ from distill.cli.layout import Paths, layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.records.claim_record import ClaimRecord, Rationale
-from stages import claims as claims_stage
 from tools import activation, claim_cells, claim_run, costs, lock, params, pipeline
 from tools.pipeline import Cell
 
@@ -94,7 +93,7 @@ def ledgers(study: str) -> dict[str, dict[str, Found]]:
 def _run(paths: Paths) -> dict[str, Found]:
     if not paths.claims.exists():
         return {}
-    settings = study_file.section(paths.study_file, "claims", claims_stage.Params)
+    settings = study_file.section(paths.study_file, "claims", run_claims.Params)
     records = json.decode(paths.claims.read_bytes(), type=dict[str, ClaimRecord])
     reasons = json.decode(paths.rationales.read_bytes(), type=dict[str, Rationale])
     return {
