@@ -176,7 +176,7 @@ def test_a_text_was_cut_off_where_it_is_long_and_breaks_off(end: str, cut: bool)
     assert recorded_answers.cut_off(end, 1200) is False
 
 
-LATER = ("grade", "llm_judge", "other_graders", "summarise", "claims", "multiverse", "drops", "report", "reported_counts")
+LATER = ("grade", "llm_judge", "other_graders", "summarise", "claims", "multiverse", "drops", "report", "page", "reported_counts")
 
 
 def study(mirror: Path) -> dict[str, Any]:
