@@ -1,11 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup repro verify pull push status study new-study check estimate report plots tidy test lint lock
-=======
-.PHONY: help setup repro verify claim pull status study new-study check estimate report page plots diff crate tidy test lint lock
->>>>>>> house
+.PHONY: help setup repro verify claim pull push status study new-study check estimate report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
