@@ -35,7 +35,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     students: bool  # false: the corpus only; no adapter is trained, sampled or judged
     arms: list[str]  # rows of `arms:`
     seeds: list[Annotated[int, Meta(ge=0)]]
-    not_in_remote: list[Literal["student", "raw"]] | UnsetType = (
+    not_in_remote: list[Literal["student", "raw", "page"]] | UnsetType = (
         UNSET  # outputs too large for it, which their stages bring again; absent: none
     )
 

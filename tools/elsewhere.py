@@ -10,7 +10,7 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from tools import lock, run_lock
 
-STAGES = {"student": "student", "raw": "fetch"}  # output -> the stage that makes it, and the section that says from what
+STAGES = {"student": "student", "raw": "fetch", "page": "page"}  # output -> the stage that makes it
 
 
 def sources(studies: Collection[str]) -> dict[str, str]:
@@ -20,8 +20,9 @@ def sources(studies: Collection[str]) -> dict[str, str]:
         sections = study_file.study(layout(study).study_file)
         for output in (sections.get("run") or {}).get("not_in_remote", []):
             stage = STAGES[output]
-            path = layout(study).student if output == "student" else layout(study).raw
-            found[path.as_posix()] = f"{_origin(sections.get(stage) or {})}: .venv/bin/python -m stages.{stage} {study}"
+            words = f"{_origin(sections.get(stage) or {})}: .venv/bin/python -m stages.{stage} {study}"
+            path: Path = getattr(layout(study), output)
+            found[path.as_posix()] = f"it is made of those that are: make page S={study}" if output == "page" else words
     return found
 
 

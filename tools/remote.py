@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from distill.cli.layout import layout
 from tools import lock
 
 CONFIG = (Path(".dvc", "config"), Path(".dvc", "config.local"))
 CACHE = Path(".dvc", "cache", "files", "md5")
-CACHED = ("data", "models")  # the folders whose outputs DVC keeps; all others are in git
+CACHED = ("data", "models")  # the folders whose outputs DVC keeps; of others it keeps the pages that are not in git
 NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
@@ -68,7 +69,8 @@ def objects(folders: Collection[Path], outputs: Collection[str]) -> Iterator[Obj
 def outputs_of(studies: Collection[str]) -> list[str]:
     """Return the outputs of these studies that DVC keeps."""
     paths = {path: Path(path).parts for path in lock.outputs(lock.read(Path("dvc.lock")))}
-    return [path for path, parts in paths.items() if len(parts) > 2 and parts[0] in CACHED and parts[1] in studies]
+    pages = {page.as_posix() for study in studies for page in (layout(study).page, layout(study).disagreements)}
+    return [path for path, parts in paths.items() if path in pages or (len(parts) > 2 and parts[0] in CACHED and parts[1] in studies)]
 
 
 def faults(outputs: Collection[str], absent: bool = False) -> list[str]:
