@@ -90,7 +90,7 @@ def steps() -> str:
         grid(["command", "CPU time", "disk, MB"], rows),
         f"Largest process: {memory}. Two processes at most work at a time.",
         f"Measured by `python -m bench.stages STUDY` and `python -m bench.clean_root` on {about['machine']}, {about['cores']} cores, "
-        f"beside other jobs; {versions}; {about['date']}. Two idle cores need between half of a CPU time and all of it.",
+        f"beside other jobs; {versions}; {about['date']}. Two idle cores need less: CPU times rise where others share the cores.",
         f"Tolerance: none on Linux x86-64 with AVX2, where each output has the hash of `dvc.lock`. Elsewhere an accuracy may differ by "
         f"{compare_head.TOLERANCE} (0..1), and `make repro` says by how much it does.",
     ))  # fmt: skip

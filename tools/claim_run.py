@@ -14,7 +14,7 @@ from pathlib import Path
 
 from distill.cli import command
 from distill.core.errors import InputError
-from tools import activation, lock, params, run_lock, scratch
+from tools import activation, lock, params, remote, run_lock, scratch
 
 SCRATCH, LOCK = Path(".work", "claim"), Path(".work", "claim.running")
 CACHE = Path(".dvc", "cache")
@@ -27,7 +27,7 @@ def run(study: str, names: Sequence[str], needed: Sequence[str], figures: Path) 
     """
     with run_lock.exclusive("make claim", LOCK):
         committed = scratch.clone(SCRATCH, "claim")
-        cached = [out for out in needed if Path(out).parts[0] in ("data", "models")]
+        cached = [out for out in needed if Path(out).parts[0] in remote.CACHED]
         if missing := [out for out in cached if out not in lock.outputs(committed)]:
             raise InputError(f"HEAD's dvc.lock has no {missing[0]}, which the claim rests on; run it and commit: make study S={study}")
         local = SCRATCH / ".dvc" / "config.local"

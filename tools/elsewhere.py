@@ -1,4 +1,4 @@
-"""Outputs that a study keeps out of the remote (`run.not_in_remote`): large ones, which their stages bring again from pinned files."""
+"""Outputs that a study keeps out of the remote (`run.not_in_remote`): stages bring them from pinned files, or make them."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from tools import lock, run_lock
 
-STAGES = {"student": "student", "raw": "fetch", "page": "page"}  # output -> the stage that makes it
+STAGES = {"student": "student", "raw": "fetch"}  # output -> the stage that brings it; others are made of what was pulled
 
 
 def sources(studies: Collection[str]) -> dict[str, str]:
@@ -19,10 +19,8 @@ def sources(studies: Collection[str]) -> dict[str, str]:
     for study in studies:
         sections = study_file.study(layout(study).study_file)
         for output in (sections.get("run") or {}).get("not_in_remote", []):
-            stage = STAGES[output]
-            words = f"{_origin(sections.get(stage) or {})}: .venv/bin/python -m stages.{stage} {study}"
             path: Path = getattr(layout(study), output)
-            found[path.as_posix()] = f"it is made of those that are: make page S={study}" if output == "page" else words
+            found[path.as_posix()] = _way(output, sections, study)
     return found
 
 
@@ -32,6 +30,14 @@ def listed(outputs: Collection[str]) -> list[str]:
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=run_lock.dvc_environment())
     stages, made = set(done.stdout.split()), lock.outputs(lock.read(Path("dvc.lock")))
     return [path for path in outputs if made[path][1] in stages]
+
+
+def _way(output: str, sections: dict[str, Any], study: str) -> str:
+    """Return how an output comes where it is not pulled."""
+    if output not in STAGES:
+        return f"it is made of those that are: make {output} S={study}"
+    stage = STAGES[output]
+    return f"{_origin(sections.get(stage) or {})}: .venv/bin/python -m stages.{stage} {study}"
 
 
 def _origin(section: dict[str, Any]) -> str:

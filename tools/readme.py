@@ -74,7 +74,8 @@ def real(root: Path) -> list[str]:
         tested = "" if record.p_holm is None else f" {claims_page.effect(record)}, p = {claims_page.p_value(record.p_holm)}"
         said.setdefault(claims_page.verdict(record), []).append(f"`{name}`{tested}")
     return [
-        f"**A real student, `{REAL.stem}`**: SmolLM2-135M-Instruct on GSM8K's worked solutions; in brackets the gain over the base.",
+        f"**A real student, `{REAL.stem}`**: SmolLM2-135M-Instruct, trained on GSM8K's solutions (`cot`; `cot-n40`: a quarter of them), "
+        "on their equations or answers alone; in brackets the gain over the base.",
         grid(["arm", *MEASURES, "correct, held out, %"], rows),
         grid(
             ["verdict", "claims: effect [95 % interval], p by Holm"],

@@ -40,7 +40,7 @@ const Overview = (() => {
     const { ledger } = claim;
     return h("li", { class: "card" },
       h("h3", {}, link("claim", { claim: claim.name }, claim.name.replaceAll("_", " "))), verdict(ledger),
-      h("p", {}, claim.says), effectBar(ledger),
+      h("p", {}, `The paper says: ${claim.says}.`), claim.reason_text && h("p", {}, `Found here: ${claim.reason_text}.`), effectBar(ledger),
       h("p", { class: "figures" }, ledger.effect !== null && `effect ${figure(ledger.effect)}`, ledger.low !== null && ` [${figure(ledger.low)}, ${figure(ledger.high)}]`,
         ledger.p_holm !== null && `, p ${pValue(ledger.p_holm)} (Holm)`, ledger.n !== null && `, n ${ledger.n.toLocaleString("en")}`));
   }
