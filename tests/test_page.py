@@ -225,6 +225,13 @@ def test_each_file_of_the_page_can_be_read_in_one_sitting() -> None:
     assert {name: size for name, size in sizes.items() if size > 300} == {}
 
 
+def until(place: Any) -> Any:
+    """Return the expectations of an element, which wait for it: the page draws a view after the event that asks for it."""
+    from playwright.sync_api import expect  # here: it is optional
+
+    return expect(place)
+
+
 class Seen:
     """A page in a browser, and what it complained of and asked for."""
 
@@ -251,6 +258,7 @@ def browser() -> Iterator[Any]:
     driver = pytest.importorskip("playwright.sync_api", reason="no playwright here: it drives the browser")
     if not BROWSER:
         pytest.skip("no Chromium on the path")
+    driver.expect.set_options(timeout=30_000)
     with driver.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield browser
@@ -289,42 +297,42 @@ class TestInABrowser:
     def test_clicks_lead_to_a_claim_its_problems_and_a_problem(self, quiet: Seen) -> None:
         opened = quiet.open()
         opened.click(".card a:text-is('gain')")
-        opened.wait_for_selector(".equal, .differs")
-        assert opened.inner_text("h1") == "gain"
+        until(opened.locator("h1")).to_have_text("gain")
         opened.click("#claim-computed tbody a >> nth=0")
-        assert opened.inner_text("h1").startswith("Problem p")
-        assert opened.locator(".answer").count() > 0
+        until(opened.locator("h1")).to_have_text(re.compile("^Problem p"))
+        until(opened.locator(".answer").first).to_be_visible()
 
     def test_a_deep_link_opens_a_problem_and_keys_go_on(self, quiet: Seen) -> None:
         opened = quiet.open("#problem=p030")
-        assert opened.inner_text("h1") == "Problem p030"
+        until(opened.locator("h1")).to_have_text("Problem p030")
         opened.keyboard.press("n")
-        opened.wait_for_selector("text=Problem p031")
+        until(opened.locator("h1")).to_have_text("Problem p031")
         opened.keyboard.press("c")
-        opened.wait_for_selector("h1:text-is('Claims')")
+        until(opened.locator("h1")).to_have_text("Claims")
         opened.keyboard.press("/")
-        assert opened.evaluate("document.activeElement.id") == "search"
-        assert "No such problem" in quiet.open("#problem=%3Cb%3E").inner_text("h1")
+        until(opened.locator("#search")).to_be_focused()
+        until(quiet.open("#problem=%3Cb%3E").locator("h1")).to_have_text("No such problem")
 
     def test_filters_and_search(self, quiet: Seen) -> None:
         opened = quiet.open("#problems")
-        assert opened.inner_text("#count").startswith("106 of 106 problems, 742 of 742")
+        count = opened.locator("#count")
+        until(count).to_have_text(re.compile("^106 of 106 problems, 742 of 742"))
         opened.select_option("select[name=change]", "broken")
         broken = [i for i in range(76) if right("base", 0, "competition", i) and not right("r1", 1, "competition", i) and i != 18]
         more = [i for i in range(30) if right("base", 0, "transfer", i) and not right("r1", 1, "transfer", i) and i != 18]
-        assert opened.inner_text("#count").startswith(f"{len(broken) + len(more) + 2} of 106 problems")
-        assert "change=broken" in opened.url
+        until(count).to_have_text(re.compile(f"^{len(broken) + len(more) + 2} of 106 problems"))
+        until(opened).to_have_url(re.compile("change=broken"))
         opened.check("input[name=disagree]")
-        assert opened.inner_text("#count").startswith("0 of 106")
+        until(count).to_have_text(re.compile("^0 of 106"))
         opened.select_option("select[name=change]", "")
-        assert opened.inner_text("#count").startswith("1 of 106 problems, 7 of 742")
+        until(count).to_have_text(re.compile("^1 of 106 problems, 7 of 742"))
         opened.select_option("select[name=change]", "broken")
         opened.uncheck("input[name=disagree]")
         opened.fill("#search", "r6-2 says 3")
-        found = int(opened.inner_text("#count").split()[0])
-        assert 0 < found < len(broken) + len(more) + 2
+        until(count).not_to_have_text(re.compile(f"^{len(broken) + len(more) + 2} of"))
+        assert 0 < int(count.inner_text().split()[0]) < len(broken) + len(more) + 2
         opened.click("#found thead button >> text=change")
-        assert opened.locator("#found th[aria-sort]").count() == 1
+        until(opened.locator("#found th[aria-sort]")).to_have_count(1)
 
     @pytest.mark.parametrize("name", HOSTILE)
     def test_a_hostile_answer_is_text(self, quiet: Seen, name: str) -> None:
@@ -357,6 +365,8 @@ class TestInABrowser:
         phone = Seen(browser, seen.url, viewport={"width": 360, "height": 700}, is_mobile=True)
         for address in ("", "#claims", "#claim=falls", "#problems", "#problem=p021", "#data"):
             opened = phone.open(address)
+            if address.startswith("#claim="):
+                until(opened.locator("#claim-computed table").first).to_be_visible()
             assert opened.evaluate("document.documentElement.scrollWidth") <= 360, address
 
     def test_statistics_are_those_of_python(self, seen: Seen) -> None:
