@@ -122,7 +122,12 @@ def results(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
-def ran(roots: Sequence[Path]) -> list[str]:
-    """Return the cells that ran in the workers' clones of some projects, once for each run."""
+def ran(roots: Sequence[Path], line: str = r"Running stage '(.+)':") -> list[str]:
+    """Return the cells that the workers below some projects say such a line of, once for each time."""
     logs = [path for root in roots for path in (root / ".work" / "cluster" / "clones").glob("*/.work/cells.log")]
-    return [name for path in logs for name in re.findall(r"^Running stage '(.+)'", path.read_text(errors="replace"), re.MULTILINE)]
+    return [name for path in logs for name in re.findall(f"^{line}", path.read_text(errors="replace"), re.MULTILINE)]
+
+
+def finished(roots: Sequence[Path]) -> list[str]:
+    """Return the cells that were computed and pushed, once for each time."""
+    return sorted(ran(roots, r"Pushed '(.+)' and"))

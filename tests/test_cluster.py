@@ -7,7 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from ctypes.util import find_library
 from pathlib import Path
 
@@ -110,26 +112,7 @@ def below(process: int, what: str) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.dvc
-def test_killed_workers_and_cells_leave_the_lock_of_a_serial_run(serial: Path, clone: Path) -> None:
-    run = project.start(clone, "tools.cluster", project.STUDY, "--local", "2")
-    kills, rng = 0, random.Random(1)
-    assert run.stdout
-    lines = []
-    for line in run.stdout:
-        lines.append(line)
-        if "cells done" in line and kills < 3:
-            what = ("spawn_main", "tools.cluster.runner", "sleep 0.5")[kills]
-            victims = [each for each in below(run.pid, what) if "resource_tracker" not in words(each)]
-            if victims:
-                os.kill(rng.choice(victims), signal.SIGKILL)
-                kills += 1
-    error = run.communicate()[1]
-    assert run.returncode == 0, "".join(lines) + error
-    assert kills == 3
-    assert project.results(clone) == project.results(serial)
-    assert set(project.ran([clone])) == {f"{stage}@toy-r{arm}-{seed}" for stage in ("train", "sample") for arm in (0, 1) for seed in (0, 1)}
-    assert len(project.ran([clone])) <= 8 + kills  # a cell that was running; none that was finished
+EIGHT = [f"{stage}@toy-r{arm}-{seed}" for stage in ("sample", "train") for arm in (0, 1) for seed in (0, 1)]
 
 
 class Ends:
@@ -173,6 +156,41 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def kill_in_turn(process: int, kinds: Sequence[str], killed: list[str]) -> None:
+    """Kill -9 one process of each kind below another, as soon as there is one, at random moments."""
+    rng = random.Random(1)
+    for kind in kinds:
+        while not (victims := below(process, kind)):
+            time.sleep(0.2)
+        rng.choice(victims).kill()
+        killed.append(kind)
+        time.sleep(rng.uniform(0.5, 3))
+
+
+@pytest.mark.dvc
+def test_a_stopped_run_and_killed_workers_leave_the_lock_of_a_serial_run(serial: Path, clone: Path, ends: Ends) -> None:
+    words = ("tools.cluster", project.STUDY, "--local", "2")
+    run = ends(project.start(clone, *words))
+    until(run, "cells done")
+    started = below(run.pid, "")
+    os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C does
+    assert run.communicate()[1].endswith("cluster: interrupted; run it again to continue from what is kept in .work/\n")
+    assert run.returncode == 130
+    assert psutil.wait_procs(started, timeout=30)[1] == []  # nothing is left running
+
+    run = ends(project.start(clone, *words))
+    until(run, "joined")
+    killed: list[str] = []
+    kinds = ("sh cell.sh", "tools.cluster.runner", "spawn_main")  # a cell, the process that runs cells, a worker
+    threading.Thread(target=kill_in_turn, args=(run.pid, kinds, killed), daemon=True).start()
+    printed, error = run.communicate()
+    assert run.returncode == 0, printed + error
+    assert killed == [*kinds]
+    assert project.results(clone) == project.results(serial)
+    assert project.finished([clone]) == EIGHT  # each once: no finished cell runs again
+    assert len(project.ran([clone])) <= 8 + 2 + len(kinds)  # those that ran when they were stopped or killed
+
+
 @pytest.mark.dvc
 def test_a_lost_scheduler_a_worker_that_differs_and_a_damaged_object(serial: Path, clone: Path, tmp_path: Path, ends: Ends) -> None:
     port = free_port()
@@ -193,7 +211,7 @@ def test_a_lost_scheduler_a_worker_that_differs_and_a_damaged_object(serial: Pat
     error = run.communicate()[1]
     assert run.returncode == 0, error
     assert project.results(clone) == project.results(serial)
-    assert len(project.ran([clone])) <= 8 + 1  # the cell that ran when the scheduler was lost
+    assert project.finished([clone]) == EIGHT
 
     other = project.clone(clone, tmp_path / "other")
     shutil.copy(clone / ".dvc" / "config.local", other / ".dvc" / "config.local")

@@ -31,7 +31,7 @@ from tools.study import splits
 
 DASK = Path(".work", "cluster", "dask")
 LOCK, PARAMS = Path("dvc.lock"), Path("params.yaml")
-OWN = {"dvc.lock", "params.yaml"}  # that a run itself changes
+OWN = ("dvc.lock", "params.yaml", ".gitignore")  # that a run itself changes
 
 
 def run(study: str, scheduler: str, local: int) -> None:
@@ -65,17 +65,21 @@ def refuse_changes() -> None:
         raise InputError("workers compute what git holds: install git, and run it in a clone")
     words = ["git", "status", "--porcelain=v1", "--untracked-files=all", "--no-renames", "-z"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    outs = {path for path, _ in lock.outputs(lock.read(LOCK)).items()} | {out for cell in pipeline.cells() for out in cell.outs}
-    changed = [entry[3:] for entry in done.stdout.split("\0") if entry]
-    mine = [path for path in changed if path not in OWN and not _is_output(path, outs)]
+    cells = pipeline.cells()
+    outs = {*lock.outputs(lock.read(LOCK)), *(out for cell in cells for out in cell.outs)}
+    read = {"studies", *(dep for cell in cells for dep in cell.deps)}
+    changed = [(entry[:2] == "??", entry[3:]) for entry in done.stdout.split("\0") if entry]
+    mine = [
+        path for new, path in changed if PurePosixPath(path).name not in OWN and not _is_in(path, outs) and (not new or _is_in(path, read))
+    ]
     if mine:
         more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
         raise InputError(f"{mine[0]}{more} differ from HEAD, which is what workers compute; commit or stash first")
 
 
-def _is_output(path: str, outs: Collection[str]) -> bool:
+def _is_in(path: str, known: Collection[str]) -> bool:
     own = PurePosixPath(path)
-    return own.name == ".gitignore" or any(str(each) in outs for each in (own, *own.parents))
+    return any(str(each) in known for each in (own, *own.parents))
 
 
 def on_workers(study: str, remote: dict[str, Any], needs: Mapping[str, Sequence[str]], scheduler: str, local: int) -> dict[str, str]:

@@ -21,7 +21,10 @@ from distill.core.errors import InputError
 
 REMOTE = "cluster"
 SCRATCH = Path(".work", "cluster", "remote")  # for workers on this machine, where the default remote is part of this clone
-SECRET = re.compile(r"secret|password|token|passphrase|account_key|connection_string|custom_auth_header|key_id|sse_customer_key|json_data")
+SECRET = re.compile(
+    "secret|password|token|passphrase|account_key|connection_string|custom_auth_header|key_id|sse_customer_key|json_data"
+    "|keyfile|credentialpath|configpath"  # files of this machine
+)
 RUNS = "runs"
 
 
@@ -44,7 +47,7 @@ def settings(local: bool) -> dict[str, Any]:
     if inside:
         return {"url": str(SCRATCH.resolve()), "verify": True}
     kept = found if local else {key: value for key, value in found.items() if not SECRET.search(key)}
-    return {key: str(value) if isinstance(value, Path) else value for key, value in kept.items()} | {"url": url, "verify": True}
+    return {key: str(value) if isinstance(value, str) else value for key, value in kept.items()} | {"url": url, "verify": True}
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def bring(repo: Repo, stages: Sequence[Stage]) -> None:
         repo.cloud.pull(objects(stages))
     except FileNotFoundError as error:
         raise InputError(f"{_outs(stages)} cannot be brought from the remote: {error}") from None
-    for out in [out for stage in stages for out in stage.outs]:
+    for out in [out for stage in stages for out in stage.outs if out.use_cache]:
         if not out.hash_info:
             raise InputError(f"{out.def_path} has no hash in dvc.lock")
         if lacking := _lacking(repo, out):
@@ -117,14 +120,16 @@ def known_entry(repo: Repo, stage: Stage) -> str:
     return odb.fs.read_text(found[-1], encoding="utf-8") if found else ""
 
 
-def push_entry(repo: Repo, stage: Stage) -> None:
-    """Push the run-cache entry of a stage that was computed here: the last step, after its objects."""
+def push_entry(repo: Repo, stage: Stage) -> bool:
+    """Push the run-cache entry of a stage, the last step after its objects; return whether there is one: the stage was computed here."""
     odb = repo.cloud.get_remote_odb(None, "push --run-cache", hash_name="md5-dos2unix")
     folder = Path(repo.cache.legacy.path, *_place(stage))
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in entries:
         target = odb.fs.join(odb.path, *_place(stage), path.name)
         odb.fs.makedirs(odb.fs.parent(target), exist_ok=True)
         generic.copy(repo.cache.legacy.fs, str(path), odb.fs, target)
+    return bool(entries)
 
 
 def _place(stage: Stage) -> tuple[str, str, str]:

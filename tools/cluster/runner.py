@@ -104,7 +104,8 @@ def compute(order: Order) -> str:
     with exchange.open_repo(order.remote) as repo:
         done = stage(repo, order.cell)
         exchange.push(repo, [done])
-        exchange.push_entry(repo, done)
+        if exchange.push_entry(repo, done):
+            print(f"Pushed '{order.cell}' and its run-cache entry", flush=True)
     return lock_text.parse(LOCK.read_text(encoding="utf-8"))[order.cell]
 
 

@@ -89,13 +89,13 @@ class Cells(WorkerPlugin):
         self.worker, self.one, self.prepared = worker, threading.Lock(), threading.Event()
         self.left = self.torn_down = False
         self.runner: Runner | None = None
+        self.place: clone.Clone | None = None
         threading.Thread(target=self._prepare, daemon=True).start()
 
     def teardown(self, worker: Worker) -> None:
         """Leave nothing running."""
         self.torn_down = True
-        if self.runner:
-            self.runner.stop()
+        self._let_go()
 
     def _prepare(self) -> None:
         try:
@@ -103,12 +103,15 @@ class Cells(WorkerPlugin):
                 raise InputError(f"it has {self.worker.state.nthreads} threads; start it with --nthreads 1")
             self.place = clone.take(self.expected["commit"])
             self.runner = Runner(self.study, self.place)
+            if self.torn_down:
+                self._let_go()
             if found := fingerprint.difference(self.expected, self.runner.fingerprint):
                 raise InputError(f"its results would differ: {found}")
             self._tell(joined=str(self.place.folder))
-        except (InputError, CellError, OSError) as error:
+        except (InputError, CellError, OSError, msgspec.MsgspecError) as error:
             self._leave(str(error))
-        self.prepared.set()
+        finally:
+            self.prepared.set()
 
     def compute(self, order: Order) -> Answer:
         """Compute a cell; one at a time."""
@@ -121,7 +124,7 @@ class Cells(WorkerPlugin):
             try:
                 answer = self.runner.ask(order)
             except CellError:
-                if not self.torn_down:
+                if self.place and not self.torn_down:
                     self.runner = Runner(self.study, self.place)
                 raise
             if FULL in answer.error:
@@ -134,13 +137,20 @@ class Cells(WorkerPlugin):
     def _leave(self, reason: str) -> None:
         self.left = True
         self._tell(left=reason)
-        if self.runner:
-            self.runner.stop()
+        self._let_go()
 
         async def close() -> None:
             await self.worker.close(reason=reason, executor_wait=False)
 
         self.worker.loop.call_later(0.5, close)  # after the line above is on its way
+
+    def _let_go(self) -> None:
+        """Stop the runner, then leave the clone to another worker."""
+        if self.runner:
+            self.runner.stop()
+        if self.place:
+            os.close(self.place.lock)
+        self.runner = self.place = None
 
     def _tell(self, **what: Any) -> None:
         message = {"worker": self.worker.address} | what
