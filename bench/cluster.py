@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -103,15 +104,16 @@ def _kill_one(roots: Sequence[int], spared: int, rng: random.Random) -> bool:
 
 
 def overhead(seconds: str = "20") -> None:
-    """Time a serial run, one by one worker, and a serial one again."""
-    with tempfile.TemporaryDirectory() as scratch:
+    """Time a serial run and one by one worker, side by side."""
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
         root = Path(scratch)
         tree = project.make(root / "tree", str(root / "remote"), arms=4, seeds=3, nap=float(seconds))
-        took = []
-        for name, words in {"serial": ["tools.study", "run", STUDY], "one": ["tools.cluster", STUDY, "--local", "1"]}.items():
-            took.append(_timed(project.clone(tree, root / name), words)[0])
-            print(f"{name}: {took[-1]:.0f} s; {_load()}", flush=True)
-        print(f"24 cells of {seconds} s by one worker: {took[1] / took[0] - 1:+.1%} beside a serial run")
+        runs = {"serial": ["tools.study", "run", STUDY], "one": ["tools.cluster", STUDY, "--local", "1"]}
+        clones = [project.clone(tree, root / name) for name in runs]
+        (serial, *_), (one, *_) = pool.map(_timed, clones, runs.values())
+        same = project.results(clones[0]) == project.results(clones[1])
+        print(f"24 cells of {seconds} s: {serial:.0f} s serially, {one:.0f} s by one worker, {one / serial - 1:+.1%}; equal: {same}")
+        print(_load())
 
 
 def speedup(seconds: str = "20") -> None:

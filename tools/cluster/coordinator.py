@@ -42,9 +42,9 @@ def run(study: str, scheduler: str, local: int) -> None:
         refuse_changes()
         with activation.activated(study):
             remote = exchange.settings(local=bool(local))
-            before = lock_text.parse(_read(LOCK))
             document = lock.parse(_read(Path("dvc.yaml")))["stages"]
             cells = pipeline.cells()
+            before = kept_entries({cell.name for cell in cells})
             handed = graph.handed_out(cells, document)
             needs = graph.upstream(cells, handed)
             names = [cell.name for cell in handed]
@@ -169,7 +169,13 @@ def connections(scheduler: str, local: int) -> Iterator[Callable[[], Client]]:
         yield lambda: Client(cluster)
 
 
-def restore_order(before: Mapping[str, str], study: str, held: int) -> None:
+def kept_entries(cells: Collection[str]) -> list[str]:
+    """Return the entries of dvc.lock that keep their place: HEAD's and other studies', not those that an interrupted run left."""
+    committed = lock_text.parse(lock.committed("dvc.lock"))
+    return [name for name in lock_text.parse(_read(LOCK)) if name in committed or name not in cells]
+
+
+def restore_order(before: Collection[str], study: str, held: int) -> None:
     """Put new entries of dvc.lock where a serial run has them: after the known ones, as they run."""
     after = lock_text.parse(_read(LOCK))
     if set(after) <= set(before):

@@ -63,7 +63,7 @@ def _serve(
     client.register_plugin(plugin)
 
     def begin() -> None:
-        missing = [name for name in progress.cells if name not in progress.done]
+        missing = {name: None for name in progress.cells if name not in progress.done}
         for name in graph.ready(needs, {*begun, *progress.failed}, missing):
             key = f"{name}|{session}|{kills.get(name, 0)}"
             begun[name] = client.submit(worker.compute, plugin.name, order(name), key=key, retries=RETRIES, pure=False)
