@@ -81,7 +81,7 @@ def _rclone(kind: str, folder: Path, *flags: str, read_only: bool) -> Server:
 @contextmanager
 def s3(folder: Path, *, read_only: bool = False) -> Iterator[Server]:
     """An S3 endpoint with one bucket."""
-    server = _rclone("s3", folder, "--auth-key", f"{USER},{PASSWORD}", read_only=read_only)
+    server = _rclone("s3", folder, "--no-cleanup", "--auth-key", f"{USER},{PASSWORD}", read_only=read_only)
     (folder / "bucket").mkdir(exist_ok=True)
     with server:
         server.url, server.objects = "s3://bucket/prefix", folder / "bucket" / "prefix"
