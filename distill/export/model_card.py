@@ -29,7 +29,7 @@ USE = {
     "merged": LOAD,
     "gguf": """from llama_cpp import Llama
 
-model = Llama("{name}.gguf", n_ctx=2048)
+model = Llama("{name}.gguf", n_ctx=0)
 print(model.create_chat_completion([{{"role": "user", "content": "..."}}], temperature=0)["choices"][0]["message"]["content"])""",
 }
 
@@ -43,7 +43,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     form: str  # peft, merged or gguf
     terms: Terms | None
     base: Base
-    bits: int  # a weight of the student
+    bits: int  # a weight of the student; 16 or more: it is not quantised
     dtype: str  # of the weights in the folder, as torch names it
     row: Mapping[str, Any]  # of section `arms`
     manifest: Mapping[str, Any]  # of the adapter

@@ -40,9 +40,14 @@ def peft(student: Path, adapter: Path, out: Path, base: Base, float32: bool) -> 
 
 
 def merged(student: Path, adapter: Path, out: Path, float32: bool) -> None:
-    """Write the student with the adapter merged into its weights, dequantised first where they are quantised."""
+    """Write the student with the adapter merged into its weights, dequantised first where they are quantised.
+
+    The product of the adapter's matrices is computed in float32, and rounded once where the weights have 16 bits.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        _copy(adapter, Path(folder), ADAPTER)
+        wide = {name: array.astype(mx.float32) for name, array in mx.load(str(adapter / ADAPTER[0])).items()}
+        mx.save_safetensors(str(Path(folder, ADAPTER[0])), wide, {"format": "mlx"})
+        _copy(adapter, Path(folder), ADAPTER[1:])
         merge(student, Path(folder), float32)
         shutil.copytree(Path(folder, "merged"), out, dirs_exist_ok=True)
 
