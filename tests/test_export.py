@@ -232,7 +232,7 @@ def test_the_committed_differences_are_within_the_tolerance() -> None:
         assert all(figures[form] < TOLERANCE for form in export_peers.NEEDED), name
         row = re.search(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
         assert row
-        assert [f"{float(cell):.0e}" for cell in row[0].split("|")[-4:-1]] == [f"{figures[form]:.0e}" for form in export_peers.NEEDED]
+        assert [float(cell) for cell in row[0].split("|")[-4:-1]] == [figures[form] for form in export_peers.NEEDED]
 
 
 @pytest.mark.skipif(not PACKAGES, reason="EXPORT_PACKAGES names no folders with torch, peft and llama_cpp (bench/export_peers.py)")
