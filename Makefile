@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -21,6 +21,10 @@ override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
 override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
 override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
 export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER
+
+override TO := $(if $(filter command,$(origin TO)),$(value TO))
+override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
+export S NAME FROM REV FORCE A B C RUN TO OUT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -81,6 +85,9 @@ plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: be
 
 diff: setup ## what moved and matters between two revisions: make diff A=HEAD~1; B=REV: that one, not the workspace; S=NAME: one study
 	@$(BIN)/python -m tools.diff "$$A" "$$B" "$$S"
+
+export: setup ## an adapter for other engines, with its card: make export S=mini A=r1-1 TO=peft, merged or gguf; A=r1 TO=data: the corpus
+	@$(BIN)/python -m tools.export $(if $(OUT),--out "$$OUT") --to "$$TO" -- "$$S" "$$A"
 
 crate: setup ## describe the committed run as a Workflow Run RO-Crate: ro-crate-metadata.json
 	@$(BIN)/python -m tools.ro_crate

@@ -13,6 +13,7 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.corpus import splits
+from distill.export.terms import Terms
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
@@ -106,7 +107,9 @@ STUDENTS: dict[str, Any] = {
     "report": report.Params,
     "page": page.Params,
 }
-OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
+OPTIONAL: dict[str, Any] = {
+    "students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions, "export": Terms,
+}  # fmt: skip
 
 
 def main(name: str = "") -> None:
