@@ -56,7 +56,7 @@ status: setup ## say what is not up to date; S=NAME: of another study
 study: setup ## run another study and leave all others as they are: make study S=job; FORCE=STAGE: that stage first, up to date or not
 	@$(BIN)/python -m tools.study run "$$S" $(if $(FORCE),"$$FORCE")
 
-new-study: setup ## begin a study of your own: make new-study NAME=x, or of a table of yours: make new-study NAME=x FROM=table.csv
+new-study: setup ## begin a study of your own: make new-study NAME=x, of a table of yours, or of a folder of exams: make new-study NAME=x FROM=table.csv
 	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"
 
 check: setup ## check a study file, without running anything: make check S=job

@@ -58,7 +58,9 @@ def formula(node: Node, size: float) -> Box:
         return beside([(formula(each, size), 0.0) for each in rest])
     if kind in ("sup", "sub"):
         base = formula(rest[0], size)
-        return beside([(base, 0.0), (formula(rest[1], 0.65 * size), max(0.4 * size, base.up - 0.35 * size) if kind == "sup" else -0.2 * size)])
+        return beside(
+            [(base, 0.0), (formula(rest[1], 0.65 * size), max(0.4 * size, base.up - 0.35 * size) if kind == "sup" else -0.2 * size)]
+        )
     if kind == "frac":
         over, under = formula(rest[0], 0.85 * size), formula(rest[1], 0.85 * size)
         width, axis = max(over.width, under.width) + 0.2 * size, 0.28 * size
@@ -76,7 +78,9 @@ def formula(node: Node, size: float) -> Box:
         canvas.setFont("Symbol", size)
         canvas.drawString(x, y, "\u221a")
         canvas.setLineWidth(0.5)
-        canvas.line(x + 0.55 * size, y + max(inner.up + 1.5, 0.85 * size), x + 0.55 * size + inner.width, y + max(inner.up + 1.5, 0.85 * size))
+        canvas.line(
+            x + 0.55 * size, y + max(inner.up + 1.5, 0.85 * size), x + 0.55 * size + inner.width, y + max(inner.up + 1.5, 0.85 * size)
+        )
         inner.draw(canvas, x + 0.55 * size, y)
 
     whole = Box(inner.width + 0.6 * size, inner.up + 3, inner.down, root)
@@ -150,7 +154,10 @@ def paper(blocks: list[tuple[Any, ...]], style: Any, work: Path, out: Path) -> N
             for letter, part in zip("ab", item.parts, strict=False):
                 sheet.text(f"({letter}) {part}", EDGE + 20)
             step = (WIDTH - 2 * EDGE) / max(len(item.choices), 1)
-            chosen = [beside([(each, 0.0) for box in words(f"({letter}) {part}", style.size) for each in (box, glyphs(" ", style.size))]) for letter, part in zip("ABCDE", item.choices, strict=False)]
+            chosen = [
+                beside([(each, 0.0) for box in words(f"({letter}) {part}", style.size) for each in (box, glyphs(" ", style.size))])
+                for letter, part in zip("ABCDE", item.choices, strict=False)
+            ]
             if chosen:
                 sheet.line([(EDGE + step * place, box) for place, box in enumerate(chosen)])
         else:
@@ -168,4 +175,12 @@ def _keys(sheet: Sheet, form: str, answers: list[tuple[str, Any]]) -> None:
         for start in range(0, len(answers), columns):
             cells = [f"{label}. {item.answer}" for label, item in answers[start : start + columns]]
             sheet.y -= 4
-            sheet.line([(EDGE + 120 * place, beside([(each, 0.0) for box in words(cell, sheet.style.size) for each in (box, glyphs(" ", sheet.style.size))])) for place, cell in enumerate(cells)])
+            sheet.line(
+                [
+                    (
+                        EDGE + 120 * place,
+                        beside([(each, 0.0) for box in words(cell, sheet.style.size) for each in (box, glyphs(" ", sheet.style.size))]),
+                    )
+                    for place, cell in enumerate(cells)
+                ]
+            )

@@ -44,7 +44,8 @@ STYLES = [
     Style("latex-parts", "latex", label="Problem {n}.", parts=4, key="lines", head="Harbour Contest {year}", foot="page"),
     Style("typst-plain", "typst", label="{n})", key="table", foot="page", head="Northfield Open {year}"),
     Style("typst-sections", "typst", label="{n}.", sections=("Algebra", "Geometry"), key="list", key_file=False, tiebreakers=2),
-    Style("typst-two-columns", "typst", label="Question {n}:", columns=2, choices=4, across=False, key="lines", count=14, font="Libertinus Serif"),
+    Style("typst-two-columns", "typst", label="Question {n}:", columns=2, choices=4, across=False, key="lines",
+          count=14, font="Libertinus Serif"),
     Style("html-plain", "html", label="{n}.", key="table", font="DejaVu Serif"),
     Style("html-sans-choices", "html", label="{n})", choices=5, key="grid", key_file=False, font="DejaVu Sans", size=10, foot="page"),
     Style("html-letters", "html", label="{s}{n}.", sections=("A", "B"), key="lines", count=10, font="Latin Modern Roman"),
@@ -53,11 +54,15 @@ STYLES = [
 ]  # fmt: skip
 # Kept unseen while the reader was written: other layouts, fonts and keys.
 BLIND = [
-    Style("blind-latex", "latex", label="{n})", columns=2, choices=4, across=False, key="list", key_file=False, head="Fenwick Cup {year}", foot="page", count=20, size=10),
-    Style("blind-typst", "typst", label="Problem {n}:", parts=5, key="grid", head="Round of {year}", foot="page", font="New Computer Modern", size=12, tiebreakers=1),
-    Style("blind-html", "html", label="({n})", columns=2, sections=("Part I", "Part II"), key="table", key_file=False, font="DejaVu Sans", size=9, count=12),
+    Style("blind-latex", "latex", label="{n})", columns=2, choices=4, across=False, key="list", key_file=False,
+          head="Fenwick Cup {year}", foot="page", count=20, size=10),
+    Style("blind-typst", "typst", label="Problem {n}:", parts=5, key="grid", head="Round of {year}", foot="page",
+          font="New Computer Modern", size=12, tiebreakers=1),
+    Style("blind-html", "html", label="({n})", columns=2, sections=("Part I", "Part II"), key="table", key_file=False,
+          font="DejaVu Sans", size=9, count=12),
     Style("blind-paper", "paper", label="Q{n}.", choices=4, key="lines", head="Invitational {year}", foot="page", size=12),
-    Style("blind-browser", "html", label="{n}.", choices=4, across=False, key="lines", head="Moorland Mathematics Day {year}", font="Latin Modern Roman", size=12, tiebreakers=2),
+    Style("blind-browser", "html", label="{n}.", choices=4, across=False, key="lines",
+          head="Moorland Mathematics Day {year}", font="Latin Modern Roman", size=12, tiebreakers=2),
 ]  # fmt: skip
 
 
@@ -107,7 +112,9 @@ def make(style: Style, folder: Path, seed: int, year: int) -> list[Truth]:
     for name, blocks in (("", exam), ("-key", key)):
         if blocks:
             columns = style.columns if not name else 1
-            ENGINES[style.engine](blocks, style._replace(columns=columns, head=style.head.format(year=year)), work, folder / f"{style.name}-{year}{name}.pdf")
+            ENGINES[style.engine](
+                blocks, style._replace(columns=columns, head=style.head.format(year=year)), work, folder / f"{style.name}-{year}{name}.pdf"
+            )
     shutil.rmtree(work)
     return items
 
@@ -122,8 +129,9 @@ def latex(blocks: list[Block], style: Style, work: Path, out: Path) -> None:
     body = "\n".join(_latex_block(block, style) for block in blocks)
     columns = ("\\begin{multicols}{2}\n", "\n\\end{multicols}") if style.columns == 2 else ("", "")
     title, _, rest = body.partition("\n")
-    page = "\\usepackage{fancyhdr}\\pagestyle{fancy}\\fancyhf{}\\lhead{%s}\\cfoot{%s}\\renewcommand{\\headrulewidth}{%s}" % (
-        style.head, "\\thepage" if style.foot else "", "0.4pt" if style.head else "0pt")  # fmt: skip
+    head = "\\usepackage{{fancyhdr}}\\pagestyle{{fancy}}\\fancyhf{{}}\\lhead{{{}}}\\cfoot{{{}}}".format(
+        style.head, "\\thepage" if style.foot else "")  # fmt: skip
+    page = f"{head}\\renewcommand{{\\headrulewidth}}{{{'0.4pt' if style.head else '0pt'}}}"
     source = (
         f"\\documentclass[{style.size}pt]{{article}}\\usepackage[margin=2.4cm]{{geometry}}\\usepackage{{amsmath,multicol}}{page}\n"
         f"\\setlength\\parindent{{0pt}}\\setlength\\parskip{{7pt}}\\begin{{document}}\n{title}\n{columns[0]}{rest}{columns[1]}\n\\end{{document}}\n"
@@ -136,7 +144,9 @@ def latex(blocks: list[Block], style: Style, work: Path, out: Path) -> None:
 def _latex_text(text: str) -> str:
     parts = []
     for formula, part in split(text):
-        signs = "".join(SIGNS.get(sign, sign) if formula else {"%": "\\%", "$": "\\$", "#": "\\#", "°": "$^{\\circ}$"}.get(sign, sign) for sign in part)
+        signs = "".join(
+            SIGNS.get(sign, sign) if formula else {"%": "\\%", "$": "\\$", "#": "\\#", "°": "$^{\\circ}$"}.get(sign, sign) for sign in part
+        )
         parts.append(f"${signs}$" if formula else signs)
     return "".join(parts)
 
@@ -157,14 +167,24 @@ def _latex_block(block: Block, style: Style) -> str:
     _, form, answers = block
     pairs = [(label, _latex_text(item.answer), item) for label, item in answers]
     if form == "solutions":
-        return "\n".join(f"\\par {label}. {_latex_text(item.text)} Hence the result follows. Answer: {answer}" for label, answer, item in pairs)
+        return "\n".join(
+            f"\\par {label}. {_latex_text(item.text)} Hence the result follows. Answer: {answer}" for label, answer, item in pairs
+        )
     if form == "lines":
         return "\n".join(f"\\par {label}. {answer}" for label, answer, _ in pairs)
     if form == "list":
-        return "\\begin{tabular}{llll}" + _rows([f"{label}. {answer}" for label, answer, _ in pairs], 4, " & ", "\\\\[4pt] ") + "\\end{tabular}"
+        return (
+            "\\begin{tabular}{llll}"
+            + _rows([f"{label}. {answer}" for label, answer, _ in pairs], 4, " & ", "\\\\[4pt] ")
+            + "\\end{tabular}"
+        )
     if form == "table":
         cells = [f"{label} & {answer}" for label, answer, _ in pairs]
-        return "\\begin{tabular}{|c|c|c|c|}\\hline No. & Answer & No. & Answer\\\\\\hline " + _down(cells, 2, " & ", "\\\\\\hline ") + "\\end{tabular}"
+        return (
+            "\\begin{tabular}{|c|c|c|c|}\\hline No. & Answer & No. & Answer\\\\\\hline "
+            + _down(cells, 2, " & ", "\\\\\\hline ")
+            + "\\end{tabular}"
+        )
     rows = []
     for start in range(0, len(pairs), 8):
         run = pairs[start : start + 8]
@@ -190,14 +210,19 @@ def typst(blocks: list[Block], style: Style, work: Path, out: Path) -> None:
     import typst as engine
 
     font = f', font: "{style.font}"' if style.font else ""
-    page = f"#set page(paper: \"us-letter\", columns: {style.columns}, header: [{style.head}], numbering: {chr(34) + '1 / 1' + chr(34) if style.foot else 'none'})"
-    source = f"{page}\n#set text(size: {style.size}pt{font})\n#set par(spacing: 1.3em)\n" + "\n\n".join(_typst_block(block, style) for block in blocks)
+    numbers = '"1 / 1"' if style.foot else "none"
+    page = f'#set page(paper: "us-letter", columns: {style.columns}, header: [{style.head}], numbering: {numbers})'
+    source = f"{page}\n#set text(size: {style.size}pt{font})\n#set par(spacing: 1.3em)\n" + "\n\n".join(
+        _typst_block(block, style) for block in blocks
+    )
     (work / "exam.typ").write_text(source)
     out.write_bytes(engine.compile(str(work / "exam.typ")))
 
 
 def _typst_text(text: str) -> str:
-    return "".join(f"${_typst_math(parse(part))}$" if formula else re.sub(r"([#$*_@<`\\\[\]])", r"\\\1", part) for formula, part in split(text))
+    return "".join(
+        f"${_typst_math(parse(part))}$" if formula else re.sub(r"([#$*_@<`\\\[\]])", r"\\\1", part) for formula, part in split(text)
+    )
 
 
 def _typst_math(node: Node) -> str:
@@ -209,13 +234,13 @@ def _typst_math(node: Node) -> str:
         return " ".join(f"\\{each}" if each == "/" else each for each in inner)
     if kind in ("sup", "sub"):
         return f"{inner[0]}{'^' if kind == 'sup' else '_'}({inner[1]})"
-    return f"{ {'frac': 'frac', 'sqrt': 'sqrt', 'root': 'root'}[kind]}({', '.join(inner)})".strip()
+    return f"{ {'frac': 'frac', 'sqrt': 'sqrt', 'root': 'root'}[kind] }({', '.join(inner)})".strip()
 
 
 def _typst_block(block: Block, style: Style) -> str:
     kind = block[0]
     if kind in ("title", "heading"):
-        return f"#align(center, text(size: {1.4 if kind == 'title' else 1.2}em, weight: \"bold\")[{block[1]}])"
+        return f'#align(center, text(size: {1.4 if kind == "title" else 1.2}em, weight: "bold")[{block[1]}])'
     if kind == "newpage":
         return "#pagebreak()"
     if kind == "item":
@@ -249,9 +274,10 @@ def _typst_block(block: Block, style: Style) -> str:
 def browser(blocks: list[Block], style: Style, work: Path, out: Path) -> None:
     """Print HTML with MathML."""
     columns = "column-count:2;column-gap:3em;" if style.columns == 2 else ""
-    foot = f"@bottom-center{{content:counter(page)}}" if style.foot else ""
+    foot = "@bottom-center{content:counter(page)}" if style.foot else ""
     head = f"@top-left{{content:'{style.head}'}}" if style.head else ""
-    css = f"@page{{size:letter;margin:2.2cm;{foot}{head}}}body{{font:{style.size}pt '{style.font}';{columns}}}h1,h2{{text-align:center;column-span:all}}"
+    css = f"@page{{size:letter;margin:2.2cm;{foot}{head}}}body{{font:{style.size}pt '{style.font}';{columns}}}"
+    css += "h1,h2{text-align:center;column-span:all}"
     css += "td,th{padding:.3em .8em}table.r td,table.r th{border:1px solid #333}table{border-collapse:collapse}"
     body = "\n".join(_html_block(block, style) for block in blocks)
     (work / "exam.html").write_text(f"<!doctype html><meta charset=utf-8><style>{css}</style>{body}")

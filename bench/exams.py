@@ -1,7 +1,8 @@
 """Invented exams in many styles through the general reader: `python -m bench.exams [seen|blind] [STYLE ...]` writes section `exams`.
 
-Each exam is read with its text layer and as a scan of 150 dpi, turned by up to 1.5 degrees, with noise. An item is found if its number is; a
-text or a key is right if it equals the truth after `normalised`, on a scan if it is at least 0.9 alike. An item is wrong if its text or its key is.
+Each exam is read with its text layer and as a scan of 150 dpi, turned by up to 1.5 degrees, with noise. An item is found if its number is;
+a text or a key is right if it equals the truth after `normalised`, a scan's text if it is at least 0.9 alike. An item is wrong if its text
+or its key is.
 Needs pdflatex, chromium and the package typst; DIFFERENCES=1 prints each item that is wrong.
 """
 
@@ -45,7 +46,9 @@ def read(styles: Sequence[Style], folder: Path, scanned: bool) -> tuple[dict[str
         own = folder / "new"
         for item in make(style, own, SEED, YEAR):
             lettered = "{s}" in style.label
-            section = "-".join(part for part in (style.name, exam_folder.slug(item.section)) if part and not (lettered and part != style.name))
+            section = "-".join(
+                part for part in (style.name, exam_folder.slug(item.section)) if part and not (lettered and part != style.name)
+            )
             truths[read_item.identity(YEAR, section, item.number)] = item
         for path in sorted(own.glob("*.pdf")):
             role = "exam" if "-key" not in path.stem else "solutions" if style.key == "solutions" else "key"
@@ -83,11 +86,14 @@ def measure(truths: Mapping[str, Truth], items: Mapping[str, Any], scanned: bool
         counts["doubted"] += bool(item.flags)
         if text and key and item.flags and os.environ.get("DIFFERENCES") == "2":
             print(f"{name}: right, and doubted: {' '.join(item.flags)}: {item.text}")
+        pair = ((true.text, true.key), (item.text, item.key))
         if not (text and key):
             counts["wrong"] += 1
             counts["wrong_doubted"] += bool(item.flags)
             if os.environ.get("DIFFERENCES"):
-                print(f"{name}: {' '.join(item.flags) or 'NO DOUBT'}\n   {normalised(true.text)} | {normalised(true.key)}\n   {normalised(item.text)} | {normalised(item.key)}")
+                print(
+                    f"{name}: {' '.join(item.flags) or 'NO DOUBT'}", *(f"   {normalised(t)} | {normalised(k)}" for t, k in pair), sep="\n"
+                )
     counts["extra"] = len(items.keys() - truths.keys())
     if os.environ.get("DIFFERENCES"):
         print("extra", sorted(items.keys() - truths.keys())[:20])

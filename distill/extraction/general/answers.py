@@ -1,5 +1,6 @@
 """Answer keys: lists, tables from top to bottom or from left to right, and the last lines of worked solutions."""
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,8 +8,8 @@ from statistics import median
 from typing import NamedTuple
 
 from distill.extraction.general import labels
-from distill.extraction.general.sheets import Line
 from distill.extraction.general.scans import Span
+from distill.extraction.general.sheets import Line
 
 NUMBER = re.compile(r"[(#]?\s?((?:[A-HJ-SU-Z]|T|TB)?\s?-?\d{1,3})\s?[.:)]*", re.IGNORECASE)
 MARKED = re.compile(r"(?:problem|question|q|#)?\s*[(#]?\s?((?:[A-HJ-SU-Z]|TB?)?-?\d{1,3})(?:\s?[.:](?!\d)|\s?\))\s*(.*)", re.IGNORECASE)
@@ -54,7 +55,13 @@ def _sections(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
     for line in lines:
         text = line.text.strip()
         number = re.match(r"\(?(\d{1,3})(?:[.:)]|\s|$)", text)
-        titled = not number and not MARKED.match(text) and not BREAKER.match(text) and 0 < len(text.split()) <= 5 and re.search(r"[A-Za-z]{3}", text)
+        titled = (
+            not number
+            and not MARKED.match(text)
+            and not BREAKER.match(text)
+            and 0 < len(text.split()) <= 5
+            and re.search(r"[A-Za-z]{3}", text)
+        )
         if titled and not HEADER.match(text) and len(line.spans) == 1 and text[-1] not in ".?":
             runs.append((text, []))
             seen = 0
@@ -111,7 +118,7 @@ def _row_of_numbers(line: Line, after: int = 0) -> list[tuple[int, Span]]:
     numbers = [(int(word.strip(".")), span) for word, span in texts if re.fullmatch(r"\d{1,3}\.?", word)]
     if len(numbers) < len(texts) - 1 or len(numbers) < 3:
         return []
-    rises = all(other[0] == one[0] + 1 for one, other in zip(numbers, numbers[1:], strict=False))
+    rises = all(other[0] == one[0] + 1 for one, other in itertools.pairwise(numbers))
     return numbers if rises and (not after or numbers[0][0] == after + 1) else []
 
 
@@ -132,14 +139,16 @@ def _under(numbers: list[tuple[int, Span]], line: Line) -> list[Cell]:
 
 def _number_columns(lines: Sequence[Line]) -> list[float]:
     """Return the middles of columns in which bare numbers rise by one from line to line."""
-    spans = [(span, int(span.text.strip(" .)"))) for line in lines for span in line.spans if re.fullmatch(r"\s*\d{1,3}\s*[.)]?\s*", span.text)]
+    spans = [
+        (span, int(span.text.strip(" .)"))) for line in lines for span in line.spans if re.fullmatch(r"\s*\d{1,3}\s*[.)]?\s*", span.text)
+    ]
     columns = defaultdict[int, list[tuple[Span, int]]](list)
     for span, value in spans:
         columns[round((span.x0 + span.x1) / 2 / 9)].append((span, value))
     found = []
     for run in columns.values():
         near = [value for _, value in run]  # in reading order
-        steps = [other - one for one, other in zip(near, near[1:], strict=False)]
+        steps = [other - one for one, other in itertools.pairwise(near)]
         if len(near) >= 3 and sum(step == 1 for step in steps) >= 0.7 * len(steps):
             found.append(median((span.x0 + span.x1) / 2 for span, _ in run))
     return found

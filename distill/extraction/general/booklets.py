@@ -16,7 +16,10 @@ CLOSING = re.compile(
     r"(?:stop\.?|end of (?:the )?(?:test|exam(?:ination)?|section|contest|round|questions|paper)\.?|go on(?: to the next page)?\.?"
     r"|(?:please )?turn (?:the )?(?:page )?over\.?|continued?(?: on (?:the )?next page)?\.?|(?:©|copyright).*)", re.IGNORECASE,
 )  # fmt: skip
-KEY = re.compile(r"(?:official )?(?:answer ?keys?|answers?(?: (?:to|for) .*| and solutions)?|solutions?(?: key)?|key)(?:\s*[:\-]?\s*\d{4})?\s*:?", re.IGNORECASE)
+KEY = re.compile(
+    r"(?:official )?(?:answer ?keys?|answers?(?: (?:to|for) .*| and solutions)?|solutions?(?: key)?|key)(?:\s*[:\-]?\s*\d{4})?\s*:?",
+    re.IGNORECASE,
+)
 HEADING = re.compile(r"(?:part|section|round|division|event|test|team|individual|level)\b.{0,40}", re.IGNORECASE)
 SHORT = 6  # words of a heading at most
 LETTERED = re.compile(r"\(\s?([A-H])\s?\)|\b([A-H])\)")
@@ -46,6 +49,8 @@ class Booklet(NamedTuple):
     key_page: int  # where the key begins; 0 without one
     heads: int  # lines of running heads and feet, left out
     before: int  # lines before the first item
+    headings: int  # lines between items that name a section
+    blanks: int  # numbers with nothing but a place to write on
 
 
 def read(sheets: Sequence[Sheet], role: str) -> Booklet:
@@ -53,11 +58,14 @@ def read(sheets: Sequence[Sheet], role: str) -> Booklet:
     lines, heads = body(sheets)
     scanned = sum(sheet.reader == "ocr" for sheet in sheets) > len(sheets) / 2
     if role != "exam":
-        return Booklet([], answers.read(lines, role == "solutions", scanned), 1, heads, 0)
-    cut = next((place for place, line in enumerate(lines) if place and is_key_heading(line)), len(lines))
-    found, before = items(lines[:cut], sheets, scanned)
-    keys = answers.read(lines[cut + 1 :], False, scanned) if cut < len(lines) else Answers({}, [], [])
-    return Booklet(found, keys, lines[cut].page if cut < len(lines) else 0, heads, before)
+        return Booklet([], answers.read(lines, role == "solutions", scanned), 1, heads, 0, 0, 0)
+    cuts = [place for place, line in enumerate(lines) if is_key_heading(line)]
+    for cut in [*cuts, len(lines)]:  # what is headed so before the first item is no key
+        found, before, headings, blanks = items(lines[:cut], sheets, scanned)
+        if found or cut == len(lines):
+            break
+    keys = answers.read(lines[cut + 1 :], False, scanned)
+    return Booklet(found, keys, lines[cut].page if cut < len(lines) else 0, heads, before, headings, blanks)
 
 
 def body(sheets: Sequence[Sheet]) -> tuple[list[Line], int]:
@@ -102,26 +110,37 @@ def is_heading(line: Line, body_size: float) -> bool:
     return HEADING.fullmatch(text) is not None or line.spans[0].size > 1.12 * body_size or (text.isupper() and len(text) > 5)
 
 
-def items(lines: Sequence[Line], sheets: Sequence[Sheet], scanned: bool) -> tuple[list[Item], int]:
-    """Return the items of a test in reading order, and how many lines are before the first."""
-    starts = labels.starts(lines, scanned)
+def items(lines: Sequence[Line], sheets: Sequence[Sheet], scanned: bool) -> tuple[list[Item], int, int, int]:
+    """Return the items of a test in reading order, and how many lines are before the first, headings between them, blanks to fill in."""
+    every = labels.starts(lines, scanned)
+    starts = [start for start, stop in zip(every, _stops(every, lines), strict=True) if not _is_blank(start, lines[start.line + 1 : stop])]
     if not starts:
-        return [], len(lines)
+        return [], len(lines), 0, len(every)
     size = Counter(span.size for line in lines for span in line.spans for _ in span.text).most_common(1)[0][0]
     readers = {sheet.number: sheet.reader for sheet in sheets}
     several = any(start.restart for start in starts)
     found: list[Item] = []
-    section, count = "", 0
-    stops = [*(start.line for start in starts[1:]), len(lines)]
+    section, count, headings = "", 0, 0
     _, titles = _parted(lines[: starts[0].line], size)
-    for place, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+    for start, stop in zip(starts, _stops(starts, lines), strict=True):
         unnamed = start.restart and not titles
-        if several and (start.restart or not place):
+        if several and (start.restart or not found):
             count += 1
             section = titles[-1] if titles else str(count)
         own, titles = _parted(lines[start.line + 1 : stop], size)
+        headings += len(titles)
         found.append(_item(section, start, [lines[start.line], *own], readers, unnamed))
-    return found, starts[0].line
+    return found, starts[0].line, headings, len(every) - len(starts)
+
+
+def _stops(starts: Sequence[labels.Start], lines: Sequence[Line]) -> list[int]:
+    return [*(start.line for start in starts[1:]), len(lines)]
+
+
+def _is_blank(start: labels.Start, own: Sequence[Line]) -> bool:
+    """Tell a number on a sheet for answers: nothing but rules and other numbers goes with it."""
+    text = " ".join([start.rest, *(line.text for line in own)])
+    return not re.search(r"[^\W\d_]", text) and not re.search(r"\d", re.sub(r"\d+\s*[.):]", "", text))
 
 
 def _parted(lines: Sequence[Line], size: float) -> tuple[list[Line], list[str]]:
@@ -166,7 +185,32 @@ def joined(lines: Sequence[str]) -> str:
     return " ".join(text.split())
 
 
-COMPOUND = frozenset("one two three four five six seven eight nine ten non self half right equi co anti semi multi x y n".split())
+COMPOUND = frozenset(
+    [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "non",
+        "self",
+        "half",
+        "right",
+        "equi",
+        "co",
+        "anti",
+        "semi",
+        "multi",
+        "x",
+        "y",
+        "n",
+    ]
+)
 
 
 def sorted_choices(text: str) -> str:

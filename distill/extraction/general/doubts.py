@@ -43,7 +43,9 @@ def unusual(items: Sequence[Item]) -> set[tuple[str, str]]:
     middle = median(len(item.text) for item in items)
     sizes = [len(choices(item.text)) for item in items]
     usual = max(set(sizes), key=sizes.count)
-    odd = {item.number for item, size in zip(items, sizes, strict=True) if usual and size != usual and sizes.count(usual) > 0.6 * len(items)}
+    odd = {
+        item.number for item, size in zip(items, sizes, strict=True) if usual and size != usual and sizes.count(usual) > 0.6 * len(items)
+    }
     return {
         (item.section, item.number)
         for item in items

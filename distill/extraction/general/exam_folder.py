@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -12,12 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from distill.core.errors import InputError
-from distill.extraction import page_jobs, page_reader, read_item
+from distill.extraction import read_item
 from distill.extraction.general import booklets, doubts, sheets
 from distill.extraction.general.answers import Answers
 from distill.extraction.general.booklets import Booklet, Item
 from distill.extraction.general.sheets import Sheet
-from distill.extraction.page_jobs import Job, Limits
+from distill.extraction.page_jobs import Limits
 from distill.extraction.page_reader import Settings
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import OWN, Problem
@@ -41,7 +40,9 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     min_text_chars: Annotated[int, Meta(ge=0)]
     limits: Limits
     figure: str  # a statement that matches needs a figure
-    files: Annotated[dict[str, Part], Meta(min_length=1)]  # pattern of names in the raw folder -> what they are; the first that matches counts
+    files: Annotated[
+        dict[str, Part], Meta(min_length=1)
+    ]  # pattern of names in the raw folder -> what they are; the first that matches counts
     answers: dict[str, str] = {}  # by id: answers that no key states, or instead of a key's
 
 
@@ -61,13 +62,10 @@ def read(raw: Path, names: Sequence[str], params: Params, kept: Path) -> Extract
     if not paths:
         raise InputError(f"{raw}: no PDF to read; extract.files skips every file")
     settings = Settings("lines", params.ocr_dpi, params.min_text_chars, kept)
-    sizes = page_jobs.run(partial(page_reader.count, most=params.limits.pages), [Job(path, -1) for path in paths], params.limits)
-    jobs = [Job(path, index) for path in paths for index in range(sizes[Job(path, -1)])]
-    pages = page_jobs.run(partial(sheets.read, settings=settings), jobs, params.limits, "extract")
+    pages = sheets.read_files(list(paths), settings, params.limits)
     files = []
     for path, part in paths.items():
-        own = [pages[job] for job in jobs if job.path == path]
-        files.append(File(path.relative_to(raw).as_posix(), part, own, booklets.read(own, part.role)))
+        files.append(File(path.relative_to(raw).as_posix(), part, pages[path], booklets.read(pages[path], part.role)))
     problems, items, counts = joined(files, params)
     readers = Counter(sheet.reader for file in files for sheet in file.pages)
     counts |= {"files": len(files), "files_skipped": len(parts) - len(files), "pages": readers.total()}
@@ -112,7 +110,7 @@ def joined(files: Sequence[File], params: Params) -> Extracted:
         unused += len(stated.keys() - {(item.section, item.number) for item in file.booklet.items})
     if strange := sorted(params.answers.keys() - found.keys()):
         raise InputError(f"extract.answers: {strange[0]}: no such item; ids are in extracted.jsonl")
-    return _records(found) + (_counts(found, files, unused),)
+    return (*_records(found), _counts(found, files, unused))
 
 
 def slug(text: str) -> str:
@@ -130,7 +128,9 @@ def _check(exams: Sequence[File], files: Sequence[File]) -> None:
     for file in exams:
         if not file.booklet.items:
             where = f"{file.name}: page 1" if len(file.pages) == 1 else f"{file.name}: pages 1 to {len(file.pages)}"
-            raise InputError(f"{where}: no numbered problem found; give the file another role in extract.files, or replace it by a readable copy")
+            raise InputError(
+                f"{where}: no numbered problem found; give the file another role in extract.files, or replace it by a readable copy"
+            )
     for file in files:
         if file.part.role in ("key", "solutions"):
             if not file.booklet.keys.found:
@@ -207,4 +207,8 @@ def _counts(found: Mapping[str, tuple[File, Item, str, list[str]]], files: Seque
     counts = {"problems": kept, "dropped_no_answer": len(found) - kept, "doubted": sum(bool(own) for *_, own in found.values())}
     counts |= {f"doubt_{flag}": flags[flag] for flag in sorted(flags)}
     counts |= {"answers_without_item": unused, "lines_heads_and_feet": sum(file.booklet.heads for file in files)}
+    counts |= {
+        "lines_headings": sum(file.booklet.headings for file in files),
+        "blanks_to_fill_in": sum(file.booklet.blanks for file in files),
+    }
     return counts | {"lines_before_the_first_item": sum(file.booklet.before for file in files)}

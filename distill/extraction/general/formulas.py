@@ -53,7 +53,11 @@ def _is_degree(glyph: Glyph, sign: Glyph, near: Sequence[Glyph], under: Sequence
         return False
     if sign.x0 < glyph.middle < sign.x1:
         return True
-    alone = not any(0 <= glyph.x0 - other.x1 < 0.15 * other.size and abs(other.y - under[0].y) < 0.2 * other.size for other in near if other is not glyph)
+    alone = not any(
+        0 <= glyph.x0 - other.x1 < 0.15 * other.size and abs(other.y - under[0].y) < 0.2 * other.size
+        for other in near
+        if other is not glyph
+    )
     return alone and -0.1 * sign.size < sign.x0 - glyph.x1 < 0.12 * sign.size
 
 

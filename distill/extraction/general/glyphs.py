@@ -1,7 +1,7 @@
 """The glyphs and rules of a page's text layer; lengths in points, y points down from the page's upper edge.
 
-A glyph's size is that of its type as printed, after every scaling. A character that its font does not name is lost, save the brackets and signs
-of TeX's extension font, whose places are known.
+A glyph's size is that of its type as printed, after every scaling. A character that its font does not name is lost, save the brackets and
+signs of TeX's extension font, whose places are known.
 """
 
 import ctypes
@@ -21,7 +21,9 @@ EXTENSION = {
     **dict.fromkeys((112, 113, 114, 115), "√"), **dict.fromkeys((80, 88), "∑"), **dict.fromkeys((81, 89), "∏"),
     **dict.fromkeys((82, 90), "∫"), 12: "|",
 }  # fmt: skip
-SPELLED = str.maketrans({"⋅": "·", "∙": "·", "∗": "*", "◦": "°", "∘": "°", "º": "°", "\u00a0": " ", "′": "'", "∕": "/", "⁄": "/", "∣": "|", "−": "-"})
+SPELLED = str.maketrans(
+    {"⋅": "·", "∙": "·", "∗": "*", "◦": "°", "∘": "°", "º": "°", "\u00a0": " ", "′": "'", "∕": "/", "⁄": "/", "∣": "|", "−": "-"}
+)
 THIN = 1.6  # points: a rule is no thicker
 FRAME = 24.0  # points: a drawing is at least so wide and high
 

@@ -50,7 +50,13 @@ def starts(lines: Sequence[Line], scanned: bool = False) -> list[Start]:
     labels = [label for place, line in enumerate(lines) for label in _labels(place, line, scanned)]
     chains = [_chain([label for label in labels if label.kind == kind]) for kind in KINDS if kind not in ("breaker", "letter")]
     letters = [label for label in labels if label.kind == "letter"]
-    chains.append([each for letter in sorted({label.letter for label in letters}) for each in _chain([one for one in letters if one.letter == letter])])
+    chains.append(
+        [
+            each
+            for letter in sorted({label.letter for label in letters})
+            for each in _chain([one for one in letters if one.letter == letter])
+        ]
+    )
     best = max(chains, key=len)
     if len(best) < LEAST:
         best = max(chains, key=len) if any(len(chain) > 0 and chain[0].value == 1 for chain in chains) else []

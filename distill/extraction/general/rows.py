@@ -78,7 +78,13 @@ def _runs(glyphs: Sequence[Glyph]) -> list[list[Glyph]]:
         last = found[-1][-1] if found else None
         alike = last and not (last.built or glyph.built) and abs(last.size - glyph.size) < 0.06 * glyph.size
         gap = (glyph.x0 - last.x1) / glyph.size if last else 9.0
-        if last and alike and abs(last.y - glyph.y) < 0.1 * glyph.size and -0.3 < gap < JOINED and not (gap > SPACE and _between(last, glyph, glyphs)):
+        if (
+            last
+            and alike
+            and abs(last.y - glyph.y) < 0.1 * glyph.size
+            and -0.3 < gap < JOINED
+            and not (gap > SPACE and _between(last, glyph, glyphs))
+        ):
             found[-1].append(glyph)
         else:
             found.append([glyph])
@@ -87,7 +93,9 @@ def _runs(glyphs: Sequence[Glyph]) -> list[list[Glyph]]:
 
 def _between(one: Glyph, other: Glyph, glyphs: Sequence[Glyph]) -> bool:
     """Tell whether larger print stands between two glyphs."""
-    return any(one.x1 - 1 < g.middle < other.x0 + 1 and g.top < one.bottom and one.top < g.bottom and g.size > one.size / SMALLER for g in glyphs)
+    return any(
+        one.x1 - 1 < g.middle < other.x0 + 1 and g.top < one.bottom and one.top < g.bottom and g.size > one.size / SMALLER for g in glyphs
+    )
 
 
 def _base(run: list[Glyph], glyphs: Sequence[Glyph], body: float) -> tuple[Glyph | None, int]:
@@ -100,7 +108,7 @@ def _base(run: list[Glyph], glyphs: Sequence[Glyph], body: float) -> tuple[Glyph
         high = max(0.95, (other.y - other.top) / other.size + 0.25)  # a tall base has its scripts at its upper corner
         low = max(0.6, (other.bottom - other.y) / other.size + 0.35)
         beside = -0.3 < gap < 0.3 and (0.12 < shift < high or -low < shift < -0.06)
-        if other.text in LIMITS and other.x0 - other.size < first.middle < other.x1 + other.size and -0.9 < gap:
+        if other.text in LIMITS and other.x0 - other.size < first.middle < other.x1 + other.size and gap > -0.9:
             beside = beside or -2.2 < shift < 2.2
         if beside and abs(gap) < best[0]:
             best = (abs(gap), other, 0 if shift > 0 else 1)
@@ -115,9 +123,7 @@ def text(glyphs: Sequence[Glyph], tree: Tree) -> str:
         gap = (glyph.x0 - end) / max(glyph.size, size) if place else 0.0
         spaced = gap > (AFTER_SCRIPT if scripted else SPACE)
         before = out[-1:]
-        if glyph.built and glyph.text.count("/") and not spaced and before.isdigit():
-            out += " "
-        elif spaced:
+        if (glyph.built and glyph.text.count("/") and not spaced and before.isdigit()) or spaced:
             out += " "
         word = glyph.text
         if glyph.built and "/" in word and _touches(glyph, glyphs[place + 1 :][:1], before if not spaced else ""):

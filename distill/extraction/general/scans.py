@@ -1,5 +1,6 @@
 """A page image as spans in reading order: turned upright, parted at a white gutter, each part read strip by strip."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,8 +48,22 @@ def recognise(image: Grey, dpi: int) -> list[Span]:
             x0, y0, x1, y1 = (round(float(edge) * 72 / dpi, 1) for edge in edges)
             y = round(float(top + strip.y) * 72 / dpi, 1)
             if text:
-                found.append(Span(column, round(left * 72 / dpi, 1), y, x0, y0, x1, y1, text, round(score, 3), round(cap * 100 / dpi, 1), 0))
+                found.append(
+                    Span(column, round(left * 72 / dpi, 1), y, x0, y0, x1, y1, text, round(score, 3), round(cap * 100 / dpi, 1), 0)
+                )
     return found
+
+
+def plain(text: str) -> str:
+    """Write scripts and roots as the text layer's reader does.
+
+    >>> plain("x^{10} + a_{n+1} = √12")
+    'x^10 + a_(n+1) = sqrt(12)'
+    """
+    text = re.sub(r"√ ?(\d+|[a-z](?![a-z]))", r"sqrt(\1)", text)
+    return re.sub(
+        r"([\^_])\{([^{}]*)\}", lambda found: found[1] + (found[2] if re.fullmatch(r"\d+|\w", found[2]) else f"({found[2]})"), text
+    )
 
 
 def parts(image: Grey, dpi: int) -> list[tuple[int, tuple[int, int, int, int]]]:

@@ -2,16 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
-from distill.extraction import ocr, page_reader, text_layer
+from distill.extraction import ocr, page_jobs, page_reader, text_layer
 from distill.extraction.general import formulas, glyphs, rows, scans
 from distill.extraction.general.glyphs import LOST, Glyph
 from distill.extraction.general.rows import Row
 from distill.extraction.general.scans import Span
 from distill.extraction.page import Region
-from distill.extraction.page_jobs import Job
+from distill.extraction.page_jobs import Job, Limits
 from distill.extraction.page_reader import Settings
 
 WIDE = 1.0  # ems: a wider gap parts two spans
@@ -48,6 +50,14 @@ class Sheet(NamedTuple):
     lines: tuple[Line, ...]
     drawings: tuple[Region, ...]
     two_up: bool
+
+
+def read_files(paths: Sequence[Path], settings: Settings, limits: Limits) -> dict[Path, list[Sheet]]:
+    """Read every page of every file, each file's pages in order."""
+    sizes = page_jobs.run(partial(page_reader.count, most=limits.pages), [Job(path, -1) for path in paths], limits)
+    jobs = [Job(path, index) for path in paths for index in range(sizes[Job(path, -1)])]
+    pages = page_jobs.run(partial(read, settings=settings), jobs, limits, "extract")
+    return {path: [pages[job] for job in jobs if job.path == path] for path in paths}
 
 
 def read(job: Job, settings: Settings) -> Sheet:
@@ -130,7 +140,7 @@ def _free(row: Row, x: float) -> bool:
 
 
 def _gutter(found: Sequence[Row], width: float) -> float | None:
-    """Return the place between 30 and 70 % of the width that fewest rows cross, in the middle of the widest such blank; None without one."""
+    """Return the place between 30 and 70 % of the width that fewest rows cross, in the widest such blank; None without one."""
     if len(found) < 2 * LEAST:
         return None
     steps = [width * (0.3 + 0.0025 * place) for place in range(161)]
