@@ -7,6 +7,7 @@ Needs pdflatex, chromium and the package typst; DIFFERENCES=1 prints each item t
 """
 
 import os
+import random
 import re
 import sys
 import tempfile
@@ -15,17 +16,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pypdfium2 as pdfium
+from PIL import Image
+
 from bench.exam_styles import BLIND, STYLES, Style, Truth, make
 from bench.record import record
-from distill.competition.scan import scan
 from distill.extraction import read_item, text_similarity
 from distill.extraction.general import exam_folder
 from distill.extraction.general.exam_folder import Params, Part
 from distill.extraction.page_jobs import Limits
+from tools import exam_study
 
 SEED, YEAR, ALIKE = 1, 2019, 0.9
-DPI, SKEW, NOISE = 150, 1.5, 0.002
-FIGURE = r"\b(diagram|figure|shown|graph below|picture|drawing)\b"
+DPI, SKEW, NOISE = 150, 1.5, 12.0  # of a scan: pixels an inch, degrees at most, deviation in grey levels of 255
 PACKAGES = ("pypdfium2", "rapidocr", "onnxruntime", "typst", "reportlab")
 
 
@@ -37,6 +41,19 @@ def normalised(text: str) -> str:
     """
     text = text.replace("⋯", "...").replace("−", "-").replace("{", "(").replace("}", ")")
     return re.sub(r" *([^\w ]) *", r"\1", " ".join(text.split()))
+
+
+def scan(source: Path, path: Path) -> None:
+    """Write a PDF as grey page images, each turned and with noise, as a copier with a feeder makes them."""
+    document, pages = pdfium.PdfDocument(source), []
+    for number in range(len(document)):
+        rng = random.Random(f"{source.stem}-{number}")
+        image = document[number].render(scale=DPI / 72, grayscale=True).to_pil()
+        turned = image.rotate(rng.uniform(-SKEW, SKEW), resample=Image.Resampling.BICUBIC, fillcolor=255)
+        noise = np.random.default_rng(rng.randrange(2**32)).normal(0, NOISE, (turned.height, turned.width))
+        pages.append(Image.fromarray(np.clip(np.asarray(turned) + noise, 0, 255).astype(np.uint8)))
+    document.close()
+    pages[0].save(path, "PDF", save_all=True, append_images=pages[1:], resolution=DPI)
 
 
 def read(styles: Sequence[Style], folder: Path, scanned: bool) -> tuple[dict[str, Truth], dict[str, Any]]:
@@ -54,14 +71,20 @@ def read(styles: Sequence[Style], folder: Path, scanned: bool) -> tuple[dict[str
             role = "exam" if "-key" not in path.stem else "solutions" if style.key == "solutions" else "key"
             files[path.name] = Part(role, YEAR, style.name)
             if scanned:
-                scan(path, folder / path.name, DPI, SKEW, NOISE, path.stem)
+                scan(path, folder / path.name)
             else:
                 path.rename(folder / path.name)
         for path in own.glob("*.pdf"):
             path.unlink()
     kept = folder / "kept"
     kept.mkdir()
-    params = Params(DPI, 40, Limits(pages=100, page_seconds=120.0, file_seconds=600.0, memory_gb=1.8), FIGURE, files)
+    params = Params(
+        exam_study.SETTINGS["ocr_dpi"],
+        40,
+        Limits(pages=100, page_seconds=120.0, file_seconds=600.0, memory_gb=1.8),
+        exam_study.SETTINGS["figure"],
+        files,
+    )
     _, items, counts = exam_folder.read(folder, sorted(files), params, kept)
     print({name: count for name, count in counts.items() if count})
     return truths, {item.id: item for item in items}

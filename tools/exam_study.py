@@ -23,7 +23,7 @@ from distill.sources import folder as folders
 TEMPLATE = Path("studies", "new.yaml")  # a teacher that is a model
 PATTERNS = ["*.pdf"]
 LEAST = 10  # problems, so that each side of the split has one
-SETTINGS = {"ocr_dpi": 150, "min_text_chars": 40, "figure": r"\b(diagram|figure|shown|graph below|picture|drawing)\b"}
+SETTINGS = {"ocr_dpi": 225, "min_text_chars": 10, "figure": r"\b(diagram|figure|shown|graph below|picture|drawing)\b"}
 LIMITS = Limits(pages=100, page_seconds=60.0, file_seconds=600.0, memory_gb=1.8)
 YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
 KEY, SOLVED, EXAM = (
@@ -42,7 +42,7 @@ FILES = """fetch:                  # your exams, copied and hashed
 extract:                # the general reader: any numbering, one or two columns, keys as lists or tables (docs/your-exams.md)
   kind: exams
   ocr_dpi: {ocr_dpi}        # pixels per inch at which a page without a text layer is read
-  min_text_chars: {min_text_chars}    # a page with fewer characters in its text layer is read by OCR
+  min_text_chars: {min_text_chars}    # as few as a short key has; a page with fewer characters in its text layer is read by OCR
   limits: {{pages: 100, page_seconds: 60.0, file_seconds: 600.0, memory_gb: 1.8}}   # per file; CPU seconds; memory of one reader
   figure: '{figure}'   # a statement that matches needs a figure
   files:                # NAME or pattern: {{role: exam | key | solutions | skip, year, section}}; an exam's own key may follow its problems

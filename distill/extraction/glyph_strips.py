@@ -54,12 +54,7 @@ class Unit(NamedTuple):
 
 def strips(image: Grey, dpi: int) -> list[Strip]:
     """Cut a page into strips, line by line from the top, each line from the left."""
-    return cut(upright(cleaned(image)), dpi)
-
-
-def cut(image: Grey, dpi: int) -> list[Strip]:
-    """Cut an upright page without noise into strips."""
-    labels, boxes = components(image, dpi)
+    labels, boxes = components(upright(cleaned(image)), dpi)
     tall = [box.height for box in boxes if box.height > 0.06 * dpi]
     if not tall:
         return []

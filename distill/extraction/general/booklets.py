@@ -134,7 +134,7 @@ def items(lines: Sequence[Line], sheets: Sequence[Sheet], scanned: bool) -> tupl
 
 
 def _stops(starts: Sequence[labels.Start], lines: Sequence[Line]) -> list[int]:
-    return [*(start.line for start in starts[1:]), len(lines)]
+    return [*(start.line for start in starts[1:]), len(lines)][: len(starts)]
 
 
 def _is_blank(start: labels.Start, own: Sequence[Line]) -> bool:

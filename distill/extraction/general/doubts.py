@@ -59,8 +59,8 @@ def is_broken(text: str) -> bool:
     >>> is_broken("Find (x+1)/(x-1) if x = 3."), is_broken("Find (x+1/x-1)) =")
     (False, True)
     """
-    bare = MARK.sub("", text)
-    return LOST in text or bare.count("(") != bare.count(")") or text.count("|") % 2 == 1 or BROKEN.search(text) is not None
+    closed = any(form.count("(") == form.count(")") for form in (text, MARK.sub("", text)))
+    return LOST in text or not closed or text.count("|") % 2 == 1 or BROKEN.search(text) is not None
 
 
 def _drawn(item: Item, sheet: Sheet) -> bool:

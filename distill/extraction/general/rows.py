@@ -100,7 +100,8 @@ def _between(one: Glyph, other: Glyph, glyphs: Sequence[Glyph]) -> bool:
 
 def _base(run: list[Glyph], glyphs: Sequence[Glyph], body: float) -> tuple[Glyph | None, int]:
     """Return the glyph that a run hangs on, and 0 where the run is raised, 1 where it is lowered."""
-    first, best = run[0], (9.0, None, 0)
+    first = run[0]
+    best: tuple[float, Glyph | None, int] = (9.0, None, 0)
     for other in glyphs:
         if first.size > SMALLER * other.size or other in run or abs(other.y - first.y) > 3 * other.size:
             continue

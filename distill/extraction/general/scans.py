@@ -1,15 +1,23 @@
-"""A page image as spans in reading order: turned upright, parted at a white gutter, each part read strip by strip."""
+"""A page image as spans in reading order: turned upright, read by OCR's detector and recogniser, parted at a white gutter.
+
+The recogniser writes an exponent on the line, so that x^2 and x2 look alike; small raised marks are counted as lost: their item is doubted.
+"""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
-from distill.extraction import glyph_strips, line_ocr, ocr
-from distill.extraction.glyph_strips import Grey
+from distill.extraction import box_ocr, glyph_strips, line_ocr, ocr
+from distill.extraction.glyph_strips import Grey, Mark
+from distill.extraction.page import Box, rows
 
 WHITE = 0.12  # inches: a gutter is at least so wide
+LONG = 0.45  # inches: a longer stroke is a rule of a table, no fraction's
+SHORT = 5  # characters: a page whose boxes are mostly so short is a key
 STRAY = 0.01  # share of a gutter's rows that may have ink
 
 
@@ -31,27 +39,62 @@ class Span(NamedTuple):
 
 def read(image: Grey, dpi: int, folder: Path) -> list[Span]:
     """Read a page image (height, width), or take the result that `folder` keeps."""
-    return ocr.kept(recognise, Span, image, dpi, line_ocr.SETTINGS, folder)
+    return ocr.kept(recognise, Span, image, dpi, box_ocr.SETTINGS, folder)
 
 
 def recognise(image: Grey, dpi: int) -> list[Span]:
     """Read a page image (height, width)."""
-    upright = glyph_strips.upright(glyph_strips.cleaned(image))
+    upright = without_rules(glyph_strips.upright(image), dpi)
+    clean = glyph_strips.cleaned(upright)
+    boxes = box_ocr.recognise(upright, dpi)
+    if boxes and np.median([len(box.text) for box in boxes]) <= SHORT:
+        boxes = short_print(clean, dpi)
+    _, marks = glyph_strips.components(clean, dpi)
     found = []
-    for column, (top, bottom, start, stop) in parts(upright, dpi):
-        strips = glyph_strips.cut(np.ascontiguousarray(upright[top:bottom, start:stop]), dpi)
-        left = start + min((strip.x for strip in strips), default=0)
-        for strip in sorted(strips, key=lambda strip: (strip.y, strip.x)):
-            text, score = line_ocr.spelled(strip)
-            cap = strip.image.shape[0] / 2.2
-            edges = (start + strip.x, top + strip.y - 1.2 * cap, start + strip.x + strip.image.shape[1] - cap, top + strip.y + 0.35 * cap)
-            x0, y0, x1, y1 = (round(float(edge) * 72 / dpi, 1) for edge in edges)
-            y = round(float(top + strip.y) * 72 / dpi, 1)
-            if text:
-                found.append(
-                    Span(column, round(left * 72 / dpi, 1), y, x0, y0, x1, y1, text, round(score, 3), round(cap * 100 / dpi, 1), 0)
-                )
+    for column, (top, bottom, start, stop) in parts(clean, dpi):
+        own = [box for box in boxes if start <= (box.x0 + box.x1) / 2 * dpi / 72 < stop and top <= box.middle * dpi / 72 < bottom]
+        left = min((box.x0 for box in own), default=0.0)
+        for row in rows(own):
+            for box in row:
+                text = plain(line_ocr.normalised(box.text))
+                lost = max(raised(box, marks, dpi) - text.count("^"), 0)
+                size = round(0.75 * (box.y1 - box.y0), 1)
+                if text:
+                    found.append(Span(column, left, row[0].y1, box.x0, box.y0, box.x1, box.y1, text, box.score, size, lost))
     return found
+
+
+def without_rules(image: Grey, dpi: int) -> Grey:
+    """Whiten the lines of tables and of fields to fill in: they would be read as fractions, and hide the print beside them."""
+    black = image < 200
+    size = int(LONG * dpi)
+    lines = ndimage.binary_opening(ndimage.binary_closing(black, np.ones((1, 5))), np.ones((1, size)))
+    lines |= ndimage.binary_opening(ndimage.binary_closing(black, np.ones((5, 1))), np.ones((size, 1)))
+    return np.where(ndimage.binary_dilation(lines, np.ones((3, 3))), 255, image).astype(np.uint8)
+
+
+def short_print(image: Grey, dpi: int) -> list[Box]:
+    """Read a page of short print, a key say, strip by strip: the detector drops lone letters and numbers."""
+    found = []
+    for strip in glyph_strips.strips(image, dpi):
+        text, score = line_ocr.spelled(strip)
+        cap = strip.image.shape[0] / 2.2
+        edges = (strip.x, strip.y - 1.2 * cap, strip.x + strip.image.shape[1] - cap, strip.y + 0.35 * cap)
+        x0, y0, x1, y1 = (round(float(edge) * 72 / dpi, 1) for edge in edges)
+        found.append(Box(x0, y0, x1, y1, text, round(score, 3)))
+    return [box for box in found if box.text]
+
+
+def raised(box: Box, marks: Sequence[Mark], dpi: int) -> int:
+    """Count the small raised marks of a line: exponents, which the recogniser writes on the line."""
+    x0, y0, x1, y1 = (edge * dpi / 72 for edge in box[:4])
+    own = [mark for mark in marks if x0 <= (mark.x0 + mark.x1) / 2 <= x1 and y0 <= (mark.y0 + mark.y1) / 2 <= y1]
+    if len(own) < 3:
+        return 0
+    cap = float(np.percentile([mark.height for mark in own], 75))
+    foot = float(np.median([mark.y1 for mark in own]))
+    small = [mark for mark in own if 0.45 * cap <= mark.height <= 0.85 * cap and mark.x1 - mark.x0 > 0.2 * cap]
+    return sum(mark.y1 <= foot - 0.35 * cap and mark.y0 <= foot - 0.9 * cap for mark in small)
 
 
 def plain(text: str) -> str:

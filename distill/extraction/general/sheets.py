@@ -18,7 +18,7 @@ from distill.extraction.page_reader import Settings
 
 WIDE = 1.0  # ems: a wider gap parts two spans
 GAP = 0.45  # ems: a gutter is at least so wide on every line
-LEAST = 4  # rows on each side of a gutter
+LEAST = 3  # rows on each side of a gutter
 TALL = 1.2  # a sheet so much wider than high may hold two pages
 
 
@@ -141,7 +141,7 @@ def _free(row: Row, x: float) -> bool:
 
 def _gutter(found: Sequence[Row], width: float) -> float | None:
     """Return the place between 30 and 70 % of the width that fewest rows cross, in the widest such blank; None without one."""
-    if len(found) < 2 * LEAST:
+    if len(found) < LEAST:
         return None
     steps = [width * (0.3 + 0.0025 * place) for place in range(161)]
     crossed = defaultdict[float, int](int)
