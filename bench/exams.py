@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pypdfium2 as pdfium
 from PIL import Image
@@ -25,7 +26,6 @@ from bench.record import record
 from distill.extraction import read_item, text_similarity
 from distill.extraction.general import exam_folder
 from distill.extraction.general.exam_folder import Params, Part
-from distill.extraction.page_jobs import Limits
 from tools import exam_study
 
 SEED, YEAR, ALIKE = 1, 2019, 0.9
@@ -78,13 +78,8 @@ def read(styles: Sequence[Style], folder: Path, scanned: bool) -> tuple[dict[str
             path.unlink()
     kept = folder / "kept"
     kept.mkdir()
-    params = Params(
-        exam_study.SETTINGS["ocr_dpi"],
-        40,
-        Limits(pages=100, page_seconds=120.0, file_seconds=600.0, memory_gb=1.8),
-        exam_study.SETTINGS["figure"],
-        files,
-    )
+    limits = msgspec.structs.replace(exam_study.LIMITS, page_seconds=120.0)
+    params = Params(exam_study.OCR_DPI, exam_study.MIN_TEXT_CHARS, limits, exam_study.FIGURE, files)
     _, items, counts = exam_folder.read(folder, sorted(files), params, kept)
     print({name: count for name, count in counts.items() if count})
     return truths, {item.id: item for item in items}

@@ -9,6 +9,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from distill.cli.layout import layout
 from distill.core.errors import InputError
@@ -23,7 +24,8 @@ from distill.sources import folder as folders
 TEMPLATE = Path("studies", "new.yaml")  # a teacher that is a model
 PATTERNS = ["*.pdf"]
 LEAST = 10  # problems, so that each side of the split has one
-SETTINGS = {"ocr_dpi": 225, "min_text_chars": 10, "figure": r"\b(diagram|figure|shown|graph below|picture|drawing)\b"}
+OCR_DPI, MIN_TEXT_CHARS = 225, 10
+FIGURE = r"\b(diagram|figure|shown|graph below|picture|drawing)\b"
 LIMITS = Limits(pages=100, page_seconds=60.0, file_seconds=600.0, memory_gb=1.8)
 YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
 KEY, SOLVED, EXAM = (
@@ -57,7 +59,7 @@ def from_folder(name: str, folder: Path) -> str:
     found = folders.names(folder, PATTERNS)
     kept = layout(name).work / "extract"
     kept.mkdir(parents=True, exist_ok=True)
-    settings = Settings("lines", int(SETTINGS["ocr_dpi"]), int(SETTINGS["min_text_chars"]), kept)
+    settings = Settings("lines", OCR_DPI, MIN_TEXT_CHARS, kept)
     pages, faults = _pages(folder, found, settings)
     parts = recognised({each: pages.get(each) for each in found})
     files = [
@@ -65,18 +67,24 @@ def from_folder(name: str, folder: Path) -> str:
     ]
     if not files:
         raise InputError(f"{folder}: none of its {len(found)} PDFs can be read: {next(iter(faults.values()))}")
-    params = Params(settings.dpi, settings.min_text_chars, LIMITS, str(SETTINGS["figure"]), parts)
+    params = Params(OCR_DPI, MIN_TEXT_CHARS, LIMITS, FIGURE, parts)
     problems: list[Problem] = []
     try:
         problems, items, counts = exam_folder.joined(files, params)
         print(f"new-study: {_summary(files, counts, len(items))}", file=sys.stderr)
     except InputError as fault:  # the study file is written all the same: it is where the reader's opinion is put right
         print(f"new-study: {fault}", file=sys.stderr)
-    for fault in faults.values():
-        print(f"new-study: skipped: {fault}", file=sys.stderr)
+    for reason in faults.values():
+        print(f"new-study: skipped: {reason}", file=sys.stderr)
     rows = "\n".join(f"    {json.dumps(each, ensure_ascii=False)}: {_shown(part, faults.get(each))}" for each, part in parts.items())
     text = FILES.format(
-        path=json.dumps(os.fspath(folder)), patterns=json.dumps(PATTERNS), sha256=folders.digest(folder, found), rows=rows, **SETTINGS
+        path=json.dumps(os.fspath(folder)),
+        patterns=json.dumps(PATTERNS),
+        sha256=folders.digest(folder, found),
+        rows=rows,
+        ocr_dpi=OCR_DPI,
+        min_text_chars=MIN_TEXT_CHARS,
+        figure=FIGURE,
     )
     return _sized(_with(TEMPLATE.read_text(encoding="utf-8"), text, name), len(problems))
 
@@ -119,7 +127,7 @@ def _words(name: str) -> list[str]:
     return bare.split()
 
 
-def _role(name: str, head: list[str], pages: list[Sheet]) -> str:
+def _role(name: str, head: list[str], pages: list[Sheet]) -> Literal["exam", "key", "solutions"]:
     stem = Path(name).stem
     if not EXAM.search(stem) and (SOLVED.search(stem) or KEY.search(stem)):
         return "solutions" if SOLVED.search(stem) else "key"

@@ -72,4 +72,4 @@ def _is_unlike(key: str, letters: Sequence[str]) -> bool:
     letter = re.fullmatch(r"\(?([A-Ha-h])\)?\.?", key.strip())
     if letters:
         return not letter or letter[1].upper() not in letters
-    return bool(letter) and letter[1].isupper()
+    return letter is not None and letter[1].isupper()

@@ -3,9 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+import pypdfium2 as pdfium
 
 from distill.extraction import ocr, page_jobs, page_reader, text_layer
 from distill.extraction.general import formulas, glyphs, rows, scans
@@ -87,11 +88,11 @@ def _lines(spans: Sequence[Span]) -> list[list[Span]]:
     return found
 
 
-def _spans(page: object, width: float) -> list[Span]:
+def _spans(page: pdfium.PdfPage, width: float) -> list[Span]:
     """Return the spans of a page's text layer in reading order."""
-    read = glyphs.glyphs(page)  # type: ignore[arg-type]
+    read = glyphs.glyphs(page)
     found = []
-    for column, left, row in ordered(rows.rows(formulas.built(read, glyphs.rules(page))), width):  # type: ignore[arg-type]
+    for column, left, row in ordered(rows.rows(formulas.built(read, glyphs.rules(page))), width):
         for part, text in rows.spans(row, WIDE):
             whole = rows.hanging(part, row.tree)
             lost = sum(g.text.count(LOST) + (g in row.orphans) for g in whole)
@@ -153,10 +154,10 @@ def _gutter(found: Sequence[Row], width: float) -> float | None:
     if least > 0.4 * len(found):
         return None
     runs: list[list[float]] = []
-    for before, x in pairwise([None, *steps]):
-        if x is None or crossed[x] > least:
+    for place, x in enumerate(steps):
+        if crossed[x] > least:
             continue
-        if before is None or crossed[before] > least:
+        if not place or crossed[steps[place - 1]] > least:
             runs.append([])
         runs[-1].append(x)
     best = max(runs, key=lambda run: (len(run), -abs(run[0] + run[-1] - width)))
