@@ -12,6 +12,7 @@ SPACE = 0.15  # ems: a wider gap is a space
 AFTER_SCRIPT = 0.1  # ems: after a raised or lowered glyph the space is narrower
 SMALLER = 0.87  # a script is at most so large as its base
 JOINED = 0.6  # ems: glyphs of a run are no further from one another
+BRACKETS = "()[]{}|"
 LIMITS = "∑∏∫"
 
 
@@ -53,8 +54,11 @@ def rows(glyphs: Sequence[Glyph]) -> list[Row]:
             tree.setdefault(base, Scripts([], []))[place].extend(run)
     lines: list[list[Glyph]] = []
     heads: list[Glyph] = []
-    for run in sorted(level, key=lambda run: (-round(run[0].size, 1), run[0].y)):  # the largest type first: it says where the lines are
-        near = [index for index, head in enumerate(heads) if abs(head.y - run[0].y) < 0.25 * max(head.size, run[0].size)]
+    for run in sorted(
+        level, key=lambda run: (run[0].text in BRACKETS and len(run) == 1, -round(run[0].size, 1), run[0].y)
+    ):  # the largest type first: it says where the lines are
+        reach = 0.6 if all(glyph.text in BRACKETS for glyph in run) else 0.25  # large brackets hang lower than their line
+        near = [index for index, head in enumerate(heads) if abs(head.y - run[0].y) < reach * max(head.size, run[0].size)]
         if near:
             lines[min(near, key=lambda index: abs(heads[index].y - run[0].y))].extend(run)
         else:

@@ -1,6 +1,6 @@
 """One page as lines of text in reading order, by its text layer or, where there is none, by OCR; in one column or two."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from distill.extraction.page_reader import Settings
 WIDE = 1.0  # ems: a wider gap parts two spans
 GAP = 0.45  # ems: a gutter is at least so wide on every line
 LEAST = 3  # rows on each side of a gutter
+EVEN = 3.0  # points: the lines of a column begin within this of one another
 TALL = 1.2  # a sheet so much wider than high may hold two pages
 
 
@@ -141,27 +142,18 @@ def _free(row: Row, x: float) -> bool:
 
 
 def _gutter(found: Sequence[Row], width: float) -> float | None:
-    """Return the place between 30 and 70 % of the width that fewest rows cross, in the widest such blank; None without one."""
-    if len(found) < LEAST:
+    """Return the place just left of where most rows go on after a blank, between 30 and 70 % of the width.
+
+    None where few rows do, or too many cross it.
+    """
+    stops = [stop for row in found for start, stop in _gaps(row) if 0.3 * width < stop < 0.7 * width]
+    places = Counter(round(stop / EVEN) for stop in stops)
+    if not places:
         return None
-    steps = [width * (0.3 + 0.0025 * place) for place in range(161)]
-    crossed = defaultdict[float, int](int)
-    for row in found:
-        gaps = _gaps(row)
-        for x in steps:
-            crossed[x] += not any(start < x < stop for start, stop in gaps)
-    least = min(crossed[x] for x in steps)
-    if least > 0.4 * len(found):
-        return None
-    runs: list[list[float]] = []
-    for place, x in enumerate(steps):
-        if crossed[x] > least:
-            continue
-        if not place or crossed[steps[place - 1]] > least:
-            runs.append([])
-        runs[-1].append(x)
-    best = max(runs, key=lambda run: (len(run), -abs(run[0] + run[-1] - width)))
-    return (best[0] + best[-1]) / 2
+    best = max(places, key=lambda place: (places[place] + places[place + 1], -place))
+    x = min(stop for stop in stops if round(stop / EVEN) in (best, best + 1)) - 2
+    crossed = sum(not _free(row, x) for row in found)
+    return x if places[best] + places[best + 1] >= LEAST and crossed <= 0.4 * len(found) else None
 
 
 def _side(row: Row, gutter: float, side: int) -> Row | None:
