@@ -55,7 +55,8 @@ class Booklet(NamedTuple):
 
 def read(sheets: Sequence[Sheet], role: str) -> Booklet:
     """Split a file: `role` is exam (items, and a key at the end), key or solutions (answers alone)."""
-    lines, heads = body(sheets)
+    kept, heads = body(sheets)
+    lines = [part for line in kept for part in _headed(line)]
     scanned = sum(sheet.reader == "ocr" for sheet in sheets) > len(sheets) / 2
     if role != "exam":
         return Booklet([], answers.read(lines, role == "solutions", scanned), 1, heads, 0, 0, 0)
@@ -100,6 +101,12 @@ def is_key_heading(line: Line) -> bool:
     """Tell a line that heads the answers: few words, and no sheet to write them on."""
     text = line.text.strip().strip("*-–—= ")
     return len(text.split()) <= SHORT and KEY.fullmatch(text) is not None and "sheet" not in text.lower()
+
+
+def _headed(line: Line) -> list[Line]:
+    """Part a key's heading from answers on its height."""
+    first = line._replace(spans=line.spans[:1])
+    return [first, line._replace(spans=line.spans[1:])] if len(line.spans) > 1 and is_key_heading(first) else [line]
 
 
 def is_heading(line: Line, body_size: float) -> bool:
