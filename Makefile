@@ -65,7 +65,7 @@ study: setup ## run another study and leave all others as they are: make study S
 cluster: setup ## run a study on several workers: make cluster S=mini LOCAL=4, or SCHEDULER=tcp://HOST:PORT (docs/cluster.md)
 	@$(BIN)/python -m tools.cluster "$$S" --local "$$LOCAL" --scheduler "$$SCHEDULER"
 
-new-study: setup ## begin a study of your own: make new-study NAME=x, or of a table of yours: make new-study NAME=x FROM=table.csv
+new-study: setup ## begin a study of your own: make new-study NAME=x, of a table of yours, or of a folder of exams: make new-study NAME=x FROM=table.csv
 	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"
 
 check: setup ## check a study file, without running anything: make check S=job

@@ -14,6 +14,7 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.corpus import splits
 from distill.export.terms import Terms
+from distill.extraction.general import exam_folder
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
@@ -65,7 +66,9 @@ CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
     "levels": Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^\w[\w-]*\Z")]], msgspec.Meta(min_length=1)],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
-    "extract": Choice("kind", {"given": local_problems.Params, "table": table_problems.Params, None: extract.Params}),
+    "extract": Choice(
+        "kind", {"exams": exam_folder.Params, "given": local_problems.Params, "table": table_problems.Params, None: extract.Params}
+    ),
     "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
     "import_traces": Choice("kind", {"chains": recorded_chains.Chains, "table": table_traces.Params}),
     "endpoints": dict[str, Endpoint],
