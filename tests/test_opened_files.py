@@ -26,6 +26,7 @@ OTHER_KINDS = {
     "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
     "multiverse": {"likelihood.jsonl.gz"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
+    "transcribe": {"raw", "prompts/transcribe"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }
 
