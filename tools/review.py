@@ -28,7 +28,7 @@ from distill.transcriber import page_images
 from stages.transcribe import Pages
 from tools import activation, run_lock
 
-DPI = 100  # of the pictures
+DPI, LEAST_DPI = 100, 20  # of the pictures
 MOST = 13_000_000  # bytes of all pictures: the page, where they are twice in base64, stays below 20 MB
 SECTION = re.compile(r"^corrections:.*?(?=^[^\s-]|\Z)", re.MULTILINE | re.DOTALL)
 HEAD = "corrections:            # reviewed; `make review` shows them and puts them here (docs/review.md)\n"
@@ -62,7 +62,7 @@ def write(paths: Paths) -> None:
     files.write_text(paths.review_page, document.render(document.with_pictures(made, found, dpi)))
 
 
-def pictures(paths: Paths, wanted: list[Picture]) -> tuple[dict[Picture, bytes], int]:
+def pictures(paths: Paths, wanted: list[Picture], most: int = MOST) -> tuple[dict[Picture, bytes], int]:
     """Return the pages as pictures, smaller ones where they are many; none where a study has no pages."""
     names = {path.name: path for path in sorted(paths.raw.rglob("*")) if path.suffix.lower() == ".pdf"}
     places = {page: paths.raw / page[0] if (paths.raw / page[0]).is_file() else names.get(Path(page[0]).name) for page in wanted}
@@ -73,9 +73,9 @@ def pictures(paths: Paths, wanted: list[Picture]) -> tuple[dict[Picture, bytes],
     while True:
         found = page_jobs.run(partial(page_images.picture, dpi=dpi, form="WEBP"), list(jobs), limits, "draw")
         size = sum(map(len, found.values()))
-        if size <= MOST:
+        if size <= most or dpi <= LEAST_DPI:
             return {page: found[job] for job, page in jobs.items()}, dpi
-        dpi = int(dpi * min(0.9, (MOST / size) ** 0.5))
+        dpi = max(LEAST_DPI, int(dpi * min(0.9, (most / size) ** 0.5)))
 
 
 def put(study: Path, saved: Path) -> None:

@@ -153,15 +153,18 @@ const Review = (() => {
     const [left, top, right, bottom] = one.box.map((edge) => (edge * data.dpi) / 72);
     const boxed = right > left && bottom > top;
     const margin = data.dpi / 5;
-    const [y0, y1] = whole || !boxed ? [0, bitmap.height] : [Math.max(0, top - margin), Math.min(bitmap.height, bottom + margin)];
-    canvas.width = bitmap.width;
+    const all = whole || !boxed;
+    const [x0, x1] = all ? [0, bitmap.width] : [Math.max(0, left - margin), Math.min(bitmap.width, right + margin)];
+    const [y0, y1] = all ? [0, bitmap.height] : [Math.max(0, top - margin), Math.min(bitmap.height, bottom + margin)];
+    canvas.width = Math.max(1, x1 - x0);
     canvas.height = Math.max(1, y1 - y0);
+    canvas.style.maxWidth = `${1.6 * canvas.width}px`;
     const context = canvas.getContext("2d");
-    context.drawImage(bitmap, 0, -y0);
-    if (boxed) {
+    context.drawImage(bitmap, -x0, -y0);
+    if (all && boxed) {
       context.strokeStyle = "#0072b2";
       context.lineWidth = 2;
-      context.strokeRect(Math.max(1, left - 5), top - y0 - 3, Math.min(bitmap.width - 2, right - left + 10), bottom - top + 6);
+      context.strokeRect(Math.max(1, left - 5), top - 3, Math.min(bitmap.width - left, right - left + 10), bottom - top + 6);
     }
   }
 
@@ -199,7 +202,7 @@ const Review = (() => {
       statement !== one.text && h("details", {}, h("summary", {}, "before"), h("pre", {}, plain(one.text))),
       one.read !== undefined && [h("h2", {}, "As read from the page"), h("pre", { tabindex: "0" }, compared(asRead, statement))],
       one.reading && [
-        h("h2", {}, "Transcriber", one.similarity !== undefined && h("span", { class: "soft" }, ` similarity ${one.similarity.toFixed(2)}`)),
+        h("h2", {}, "Transcriber", !one.doubts.includes("misnumbered") && h("span", { class: "soft" }, ` similarity ${one.similarity.toFixed(2)}`)),
         h("pre", { id: "reading", tabindex: "0" }, compared(one.reading, statement)),
         one.differs.length > 0 && h("p", { class: "soft" }, "differs (− transcriber, + page): ", one.differs.map(plain).join(" ")),
         button("t", "Take its text", take),
@@ -227,7 +230,7 @@ const Review = (() => {
       h("label", { class: "file" }, "Load a saved file", h("input", { type: "file", id: "load", accept: ".yaml,.yml,.txt", change: load })));
     const acts = h("div", { class: "acts" }, button("a", "Accept", () => mark("accepted"), { class: "accept" }), button("e", "Edit", edit), button("f", "Needs its figure", () => mark("needs_figure")),
       button("d", "Drop", () => mark("dropped")), button("u", "Undo", undo, { disabled: undone.length === 0 }));
-    const steps = h("nav", { class: "steps", "aria-label": "Items" }, button("p", "Previous", () => step(-1)), h("span", {}, `${at + 1} of ${data.items.length}, by doubt`), button("n", "Next", () => step(1)));
+    const steps = h("nav", { class: "steps", "aria-label": "Items, the most doubtful first" }, button("p", "Previous", () => step(-1)), h("span", {}, `${at + 1} of ${data.items.length}`), button("n", "Next", () => step(1)));
     const title = h("h1", {}, one.id, made?.mark && h("span", { class: `badge ${made.mark}` }, LABELS[made.mark]), changed(one) && h("span", { class: "badge" }, "changed"));
     const doubts = h("p", { id: "doubts" }, one.doubts.length ? one.doubts.map((doubt) => h("span", { class: "doubt" }, doubt.replaceAll("_", " "))) : h("span", { class: "soft" }, "no doubts"));
     const reason = h("label", { class: "field" }, "Reason", h("input", { id: "reason", value: made?.reason ?? Rows.REASONS[made?.mark] ?? "", autocomplete: "off", change: (event) => decide(one, { reason: event.target.value.trim() }) }));
