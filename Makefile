@@ -2,6 +2,7 @@
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
 .PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export
+.PHONY: help setup repro verify claim pull push status study new-study check estimate review report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -73,6 +74,9 @@ check: setup ## check a study file, without running anything: make check S=job
 
 estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
 	@$(BIN)/python -m tools.estimate "$$S"
+
+review: setup ## one offline page to look at a study's items: make review S=NAME; FROM=file: what it saved, put into the study file
+	@$(BIN)/python -m tools.review "$$S" "$$FROM"
 
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/python -m tools.repro report
