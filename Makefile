@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export
 .PHONY: help setup repro verify claim pull push status study new-study check estimate review report page plots diff crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push remote status study new-study check estimate report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -26,6 +27,9 @@ export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER
 override TO := $(if $(filter command,$(origin TO)),$(value TO))
 override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
 export S NAME FROM REV FORCE A B C RUN TO OUT
+override URL := $(if $(filter command,$(origin URL)),$(value URL))
+override ENDPOINT := $(if $(filter command,$(origin ENDPOINT)),$(value ENDPOINT))
+export S NAME FROM REV FORCE A B C RUN URL ENDPOINT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -51,11 +55,14 @@ verify: setup ## recompute everything in a scratch copy of HEAD, without cache, 
 claim: setup ## a claim, what was found and what it rests on: make claim C=NAME; RUN=1, grade, sample, train or all: compute it again and compare
 	@$(BIN)/python -m tools.claim "$$C" "$$S" "$$RUN"
 
-pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
+pull: setup ## bring every output from the remote: the embedded one, with no account, or that of make remote; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
 
-push: setup ## put every output into the embedded remote, to be committed with dvc.lock; S=NAME: of another study
+push: setup ## put every output into the remote; the embedded one is committed with dvc.lock; S=NAME: of another study
 	@$(BIN)/python -m tools.study push "$$S"
+
+remote: setup ## pull and push by a server of yours: make remote URL=s3://bucket/prefix ENDPOINT=https://...; alone: check the one in use
+	@$(BIN)/python -m tools.set_remote "$$URL" "$$NAME" "$$ENDPOINT"
 
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
