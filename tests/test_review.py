@@ -109,7 +109,7 @@ class TestTheProblemsAfterAReview:
         "no such item": (MARK | {"items": ["2015-fs-99"]}, "2015-fs-99 is no item of this study"),
         "not there": (CHANGE | {"from": "35"}, "'35' occurs 0 times in the statement"),
         "from nothing": (CHANGE | {"from": ""}, "'' is empty in the statement"),
-    }  # noqa: RUF012
+    }
 
     @pytest.mark.parametrize(("row", "message"), MISFITS.values(), ids=MISFITS)
     def test_a_row_that_does_not_fit(self, row: dict[str, Any], message: str) -> None:
