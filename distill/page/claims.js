@@ -16,7 +16,6 @@ const Claims = (() => {
         { label: "p (Holm)", numeric: true, value: (c) => c.ledger.p_holm, cell: (c) => pValue(c.ledger.p_holm) },
         { label: "test", value: (c) => Describe.test(data, c), cell: (c) => h("span", { class: "words" }, Describe.test(data, c)) },
         { label: "paper", value: (c) => c.published, cell: (c) => Describe.oursOf(c, c.published) },
-        { label: "ours, as the paper's", value: (c) => c.ledger.ours, cell: (c) => Describe.oursOf(c, c.ledger.ours) },
       ] }),
     ];
   }

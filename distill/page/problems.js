@@ -114,7 +114,7 @@ const Problems = (() => {
     result.replaceChildren(table({ caption: "Problems that match; a problem's share is that of its right answers, over seeds", rows: found, most: 60, columns: [
       { label: "problem", value: (row) => of(row).id, cell: (row) => link("problem", { problem: of(row).id, in: of(row).benchmark, ...context }, of(row).id) },
       { label: "statement", value: (row) => of(row).statement, cell: (row) => h("span", { class: "statement" }, pieces(of(row).pieces)) },
-      { label: "set", value: (row) => set(data, row.place, filter.arm) },
+      { label: "set", value: (row) => set(data, row.place, filter.arm), cell: (row) => h("span", { class: "whole" }, set(data, row.place, filter.arm)) },
       { label: "gold", value: (row) => of(row).gold, cell: (row) => pieces(of(row).gold_pieces) },
       { label: filter.with, numeric: true, value: theirs, cell: (row) => percent(theirs(row)) },
       { label: filter.arm === filter.with ? `${filter.arm} ` : filter.arm, numeric: true, value: mine, cell: (row) => percent(mine(row)) },
