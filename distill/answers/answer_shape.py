@@ -6,14 +6,14 @@ from distill.answers.units import SIZES, spelt
 
 MAX_CHARS = 300  # a longer statement is none
 _REASON = re.compile(
-    r"[,;]?\s+(?:because|since|which|whose|meaning|making|as (?:the|we|it|this|there|they)|as (?:required|desired|expected|shown)"
+    r"[,;]?\s+\(?(?:because|since|which|whose|meaning|making|as (?:the|we|it|this|there|they)|as (?:required|desired|expected|shown)"
     r"|in (?:simplest|lowest|simplified|reduced)|when (?:simplified|rounded)|rounded (?:to|up|down)|after rounding|to the nearest"
     r"|where [A-Za-z]\b)\b.*"
     r"|(?:,|\()\s*(?:or|i\.e\.,?|which is)?\s*(?:about|approximately|roughly|approx\.?|so|as|where|with|and so"
     r"|and (?:we|this|that|the))\b.*"
     r"|\s(?:in total|in all|altogether|overall)\b.*"
     r"|\sis (?:the|our) (?:only |unique |final |correct )?(?:solution|answer)\b.*"
-    r"|\s\((?:see|check)\b.*|[,;]\s+(?:not|but|and not|i\.e\.)(?=\W).*"
+    r"|\s\((?:(?:see|check|that is)\b|i\.e\.|e\.g\.).*|[,;]\s+(?:not|but|and not|i\.e\.)(?=\W).*"
     r"|\s+[-–—]\s+(?!(?:sqrt|sin|cos|tan|log)\b)[a-z]{3,}\b.*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -21,7 +21,8 @@ _LEADS = re.compile(
     r"(?:(?:approximately|about|roughly)\s+(?=[-\d$\\(])|(?:it's|that's|simply|just|thus|therefore|then|hence|indeed|exactly|precisely|clearly|now|also"
     r"|given by|equal to"
     r"|the number|definitely)\b:?\s*"
-    r"|[:=]\s*|(?:result|total|value)\s*:\s*|(?:the|its?|this|that)(?: [a-z]+){0,4} (?:is|are|equals)\s+(?=[-\d$\\(]))+(?=\S)",
+    r"|[:=]\s*|(?:result|total|value|solution|output)\s*:\s*"
+    r"|(?:the|its?|this|that)(?: [a-z]+){0,4} (?:is|are|equals)\s+(?=[-\d$\\(]))+(?=\S)",
     re.IGNORECASE,
 )
 _COMMANDS = re.compile(
@@ -68,7 +69,15 @@ def read(text: str) -> str:
     """
     text = bare(_REASON.sub("", text[: 2 * MAX_CHARS]))
     text = bare(result(bare(text[lead.end() :] if (lead := _LEADS.match(text)) else text)))
-    if not text or len(text) > MAX_CHARS or "?" in text or "\n\n" in text or not _balanced(text):
+    if (
+        not text
+        or len(text) > MAX_CHARS
+        or "?" in text
+        or "\n\n" in text
+        or not _balanced(text)
+        or text.count("\\begin{") != text.count("\\end{")
+        or text == "\\boxed{}"
+    ):
         return ""
     if valued(text):
         fits = len(words(text)) <= 7 and len(lead_words(text)) <= 3 and not re.match(r"[Aa] [A-Za-z]{2}", text)
@@ -78,7 +87,7 @@ def read(text: str) -> str:
 
 def _names(text: str) -> bool:
     """Return whether words name something: east, all real numbers; not "clear", which says something about an answer."""
-    if re.fullmatch(r"no (?:real )?solutions?", text, re.IGNORECASE):
+    if re.fullmatch(r"no (?:real )?solutions?|(?:none|all) of (?:the above|these)", text, re.IGNORECASE):
         return True
     if spelt(text):
         return True
@@ -138,13 +147,17 @@ def _balanced(text: str) -> bool:
 
 
 def bare(text: str) -> str:
-    """Return a text without white space, marks of emphasis, a display's or a formula's delimiters, quotes and its full stop."""
-    before = ""
+    """Return a text without white space, marks of emphasis, a display's or a formula's delimiters, quotes and its full stop.
+
+    >>> bare("**24!**"), bare("$4!$.")
+    ('24', '4!')
+    """
+    before, ends = "", ".,;:!"
     while text != before:
         before = text
-        text = text.strip(' \t\r\n*_`"“”').removesuffix("\\\\").rstrip(".,;:!")
+        text = text.strip(' \t\r\n*_`"“”').removesuffix("\\\\").rstrip(ends)
         for opening, closing in (("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("$", "$")):
             inner = text[len(opening) : -len(closing)]
             if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening + closing) and opening not in inner:
-                text = inner
+                text, ends = inner, ".,;:"  # 4! in a formula is a factorial
     return text

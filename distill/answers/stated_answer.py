@@ -8,13 +8,19 @@ and every pattern is linear.
 import re
 
 from distill.answers.answer_shape import MAX_CHARS, read, valued, words
-from distill.answers.ending_answer import SENTENCE_END, ending, told
+from distill.answers.ending_answer import SENTENCE_END, ending, without_filler
+from distill.answers.sentence_number import stated_number
+from distill.answers.units import spelt
 
 TAIL, MAX_STATEMENTS = 20_000, 60  # characters looked at, from the end; declarations looked at, from the last
 _ENDS = re.compile(r"<\|[a-z_]{2,30}\|>|</s>|<｜[^<>｜]{1,40}｜>|\[/?(?:INST|ANSWER)\]")  # a template's marks, printed by a model
-_NEXT = re.compile(r"\n[ \t#*]*(?:Q|Question|Problem|Exercise|Human|User|Instruction)(?: \d{1,3})?\**:", re.IGNORECASE)  # a new problem
+_NEXT = re.compile(  # a new problem
+    r"\n[ \t#*]*(?:Q|Question|Problem|Exercise|Human|User|Instruction)(?: \d{1,3})?\**:"
+    r"|\n[ \t]*(?:#{1,6}[ \t]*|\*\*)(?:Question|Problem|Exercise|Example|Instruction)(?: \d{1,3})?[.:]?\**[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _NOTES = re.compile(r"<<[^<>\n]{0,80}>>")  # GSM8K's calculator
-_HASHES = re.compile(r"^[ \t]*####[ \t]*([^\n]*)$", re.MULTILINE)
+_HASHES = re.compile(r"^[ \t]*####(?!#)[ \t]*([^\n]*)$", re.MULTILINE)
 _HEADING = re.compile(r"\d+\s*[.):]\s*\S*[A-Za-z]|.*[:)]$(?<!\(\w\))|.*\b(?:step|case|part)\b", re.IGNORECASE)
 _TAGGED = re.compile(r"<(?:final_)?answer>((?:(?!<).){1,600})</(?:final_)?answer>", re.DOTALL)
 _KEYED = re.compile(
@@ -24,8 +30,10 @@ _KEYED = re.compile(
 _DECLARED = re.compile(
     r"(?:\b(?P<before>[\w']{1,20})[ \t*_]{1,4})??"
     r"(?:\b(?:final|correct|right|exact|numeric|numerical|required|desired|requested|simplified|best|closest|overall)[ \t*_]{1,4}){0,2}"
-    r"(?<!/)\b(?:answers?|ans|option|choice)\b(?P<of>[ \t]+(?:to|of|for)\b[^.,:=?!\n]{1,80}?)?(?:[ \t]\([^()\n]{2,40}\))?"
-    r"[*_\"') \t]{0,4}(?::|=|\.(?=\s\d)|[-–—](?=\s)|\b(?:is|are|equals|would be|should be|must be|will be|becomes)\b)"
+    r"(?<!/)\b(?:answers?|ans|option|choice)\b(?P<of>[ \t]+(?:to|of|for)\b(?:[^.,:=?!\n\"]|\"[^\"\n]{1,80}\"){1,80}?)?"
+    r"(?:[ \t]\([^()\n]{2,40}\)|,[ \t](?:in [a-z ]{2,30}|therefore|thus|then|hence),)?"
+    r"[*_\"') \t]{0,4}(?::|=|\.(?=\s\d)|[-–—](?=\s)|\b(?:is|are|equals|would be|should be|must be|will be|becomes"
+    r"|comes (?:out )?to|(?:turns|works) out(?: to)?(?: be)?)\b)"
     r"|^[ \t]{0,3}(?P<a>A):"
     r"|^#{1,6}[ \t]{1,3}(?:\*\*)?(?:the )?(?:final )?answer(?:\*\*)?[ \t]*$|^\*\*(?:final )?answer\*\*[ \t]*$"
     r"|答案(?:是|为|：|:)",
@@ -33,6 +41,7 @@ _DECLARED = re.compile(
 )
 _DETERMINERS = "the our my so hence thus therefore then and final is overall finally giving gives"  # not: Tom's, wrong, another
 _BEFORE = frozenset(_DETERMINERS.split())
+_CLAUSE = re.compile(r"[A-Z][a-z]+ (?!(?:by|of|at|to|in|from)\b)[a-z]+(?: [a-z]+){0,4} [$£€\d]")  # She sold 72 clips; not: South by 3 km
 _HYPOTHESIS = re.compile(
     r"\b(?:if|suppose|supposing|assume|assuming|whether|unless|until|unsure|not sure|wonder|guessing that|say|says|said|claims?|doubt"
     r"|would|could|might|maybe|perhaps)\b[^.!?\n]*\Z",
@@ -55,9 +64,10 @@ def hashed(text: str, finish: str) -> str:
     for part in _parts(end):
         for match in reversed(list(_HASHES.finditer(part))):
             cut = finish == "length" and match.end() == len(part) == len(end)
-            answer = "" if cut or _HEADING.match(match[1].strip()) else read(match[1])
-            alone = not words(answer) or not part[match.end() :].strip()
-            if answer and alone and (valued(answer) or re.fullmatch(r"\(?[A-J]\)?", answer)):
+            said = [piece for piece in match[1].split("####")[: -1 if cut else None] if piece.strip()]
+            answer = "" if not said or _HEADING.match(said[-1].strip()) else read(said[-1])
+            alone = not words(answer) or not without_filler(part[match.end() :])
+            if answer and alone and (valued(answer) or spelt(answer) or re.fullmatch(r"\(?[A-J]\)?", answer)):
                 return answer
     return ""
 
@@ -78,7 +88,7 @@ def stated(text: str, line: str, finish: str) -> str:
         body = body[: max(body.rfind("\n"), body.rfind(". ")) + 1]
     tagged = _TAGGED.findall(body) or [text or number for text, number in _KEYED.findall(body)]
     for part in [*tagged[:-2:-1], *_parts(body)]:
-        if answer := _declared(part) or (part is not body and told(part)) or ("" if finish == "length" else ending(part)):
+        if answer := _declared(part) or (part is not body and stated_number(part)) or ("" if finish == "length" else ending(part)):
             return answer
     return ""
 
@@ -90,9 +100,9 @@ def _on_line(text: str, line: str, finish: str) -> str:
         start = part.rfind(line) + len(line)
         if start >= len(line) and (finish != "length" or part is not parts[-1] or "\n" in part[start:]):
             rest = part[start:]
-            if answer := read(statement := _statement(rest[: 2 * MAX_CHARS])) or told(statement, rest):
+            if answer := read(statement := _statement(rest[: 2 * MAX_CHARS])) or stated_number(statement, rest):
                 return answer
-        if _declared(part):
+        if _declared(part) or (len(parts) > 1 and hashed(part, finish)):
             return ""
     return ""
 
@@ -116,14 +126,16 @@ def _declared(text: str) -> str:
             option
             or foreign
             or before in ("if", "whether")
-            or _HYPOTHESIS.search(said)
+            or _HYPOTHESIS.search(re.split(r"[,;] but\b", said)[-1])
             or re.search(r"\b(?:part|first|second|third|next|previous)\b|\b[a-z]\)", match["of"] or "", re.IGNORECASE)
         ):
             continue
         statement = _statement(text[match.end() : match.end() + 2 * MAX_CHARS])
         if re.match(r"\s*(?:not|n't|wrong|incorrect)\b", statement):
             return ""
-        if answer := read(statement) or (":" in text[match.end() - 1 : match.end() + 1] and told(statement, text[match.end() :])):
+        labelled = ":" in text[match.end() - 1 : match.end() + 1] or "#" in match.group()
+        told = stated_number(statement, text[match.end() :]) if labelled else ""
+        if answer := (told if _CLAUSE.match(statement) else "") or read(statement) or told:
             return "" if _TAKEN_BACK.search(text, match.end()) else answer
     return ""
 
@@ -140,4 +152,4 @@ def _statement(rest: str) -> str:
             return rest[2:].partition(closing)[0]
     line = rest.partition("\n")[0]
     end = SENTENCE_END.search(line)
-    return line if not end else line[: end.end() if end.group() == "?" else end.start()]
+    return line if not end else line[: end.end() if end.group() == "?" else end.start()] + "$" * line.startswith("$ ", end.end())
