@@ -42,7 +42,7 @@ def settings(local: bool) -> dict[str, Any]:
     if inside and not local:
         raise InputError(
             f"the default DVC remote ({name or 'none'}) is a folder of this clone, which workers elsewhere cannot reach; "
-            "set one that they can: dvc remote add --local --default shared URL"
+            "set one that they can: make remote URL=..."
         )
     if inside:
         return {"url": str(SCRATCH.resolve()), "verify": True}
