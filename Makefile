@@ -1,7 +1,9 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export
+.PHONY: help setup repro verify claim pull push status study new-study check estimate review report page plots diff crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push remote status study new-study check estimate report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -21,6 +23,13 @@ override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
 override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
 override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
 export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER
+
+override TO := $(if $(filter command,$(origin TO)),$(value TO))
+override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
+export S NAME FROM REV FORCE A B C RUN TO OUT
+override URL := $(if $(filter command,$(origin URL)),$(value URL))
+override ENDPOINT := $(if $(filter command,$(origin ENDPOINT)),$(value ENDPOINT))
+export S NAME FROM REV FORCE A B C RUN URL ENDPOINT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -46,11 +55,14 @@ verify: setup ## recompute everything in a scratch copy of HEAD, without cache, 
 claim: setup ## a claim, what was found and what it rests on: make claim C=NAME; RUN=1, grade, sample, train or all: compute it again and compare
 	@$(BIN)/python -m tools.claim "$$C" "$$S" "$$RUN"
 
-pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
+pull: setup ## bring every output from the remote: the embedded one, with no account, or that of make remote; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
 
-push: setup ## put every output into the embedded remote, to be committed with dvc.lock; S=NAME: of another study
+push: setup ## put every output into the remote; the embedded one is committed with dvc.lock; S=NAME: of another study
 	@$(BIN)/python -m tools.study push "$$S"
+
+remote: setup ## pull and push by a server of yours: make remote URL=s3://bucket/prefix ENDPOINT=https://...; alone: check the one in use
+	@$(BIN)/python -m tools.set_remote "$$URL" "$$NAME" "$$ENDPOINT"
 
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
@@ -70,6 +82,9 @@ check: setup ## check a study file, without running anything: make check S=job
 estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
 	@$(BIN)/python -m tools.estimate "$$S"
 
+review: setup ## one offline page to look at a study's items: make review S=NAME; FROM=file: what it saved, put into the study file
+	@$(BIN)/python -m tools.review "$$S" "$$FROM"
+
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/python -m tools.repro report
 
@@ -81,6 +96,9 @@ plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: be
 
 diff: setup ## what moved and matters between two revisions: make diff A=HEAD~1; B=REV: that one, not the workspace; S=NAME: one study
 	@$(BIN)/python -m tools.diff "$$A" "$$B" "$$S"
+
+export: setup ## an adapter for other engines, with its card: make export S=mini A=r1-1 TO=peft, merged or gguf; A=r1 TO=data: the corpus
+	@$(BIN)/python -m tools.export $(if $(OUT),--out "$$OUT") --to "$$TO" -- "$$S" "$$A"
 
 crate: setup ## describe the committed run as a Workflow Run RO-Crate: ro-crate-metadata.json
 	@$(BIN)/python -m tools.ro_crate

@@ -14,6 +14,9 @@ from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.extraction import exam_files
 from distill.extraction.general import exam_folder
+from distill.core.errors import InputError
+from distill.extraction import exam_files, reviewed
+from distill.extraction.corrections import Row
 from distill.extraction.page_jobs import Limits
 from distill.extraction.page_reader import Settings
 from distill.extraction.reconcile import Datafile
@@ -36,13 +39,24 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def main(paths: Paths) -> None:
     """Read every PDF that the manifest of the raw folder lists."""
-    problems, items, counts = extract(paths)
+    problems, items, counts = corrected(extract(paths), paths)
     files.write_records(paths.problems, problems)
     files.write_records(paths.extracted, items)
     files.write_json(paths.extract_metrics, dict(sorted(counts.items())))
     dropped = {key.removeprefix("dropped_"): count for key, count in counts.items() if key.startswith("dropped_")}
     read = len(problems) + dropped.get("no_answer", 0) + dropped.get("no_key_page", 0)
     command.closing("extract", read, len(problems), dropped)
+
+
+def corrected(extracted: exam_files.Extracted, paths: Paths) -> exam_files.Extracted:
+    """Return problems, items and counts after a review; of a transcribed study as they are, because its text of record is published."""
+    rows = study_file.section(paths.study_file, "corrections", list[Row])
+    if any(problem.reader == "transcription" for problem in extracted[0]):
+        return extracted
+    try:
+        return reviewed.apply(extracted, rows)
+    except ValueError as error:
+        raise InputError(f"{paths.study_file}: {error}") from None
 
 
 def extract(paths: Paths) -> exam_files.Extracted:
