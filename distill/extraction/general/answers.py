@@ -134,7 +134,8 @@ def _under(numbers: list[tuple[int, Span]], line: Line) -> list[Cell]:
         reach = min([abs((other.x0 + other.x1) / 2 - middle) for n, other in numbers if n != number] or [60.0]) / 2 + 1
         own = [word for word, other in words if abs((other.x0 + other.x1) / 2 - middle) < reach]
         found += [(str(number), " ".join(own))] if own else []
-    return found
+    whole = len(found) == len(numbers)  # else two cells were read as one, and their answers are not told apart
+    return [cell for cell in found if whole or " " not in cell[1]]
 
 
 def _number_columns(lines: Sequence[Line]) -> list[float]:
