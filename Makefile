@@ -1,7 +1,9 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
+.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export
 .PHONY: help setup repro verify claim pull push status study new-study check estimate review report page plots diff crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push remote status study new-study check estimate report page plots diff crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -18,7 +20,16 @@ override A := $(if $(filter command,$(origin A)),$(value A))
 override B := $(if $(filter command,$(origin B)),$(value B))
 override C := $(if $(filter command,$(origin C)),$(value C))
 override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
-export S NAME FROM REV FORCE A B C RUN
+override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
+override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
+export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER
+
+override TO := $(if $(filter command,$(origin TO)),$(value TO))
+override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
+export S NAME FROM REV FORCE A B C RUN TO OUT
+override URL := $(if $(filter command,$(origin URL)),$(value URL))
+override ENDPOINT := $(if $(filter command,$(origin ENDPOINT)),$(value ENDPOINT))
+export S NAME FROM REV FORCE A B C RUN URL ENDPOINT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -44,11 +55,14 @@ verify: setup ## recompute everything in a scratch copy of HEAD, without cache, 
 claim: setup ## a claim, what was found and what it rests on: make claim C=NAME; RUN=1, grade, sample, train or all: compute it again and compare
 	@$(BIN)/python -m tools.claim "$$C" "$$S" "$$RUN"
 
-pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
+pull: setup ## bring every output from the remote: the embedded one, with no account, or that of make remote; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
 
-push: setup ## put every output into the embedded remote, to be committed with dvc.lock; S=NAME: of another study
+push: setup ## put every output into the remote; the embedded one is committed with dvc.lock; S=NAME: of another study
 	@$(BIN)/python -m tools.study push "$$S"
+
+remote: setup ## pull and push by a server of yours: make remote URL=s3://bucket/prefix ENDPOINT=https://...; alone: check the one in use
+	@$(BIN)/python -m tools.set_remote "$$URL" "$$NAME" "$$ENDPOINT"
 
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
@@ -56,7 +70,10 @@ status: setup ## say what is not up to date; S=NAME: of another study
 study: setup ## run another study and leave all others as they are: make study S=job; FORCE=STAGE: that stage first, up to date or not
 	@$(BIN)/python -m tools.study run "$$S" $(if $(FORCE),"$$FORCE")
 
-new-study: setup ## begin a study of your own: make new-study NAME=x, or of a table of yours: make new-study NAME=x FROM=table.csv
+cluster: setup ## run a study on several workers: make cluster S=mini LOCAL=4, or SCHEDULER=tcp://HOST:PORT (docs/cluster.md)
+	@$(BIN)/python -m tools.cluster "$$S" --local "$$LOCAL" --scheduler "$$SCHEDULER"
+
+new-study: setup ## begin a study of your own: make new-study NAME=x, of a table of yours, or of a folder of exams: make new-study NAME=x FROM=table.csv
 	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"
 
 check: setup ## check a study file, without running anything: make check S=job
@@ -79,6 +96,9 @@ plots: setup ## draw the plots as one page that needs no network; REV=HEAD~1: be
 
 diff: setup ## what moved and matters between two revisions: make diff A=HEAD~1; B=REV: that one, not the workspace; S=NAME: one study
 	@$(BIN)/python -m tools.diff "$$A" "$$B" "$$S"
+
+export: setup ## an adapter for other engines, with its card: make export S=mini A=r1-1 TO=peft, merged or gguf; A=r1 TO=data: the corpus
+	@$(BIN)/python -m tools.export $(if $(OUT),--out "$$OUT") --to "$$TO" -- "$$S" "$$A"
 
 crate: setup ## describe the committed run as a Workflow Run RO-Crate: ro-crate-metadata.json
 	@$(BIN)/python -m tools.ro_crate

@@ -14,7 +14,7 @@ decoding; the loading is left out. Sides:
 - transformers: `generate` on PyTorch, left-padded;
 - llama_cpp: parallel sequences of one context, float32 weights from a GGUF file that this writes, keys and values in 16 bits, its default.
 
-Writes section `sample_peers` of the record.
+Writes section `sample_peers_STUDY` of the record.
 """
 
 import argparse
@@ -49,7 +49,6 @@ def main(studies: list[str], rounds: int, prompts: int, rows: int, packages: lis
     sides = [side for side, module in SIDES.items() if not module or find_spec(module)]
     for side in SIDES.keys() - set(sides):
         print(f"bench.sample_peers: {side} is left out: no {SIDES[side]} here; see --help", file=sys.stderr)
-    found: dict[str, Any] = {"rounds": rounds, "prompts": prompts, "rows": rows}
     for each in studies:
         study, _, tokens = each.partition(":")
         runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
@@ -57,10 +56,10 @@ def main(studies: list[str], rounds: int, prompts: int, rows: int, packages: lis
             for side in sides[:: 1 if number % 2 else -1]:
                 runs[side].append(_run(side, study, prompts, rows, tokens or 0, *(packages if side != "ours" else ())))
         speeds = {side: _figures(runs[side], runs["ours"]) for side in sides}
-        found[study] = speeds | {"new_tokens": int(tokens or 0)}
-        found |= {f"{study}_vs_{side}": speeds[side]["ours_times_faster"] for side in sides[1:]}
         print(tabulate([[study, side, *speeds[side].values()] for side in sides], ["study", "side", *speeds["ours"]]), flush=True)
-    record("sample_peers", found, packages=PEERS)
+        asked = {"rounds": rounds, "prompts": prompts, "rows": rows, "new_tokens": int(tokens or 0)}
+        ratios = {f"vs_{side}": speeds[side]["ours_times_faster"] for side in sides[1:]}
+        record(f"sample_peers_{study}", asked | ratios | speeds, packages=PEERS)
 
 
 def _run(*words: Any) -> dict[str, Any]:

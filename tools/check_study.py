@@ -13,6 +13,8 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.corpus import splits
+from distill.export.terms import Terms
+from distill.extraction.general import exam_folder
 from distill.extraction.corrections import Row
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
@@ -73,7 +75,9 @@ CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
     "levels": Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^\w[\w-]*\Z")]], msgspec.Meta(min_length=1)],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
-    "extract": Choice("kind", {"given": local_problems.Params, "table": table_problems.Params, None: extract.Params}),
+    "extract": Choice(
+        "kind", {"exams": exam_folder.Params, "given": local_problems.Params, "table": table_problems.Params, None: extract.Params}
+    ),
     "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
     "import_traces": Choice("kind", {"chains": recorded_chains.Chains, "table": table_traces.Params}),
     "endpoints": dict[str, Endpoint],
@@ -116,7 +120,9 @@ STUDENTS: dict[str, Any] = {
     "report": report.Params,
     "page": page.Params,
 }
-OPTIONAL: dict[str, Any] = {"students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions}
+OPTIONAL: dict[str, Any] = {
+    "students": dict[str, dict[str, Any]], "reported_counts": CountedClaims, "estimate": Assumptions, "export": Terms,
+}  # fmt: skip
 
 
 def main(name: str = "") -> None:

@@ -32,7 +32,8 @@ DOUBTS: Mapping[str, float] = MappingProxyType({
     "right_to_left": 0.2,  # Hebrew or Arabic: the order of the words is not checked
     "two_up": 0.7,  # two pages on one sheet
     # of transcribed studies
-    "placeholder": 0.0, "misnumbered": 0.5, "suspect_text": 0.5, "suspect_answer": 0.5, "unprinted": 0.5, "untranscribed": 0.5,
+    "placeholder": 0.0, "duplicate": 1.0, "misnumbered": 0.5, "suspect_text": 0.5,
+    "suspect_answer": 0.5, "unprinted": 0.5, "untranscribed": 0.5,
 })  # fmt: skip
 
 
