@@ -12,11 +12,10 @@ from msgspec import UNSET, Meta, UnsetType
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
-from distill.extraction import exam_files
-from distill.extraction.general import exam_folder
 from distill.core.errors import InputError
 from distill.extraction import exam_files, reviewed
 from distill.extraction.corrections import Row
+from distill.extraction.general import exam_folder
 from distill.extraction.page_jobs import Limits
 from distill.extraction.page_reader import Settings
 from distill.extraction.reconcile import Datafile

@@ -14,8 +14,8 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.corpus import splits
 from distill.export.terms import Terms
-from distill.extraction.general import exam_folder
 from distill.extraction.corrections import Row
+from distill.extraction.general import exam_folder
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
