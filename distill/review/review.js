@@ -283,7 +283,7 @@ const Review = (() => {
   }
 
   async function start() {
-    data = await Data.unpack(byId("packed").textContent);
+    data = await (await Data.unpack("packed")).json();
     byId("packed").textContent = "";
     const kept = recall();
     by = kept?.by ?? "";
