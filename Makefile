@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull push status study new-study check estimate report page plots diff export crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff export crate tidy test lint lock
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -20,7 +20,9 @@ override C := $(if $(filter command,$(origin C)),$(value C))
 override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
 override TO := $(if $(filter command,$(origin TO)),$(value TO))
 override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
-export S NAME FROM REV FORCE A B C RUN TO OUT
+override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
+override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
+export S NAME FROM REV FORCE A B C RUN TO OUT LOCAL SCHEDULER
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -57,6 +59,9 @@ status: setup ## say what is not up to date; S=NAME: of another study
 
 study: setup ## run another study and leave all others as they are: make study S=job; FORCE=STAGE: that stage first, up to date or not
 	@$(BIN)/python -m tools.study run "$$S" $(if $(FORCE),"$$FORCE")
+
+cluster: setup ## run a study on several workers: make cluster S=mini LOCAL=4, or SCHEDULER=tcp://HOST:PORT (docs/cluster.md)
+	@$(BIN)/python -m tools.cluster "$$S" --local "$$LOCAL" --scheduler "$$SCHEDULER"
 
 new-study: setup ## begin a study of your own: make new-study NAME=x, or of a table of yours: make new-study NAME=x FROM=table.csv
 	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"

@@ -6,15 +6,17 @@ Opened from disk it shows what metrics and verdicts say, and recomputes the clai
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from distill.cli import command
 from distill.cli.layout import Paths
 from distill.core import files, study_file
 from distill.core.cells import cell_paths
 from distill.multiverse.outcomes import OtherOutcomes
-from distill.page import answers, document, html
+from distill.page import answers, crops, document, html, likelihoods
+from distill.page.crops import Region, Shown
 from distill.page.document import Interval, Ledger, Run
+from distill.page.likelihoods import Scored
 from distill.records.completion import Completion
 from distill.records.problem import Problem
 from distill.records.verdict import Verdict
@@ -38,6 +40,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     characters: Annotated[int, Meta(ge=0, le=50_000_000)]
     max_chars: Annotated[int, Meta(ge=1, le=100_000)]
+    crops: Shown | UnsetType = UNSET  # of the exams' pages; absent where they may not be shown, or there are none
 
 
 def main(paths: Paths) -> None:
@@ -56,18 +59,34 @@ def main(paths: Paths) -> None:
     }
     others = answers.Readings(files.iterate_records(paths.verdicts, Verdict), files.iterate_records(paths.other_graders, OtherOutcomes))
     held = answers.columns(table, cells, others, [(row.benchmark, row.id) for row in problems], limits)
+    ledger = study_file.section(paths.study_file, "claims", Ledger)
+    cut, pixels = printed(paths, problems, params)
     claims, rationales = (files.read_json(path) for path in (paths.claims, paths.rationales))
     run = Run(
         study=paths.study, arms=study_file.section(paths.study_file, "arms", dict[str, Any]), cells=list(cells), problems=problems,
-        answers=held, claims=claims, rationales=rationales, ledger=study_file.section(paths.study_file, "claims", Ledger),
+        answers=held, claims=claims, rationales=rationales, ledger=ledger,
+        likelihoods=scored(paths, ledger), crops=cut,
         intervals=study_file.section(paths.study_file, "summarise", Interval),
         metrics=document.metrics(paths.summary.parent, {name: f"{name}.json" for name in METRICS}), plots=drawn(paths, names, seeds),
-        limits=study_file.section(paths.study_file, "report", Limits).limits, sources=sources(paths),
+        limits=study_file.section(paths.study_file, "report", Limits).limits, sources=sources(paths, bool(cut)),
     )  # fmt: skip
     clusters = dict(zip(zip(table["benchmark"], table["id"], strict=True), table["cluster"], strict=True))
-    text = html.render(document.build(run, clusters, limits.max_chars))
+    text = html.render(document.build(run, clusters, limits.max_chars), pixels)
     files.write_text(paths.page, text)
     command.closing("page", len(table), len(problems))
+
+
+def printed(paths: Paths, problems: list[Problem], params: Params) -> tuple[dict[int, Any], bytes]:
+    """Return the crops of the exams, where the study may show them."""
+    if params.crops is UNSET:
+        return {}, b""
+    return crops.held(paths.raw, problems, {row.id: row for row in files.read_records(paths.extracted, Region)}, params.crops)
+
+
+def scored(paths: Paths, ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the likelihoods that the claims compare, where there are such claims."""
+    wanted = likelihoods.needed(claim["rule"] for claim in ledger.ledger.values())
+    return likelihoods.lines(files.iterate_records(paths.likelihood, Scored), wanted) if wanted else []
 
 
 def drawn(paths: Paths, names: list[str], seeds: list[int]) -> list[dict[str, Any]]:
@@ -83,14 +102,15 @@ def drawn(paths: Paths, names: list[str], seeds: list[int]) -> list[dict[str, An
     ]  # fmt: skip
 
 
-def sources(paths: Paths) -> list[tuple[str, str]]:
+def sources(paths: Paths, crops_shown: bool) -> list[tuple[str, str]]:
     """Return the files that the page is made from, and what makes each."""
     made = {
         paths.study_file: "", paths.params: "", paths.claims: "claims", paths.rationales: "claims", paths.summary: "summarise",
         paths.resolved: "llm_judge", paths.verdicts: "grade", paths.other_graders: "other_graders", paths.completions: "sample",
         paths.problems: "extract", paths.benchmarks: "benchmarks", paths.split: "split", paths.corpora: "curate",
-        paths.plots: "summarise", paths.multiverse: "multiverse", paths.drops: "drops", paths.likelihood_metrics: "likelihood",
-    }  # fmt: skip
+        paths.likelihood: "likelihood", paths.plots: "summarise",
+        paths.multiverse: "multiverse", paths.drops: "drops", paths.likelihood_metrics: "likelihood",
+    } | ({paths.raw: "fetch", paths.extracted: "extract"} if crops_shown else {})  # fmt: skip
     return [(path.as_posix(), f"dvc repro {stage}" if stage else "written by hand") for path, stage in made.items()]
 
 

@@ -25,6 +25,7 @@ OTHER_KINDS = {
     "import_traces": {"raw", "problems.jsonl"},
     "llm_judge": {"prompts/judge", "completions", "extracted.jsonl", "benchmarks"},
     "multiverse": {"likelihood.jsonl.gz"},
+    "page": {"likelihood.jsonl.gz"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -157,7 +158,9 @@ def test_a_second_run_in_one_clone_is_refused_in_one_line(clone: Path) -> None:
         (clone / "pause").unlink()
         process.communicate(timeout=60)
     assert second.returncode == 2
-    assert second.stderr.startswith("repro: `make repro` runs in this clone as process ")
+    assert re.match(
+        r"repro: `make repro` runs in this clone as process \d+ since \d{4}-\d\d-\d\dT\d\d:\d\d; wait for its end", second.stderr
+    )
     assert len(second.stderr.splitlines()) == 1
     assert process.returncode == 0
 

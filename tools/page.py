@@ -22,7 +22,8 @@ def main(name: str = "") -> None:
             for each in studies:
                 if not layout(each).page.exists():
                     run_lock.run_dvc(["pull", layout(each).page.as_posix()], lock)
-                if code := run_lock.run_dvc(["repro", "--single-item", "--allow-missing", f"page@{each}"], lock):
+                missing = [] if layout(each).page.exists() else ["--force"]  # DVC takes a missing output for one that did not change
+                if code := run_lock.run_dvc(["repro", "--single-item", "--allow-missing", *missing, f"page@{each}"], lock):
                     sys.exit(code)
     for each in studies:
         print(f"page: {layout(each).page.resolve().as_uri()}")

@@ -1,10 +1,9 @@
-"""Which objects of the DVC remote in the repository are not what their names say, and to which outputs they belong.
+"""Which objects of the DVC remote are not what their names say, and to which outputs they belong.
 
 An object's name is the MD5 of its content. DVC, with the remote's option `verify`, refuses a damaged object, but calls it a missing one and
-does not name its output.
+does not name its output. All objects of a remote in a folder are looked at before a pull; of one on a server those that the pull did not bring.
 """
 
-import configparser
 import hashlib
 import json
 import re
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from distill.cli.layout import layout
-from tools import lock
+from distill.core.errors import InputError
+from tools import lock, probing
 
-CONFIG = (Path(".dvc", "config"), Path(".dvc", "config.local"))
 CACHE = Path(".dvc", "cache", "files", "md5")
 CACHED = ("data", "models")  # the folders whose outputs DVC keeps; of others it keeps the pages that are not in git
 NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -42,9 +41,7 @@ class Object(NamedTuple):
 
 def folder() -> Path | None:
     """Return the folder of the default remote's objects; None where that remote is elsewhere than in a local folder."""
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(CONFIG, encoding="utf-8")
-    url = config.get(f"'remote \"{config.get('core', 'remote', fallback='')}\"'", "url", fallback="")
+    url = probing.settings(probing.default()).get("url", "")
     return None if not url or "://" in url else Path(".dvc", url).resolve() / "files" / "md5"
 
 
@@ -75,12 +72,12 @@ def outputs_of(studies: Collection[str]) -> list[str]:
 
 def faults(outputs: Collection[str], absent: bool = False) -> list[str]:
     """Return a line for each damaged object of these outputs in the remote; with `absent`, for each that is not to be found at all."""
-    remote = folder()
-    if remote is None:
-        return []
+    place = folder()
+    if place is None:
+        return _faults_of_server(outputs) if absent else []
     found = []
-    for each in objects([remote, CACHE], outputs):
-        path = remote / each.path
+    for each in objects([place, CACHE], outputs):
+        path = place / each.path
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         remedy = f"put it back: git checkout HEAD -- {shlex.quote(str(shown))}"
         if path.is_file() and not absent and (content := damaged(path)):
@@ -88,6 +85,43 @@ def faults(outputs: Collection[str], absent: bool = False) -> list[str]:
         elif absent and not path.is_file() and not (CACHE / each.path).is_file():
             found.append(f"{shown}: no such object, in .dvc/cache neither ({each.place}); {remedy}, or compute it: make repro")
     return list(dict.fromkeys(found))
+
+
+def _faults_of_server(outputs: Collection[str]) -> list[str]:
+    """Return a line for each object that is not in the cache, and why the remote could not give it."""
+    name = probing.default()
+    needed = {each.md5: each for each in objects([CACHE], outputs) if not (CACHE / each.path).is_file()}
+    if not name or not needed:
+        return []
+    found = []
+    for line in probing.ask("hashes", name, needed):
+        md5, content = line.split()
+        where = f"{probing.settings(name)['url']}/files/md5/{needed[md5].path.as_posix()}"
+        if content == "-":
+            found.append(f"{where}: no such object ({needed[md5].place}); push it from a clone that has it, or compute it: make repro")
+        elif content != md5.removesuffix(".dir"):
+            remedy = "remove it there and push it from a clone that has it"
+            found.append(f"{where}: damaged, the MD5 of its content is {content} ({needed[md5].place}); {remedy}")
+    return found
+
+
+def check_verified() -> None:
+    """Raise InputError where DVC would take an object for what its name says without a look at its content."""
+    name = probing.default()
+    if name and probing.settings(name).get("verify", "").lower() != "true":
+        way = f".venv/bin/dvc remote modify --local {name} verify true"
+        raise InputError(
+            f"remote {name} is without `verify`, so that a changed object of it would be taken for the true one; switch it on: {way}"
+        )
+
+
+def remove_cut(outputs: Collection[str]) -> list[str]:
+    """Remove objects of these outputs that a broken transfer left in a remote; DVC would leave them as they are. Return their names."""
+    name, place = probing.default(), folder()
+    sizes = {each.md5: (CACHE / each.path).stat().st_size for each in objects([CACHE], outputs) if (CACHE / each.path).is_file()}
+    if not name or place or not sizes or probing.settings(name)["url"].startswith("http"):
+        return []
+    return probing.ask("cut", name, [f"{md5} {size}" for md5, size in sizes.items()])
 
 
 def missing(output: str) -> bool:

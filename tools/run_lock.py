@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from distill.cli import command
 from distill.core.errors import InputError
 from tools import params
 
-RUNNING = Path(".work", "running")  # PROCESS WHAT, of the last run
+RUNNING = Path(".work", "running")  # PROCESS SINCE WHAT, of the last run
 NO_GIT = Path(".work", "no_git")  # a DVC configuration for a tree that is no git repository
 DVC_LOCKS = Path(".dvc", "tmp", "rwlock")  # DVC's own record of which process reads and writes what
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -35,9 +36,9 @@ def exclusive(what: str, path: Path = RUNNING) -> Iterator[int]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            process, _, other = file.read().strip().partition(" ")
-            raise InputError(f"`{other}` runs in this clone as process {process}; wait for its end or stop it") from None
-        _note(file.fileno(), os.getpid(), what)
+            process, since, other = (*file.read().strip().split(" ", 2), "", "", "")[:3]
+            raise InputError(f"`{other}` runs in this clone as process {process} since {since}; wait for its end or stop it") from None
+        _note(file.fileno(), os.getpid(), f"{time.strftime('%Y-%m-%dT%H:%M')} {what}")
         if path == RUNNING:
             check_dvc_locks()
         yield file.fileno()

@@ -190,7 +190,7 @@ def _letters(value: Value) -> set[str]:
 
 def _matrix(text: str) -> Node:
     """Return a matrix by rows, multiplied by the factor before it."""
-    factor, _, body = re.sub(r"^[A-Za-z]\s*=\s*(?=.*⟦)", "", text).partition("⟦")
+    factor, _, body = re.sub(r"^[A-Za-z]{1,2}\s*=\s*(?=.*⟦)", "", text).partition("⟦")
     rows = [row.split("⸴") for row in body.removesuffix("⟧").split("⸵")]
     if len({len(row) for row in rows}) != 1 or "⟦" in body:
         raise Undecided(text[:80])
@@ -292,16 +292,21 @@ def _closing(text: str) -> int:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at separators outside brackets; unbalanced brackets are Undecided."""
-    parts, depth = [""], 0
+    """Split at separators outside brackets; brackets that do not close, or by another kind but ( and [, are Undecided."""
+    parts, opened = [""], ""
     for character in text:
-        depth += (character in _OPEN) - (character in _CLOSE)
-        if not 0 <= depth <= MAX_DEPTH:
+        if character in _OPEN:
+            opened += character
+        elif character in _CLOSE:
+            if not opened or (opened[-1] in "([") != (character in ")]"):
+                raise Undecided(text[:80])
+            opened = opened[:-1]
+        if len(opened) > MAX_DEPTH:
             raise Undecided(text[:80])
-        if character == separator and depth == 0:
+        if character == separator and not opened:
             parts.append("")
         else:
             parts[-1] += character
-    if depth:
+    if opened:
         raise Undecided(text[:80])
     return parts

@@ -21,6 +21,8 @@ def equal(gold: Node, answer: Node) -> bool | None:
         return _same_ratio(gold, answer)
     if kinds == ("value", "value"):
         return _same_value(gold, answer)
+    if parts := _from_unit_vectors(gold, answer) or _from_unit_vectors(answer, gold):
+        return _ordered(*parts)
     if "matrix" in kinds:
         return _same_matrix(gold, answer)
     if kinds in (("tuple", "tuple"), ("tuple", "list"), ("list", "tuple")):
@@ -44,7 +46,7 @@ def equal(gold: Node, answer: Node) -> bool | None:
 
 
 def _same_matrix(gold: Node, answer: Node) -> bool | None:
-    """Compare matrices; one of a single row or column is a vector too, written as a tuple, in square brackets, bare, or as 2i + 3j."""
+    """Compare matrices; one of a single row or column is a vector too, written as a tuple, in square brackets or bare."""
     if gold.kind == answer.kind:
         return _ordered(gold, answer) if gold.note == answer.note else False
     matrix, other = (gold, answer) if gold.kind == "matrix" else (answer, gold)
@@ -55,11 +57,21 @@ def _same_matrix(gold: Node, answer: Node) -> bool | None:
         return _ordered(matrix, rows) if rows.note == matrix.note else False
     if not re.fullmatch(r"1x\d+|\d+x1", matrix.note):
         return False
-    if other.kind == "value":
-        parts = _components(other, len(matrix.items))
-        return _ordered(matrix, Node("tuple", parts)) if parts else False
-    vector = other.kind in ("tuple", "list") or (other.kind == "interval" and other.note == "[]")
-    return _ordered(matrix, other) if vector else False
+    return _ordered(matrix, other) if _may_be_vector(other) else False
+
+
+def _may_be_vector(node: Node) -> bool:
+    """Return whether a node is what a vector may be written as: a tuple, bare, in square brackets, or a single row or column."""
+    shape = {"matrix": r"1x\d+|\d+x1", "interval": r"\[\]", "tuple": "", "list": ""}.get(node.kind)
+    return shape is not None and re.fullmatch(shape, node.note) is not None
+
+
+def _from_unit_vectors(sum_of_units: Node, other: Node) -> tuple[Node, Node] | None:
+    """Return 2i + 3j by its components, and the vector that it is to be compared with; None of any other two."""
+    if sum_of_units.kind != "value" or not _may_be_vector(other):
+        return None
+    components = _components(sum_of_units, len(other.items))
+    return (Node("tuple", components), other) if components else None
 
 
 def _components(node: Node, size: int) -> tuple[Node, ...]:
@@ -143,8 +155,8 @@ def _same_equation(gold: Node, answer: Node) -> bool | None:
     if gold.kind == answer.kind:
         return _proportional(gold.value, answer.value) if gold.value and answer.value else None
     equation, other = (gold, answer) if gold.kind == "equation" else (answer, gold)
-    if other.kind != "value":
-        return False
+    if other.kind != "value":  # v = 2i + 3j and (2, 3)
+        return equal(equation.items[0], other) if equation.items else False
     if not equation.items and re.fullmatch("[a-z]", other.name) and other.value and equation.value:  # y - 7 = 0 and y = 7
         return _proportional(equation.value, add(symbol(other.name), other.value, -1))
     return equal(equation.items[0], other) if equation.items else False

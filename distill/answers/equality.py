@@ -82,9 +82,15 @@ def _options(text: str, separator: str) -> list[str]:
 
 
 def _near(values: list[str]) -> bool | None:
-    """Return whether values that an answer calls nearly equal are within a tenth; the area may be among them, None of anything else."""
+    """Return whether values that an answer calls nearly equal are within a tenth; the area may be among them, None of anything else.
+
+    Two of different kinds, as {} ≈ 12, are no two values.
+    """
     read = {text: parse_answer(_LEAD.sub("", text, count=1) if _LEAD.match(text) else text) for text in values}
     if any(node is None and not re.fullmatch("(?:the|its) [A-Za-z ]+", text, re.IGNORECASE) for text, node in read.items()):
+        return None
+    kinds = {"value" if node.kind in ("ratio", "equation") else node.kind for node in read.values() if node}
+    if len(kinds) > 1:
         return None
     sizes = [size for node in read.values() if node and (size := number(node)) is not None]
     return not sizes or max(sizes) - min(sizes) <= max(map(abs, sizes)) / 10

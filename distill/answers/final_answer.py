@@ -23,7 +23,7 @@ _SYMBOLS = {
     "\\lt": "<", "\\gt": ">", "\\infty": "∞",
     "\\cup": "∪", "\\bigcup": "∪", "\\mathbb{R}": "ℝ", "\\mathbb R": "ℝ", "\\R": "ℝ", "\\mid": "|", "\\vert": "|",
     "\\lvert": "|", "\\rvert": "|",
-    "\\langle": "⟨", "\\rangle": "⟩", "\\imath": "i", "\\jmath": "j",
+    "\\langle": "⟨", "\\rangle": "⟩", "\\imath": "i", "\\jmath": "j", "\\top": "T",
     "+/-": "±", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\approx": "≈", "\\colon": ":",
     "\\displaystyle": "", "\\cents": "¢", "\\ne": "≠", "\\neq": "≠", "\\setminus": "∖",
     "\\triangle": "triangle ", "△": "triangle ", "\\cong": "≅",
@@ -39,6 +39,7 @@ _SYMBOL = re.compile("|".join(re.escape(s) + ("(?![A-Za-z])" if s[-1].isalpha() 
 _GOES_ON = re.compile(r"(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
 _MATRIX = re.compile(r"\\begin\{([pbB]?matrix|[pbB]?smallmatrix|array)\}(?:\{[lcr| ]*\})?(.*?)\\end\{\1\}", re.DOTALL)
 _ANGLES = re.compile(r"⟨([^⟨⟩]*)⟩|(?:^|(?<==)|(?<== ))<([^<>]*,[^<>]*)>$")  # a vector
+_ACCENTED = re.compile(r"\\(?:vec|hat|mathbf|boldsymbol|overrightarrow)(?:\s*(\\[ij]math)|\s+([A-Za-z]))(?![A-Za-z])")
 _CHOOSE = re.compile(
     r"(?<![\w.)])C\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)"
     r"|(?<![\w.)])(?:\{\}\s*)?(?:[_^]\s*\(?|\{)?(\d{1,4})[)}]?\s*C\s*_?\s*(\d{1,4})(?![\w.])"
@@ -141,6 +142,7 @@ def notation(answer: str) -> str:
         text = re.sub(r"(?<![\\$])\$(?=\s*[\d.])", r"\\$", text, count=1)
     if "\\begin" in text:
         text = re.sub(r"[(\[]\s*(⟦[^⟧]*⟧)\s*[)\]]", r"\1", _MATRIX.sub(_cells, re.sub(r"\\(?:left|right)(?![a-z])", "", text)))
+    text = _ACCENTED.sub(r"\1\2", text) if "\\" in text else text
     text = _SYMBOL.sub(lambda m: _SYMBOLS[m.group()], text)
     text = _ANGLES.sub(_column, text)
     if "\\" in text or "{" in text:

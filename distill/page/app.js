@@ -24,7 +24,7 @@ const App = (() => {
 
   const VIEWS = {
     overview: () => Overview.view(data), claims: () => Claims.list(data), claim: (values) => Claims.view(data, values),
-    problems: (values) => Problems.list(data, values), problem: (values) => Problems.view(data, values), data: () => Studies.view(data),
+    problems: (values) => Problems.list(data, values), problem: (values) => Problems.view(data, values), glossary: (values) => Glossary.view(data, values), data: () => Studies.view(data),
   };
   const PARENTS = { claim: "claims", problem: "problems" };
 
@@ -41,6 +41,8 @@ const App = (() => {
       main.focus({ preventScroll: true });
       scrollTo(0, 0);
     }
+    document.getElementById(values.at ?? `term-${values.term}`)?.scrollIntoView({ block: "center" });
+    Plots.draw(data);
   }
 
   const GO = { o: "overview", c: "claims", b: "problems" };
@@ -60,10 +62,13 @@ const App = (() => {
   }
 
   async function start() {
-    data = Data.index(await Data.unpack(document.getElementById("packed").textContent));
+    data = Data.index(await (await Data.unpack("packed")).json());
     addEventListener("hashchange", () => show(true));
     addEventListener("keydown", press);
-    addEventListener("beforeprint", () => main.querySelectorAll("details").forEach((each) => (each.open = true)));
+    addEventListener("beforeprint", () => {
+      main.querySelectorAll("details").forEach((each) => (each.open = true));
+      Plots.drawNow(data);
+    });
     document.getElementById("help-open").addEventListener("click", () => help.showModal());
     document.getElementById("help-close").addEventListener("click", () => help.close());
     show(false);

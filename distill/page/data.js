@@ -5,11 +5,10 @@ const Data = (() => {
   const OUTCOMES = ["correct", "wrong", "no_answer", "truncated", "ungradable"]; // distill/page/answers.py
   const ROLES = ["", "seen", "near", "valid", "heldout"];
 
-  /** The document that the page holds: base64, deflated, JSON. */
-  async function unpack(text) {
-    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return JSON.parse(await new Response(stream).text());
+  /** What an element of the page holds in base64, deflated; its text() or arrayBuffer(). */
+  async function unpack(id) {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (char) => char.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")));
   }
 
   /** Index a document. */
@@ -98,7 +97,22 @@ const Data = (() => {
     return found;
   }
 
+  /** What a rule on likelihoods compares on a part: both arms' figures, means over seeds, on the problems that both have. */
+  function scored(data, rule, part) {
+    const lines = data.likelihoods.filter((line) => line.measure === rule.measure && line.part === part && line.text === (rule.measure === "chain" ? rule.arm : ""));
+    const [mine, theirs] = [rule.arm, rule.comparator].map((arm) => {
+      const values = new Map();
+      for (const line of lines.filter((each) => each.arm === arm)) line.ids.forEach((id, i) => values.set(id, [...(values.get(id) ?? []), line.values[i]]));
+      return new Map(Array.from(values, ([id, list]) => [id, Stats.mean(list)]));
+    });
+    const names = [...mine.keys()].filter((id) => theirs.has(id)).sort();
+    const clusters = new Map(lines.flatMap((line) => line.ids.map((id, i) => [id, line.clusters[i]])));
+    const values = names.map((id) => [mine.get(id), theirs.get(id)]);
+    const benchmark = ["seen", "heldout"].includes(part) ? data.own : part;
+    return { names, values, places: names.map((id) => data.place(id, benchmark)), clusters: names.map((id) => clusters.get(id)), differences: values.map(([a, b]) => a - b) };
+  }
+
   const seeds = (data, arm) => data.cells.filter(([name]) => name === arm).map(([, seed]) => seed);
 
-  return { OUTCOMES, ROLES, unpack, index, byProblem, common, ofSeed, seeds };
+  return { OUTCOMES, ROLES, unpack, index, byProblem, common, scored, ofSeed, seeds };
 })();

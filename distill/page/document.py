@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pandas as pd
+from msgspec import UNSET, UnsetType
 
 from distill.core import files
 from distill.core.cells import Cell
@@ -26,6 +27,7 @@ class Ledger(msgspec.Struct, frozen=True):
     resamples: int
     seed: int
     ledger: dict[str, dict[str, Any]]
+    counts: dict[str, Any] | UnsetType = UNSET  # the printed counts that test what the run cannot
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -50,6 +52,8 @@ class Run(NamedTuple):
     intervals: Interval
     metrics: dict[str, Any]  # the page's further metrics by name; one that the run does not have is absent
     plots: list[dict[str, Any]]
+    likelihoods: list[dict[str, Any]]
+    crops: dict[int, Any]  # by the problems' places: width, height, and where the crop lies in the page's pixels
     limits: list[str]
     sources: list[tuple[str, str]]  # (file, what makes it)
 
@@ -63,7 +67,7 @@ def build(run: Run, clusters: Mapping[Key, str], max_chars: int) -> dict[str, An
         "claims": [claim(name, values, run) for name, values in run.ledger.ledger.items() if name in run.claims],
         "tests": {key: getattr(run.ledger, key) for key in ("vocabulary", "alpha", "power", "confidence", "resamples", "seed")},
         "intervals": msgspec.structs.asdict(run.intervals), "metrics": run.metrics, "plots": run.plots, "limits": run.limits,
-        "sources": run.sources,
+        "sources": run.sources, "likelihoods": run.likelihoods, "crops": run.crops, **counts(run.ledger),
     }  # fmt: skip
 
 
@@ -83,7 +87,17 @@ def problem(row: Problem, cluster: str, max_chars: int) -> dict[str, Any]:
 def claim(name: str, values: Mapping[str, Any], run: Run) -> dict[str, Any]:
     """Return a claim: what the paper says, its rule, its figures as in the ledger, and why its verdict is what it is."""
     stated = {key: values[key] for key in LABELS if key in values}
+    if run.ledger.counts is not UNSET and name in run.ledger.counts["ledger"]:
+        stated["counted"] = run.ledger.counts["ledger"][name]["rule"]
     return {"name": name, **stated, "ledger": run.claims[name], **{f"{k}_text": v for k, v in run.rationales[name].items()}}
+
+
+def counts(ledger: Ledger) -> dict[str, Any]:
+    """Return the printed counts, their settings, and how many tests are in their family; nothing of a study without."""
+    if ledger.counts is UNSET:
+        return {}
+    tests = sum(claim["rule"]["kind"] in ("gain", "fall", "loss") for claim in ledger.counts["ledger"].values())
+    return {"counts": {key: ledger.counts[key] for key in ("counts", "alpha", "power", "confidence")} | {"tests": tests}}
 
 
 def order(problems: Sequence[Problem], table: pd.DataFrame) -> list[Problem]:

@@ -21,7 +21,7 @@ const Dom = (() => {
   }
 
   const percent = (value) => (value === null || value === undefined ? "" : `${(100 * value).toFixed(1)} %`);
-  const points = (value) => (value === null ? "" : `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)}`);
+  const points = (value) => (value === null || value === undefined ? "" : `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)}`);
   const figure = (value) => (value === null || value === undefined ? "" : (value < 0 ? "−" : "") + Math.abs(value).toFixed(4));
   const pValue = (p) => (p === null || p === undefined ? "" : p < 0.0001 ? "< 0.0001" : p.toFixed(4));
   const any = (value) => (typeof value !== "number" ? value ?? "" : Number.isInteger(value) ? value.toLocaleString("en") : figure(value));
@@ -81,24 +81,27 @@ const Dom = (() => {
     return h("div", { class: "table", role: "region", "aria-label": caption, tabindex: "0" }, element, more);
   }
 
-  /** A table of texts and figures as they are. */
-  const simple = (caption, head, rows) => table({ caption, rows, most: rows.length, columns: head.map((label, i) => ({ label, numeric: rows.every((row) => typeof row[i] !== "string") && i > 0, value: (row) => row[i], cell: (row) => (/\bp$/.test(label) ? pValue : any)(row[i]) })) });
+  /** A table of texts and figures as they are, or as a column's format shows them. */
+  const simple = (caption, head, rows, as = []) => table({ caption, rows, most: rows.length, columns: head.map((label, i) => ({ label, numeric: rows.every((row) => typeof row[i] !== "string") && i > 0, value: (row) => row[i], cell: (row) => FORMATS[as[i] ?? "any"](row[i]) })) });
+  const FORMATS = { any, percent, points, figure, pValue };
 
   /** An effect and its interval on a line, against zero and the paper's figure. */
-  function effectBar({ effect, low, high, published, ours }) {
+  function effectBar(claim) {
+    const { effect, low, high, published, ours } = claim.ledger;
     if (effect === null || effect === undefined) return null;
+    const shown = (value) => Describe.effectOf(claim, value);
     const comparable = ours === effect && published !== null;
     const values = [0, effect, low, high, comparable ? published : null].filter((value) => value !== null);
     const [least, most] = [Math.min(...values), Math.max(...values)];
     const x = (value) => 10 + (280 * (value - least)) / (most - least || 1);
-    const says = `effect ${figure(effect)}${low === null ? "" : `, interval ${figure(low)} to ${figure(high)}`}${comparable ? `, the paper ${figure(published)}` : ""}`;
+    const says = `effect ${shown(effect)}${low === null ? "" : `, interval ${shown(low)} to ${shown(high)}`}${comparable ? `, the paper ${shown(published)}` : ""}`;
     return svg("svg", { class: "effect", viewBox: "0 0 300 44", role: "img", "aria-label": says },
       svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 2, y2: 30 }),
       low !== null && svg("line", { class: "interval", x1: x(low), x2: x(high), y1: 16, y2: 16 }),
       comparable && svg("path", { class: "paper", d: `M${x(published)} 9l6 7-6 7-6-7z` }),
       svg("circle", { class: "point", cx: x(effect), cy: 16, r: 5 }),
       svg("text", { x: x(0), y: 42, "text-anchor": x(0) < 40 ? "start" : x(0) > 260 ? "end" : "middle" }, "0"),
-      Math.abs(x(effect) - x(0)) > 40 && svg("text", { x: x(effect), y: 42, "text-anchor": x(effect) < 40 ? "start" : x(effect) > 260 ? "end" : "middle" }, figure(effect)));
+      Math.abs(x(effect) - x(0)) > 40 && svg("text", { x: x(effect), y: 42, "text-anchor": x(effect) < 40 ? "start" : x(effect) > 260 ? "end" : "middle" }, shown(effect)));
   }
 
   return { h, svg, percent, points, figure, pValue, any, plain, pieces, link, hash, table, simple, effectBar };

@@ -16,8 +16,13 @@ SCRIPTS = (
     "special.js",
     "stats.js",
     "data.js",
-    "rules.js",
     "dom.js",
+    "counts.js",
+    "describe.js",
+    "rules.js",
+    "glossary.js",
+    "plots.js",
+    "crops.js",
     "overview.js",
     "studies.js",
     "claims.js",
@@ -33,34 +38,35 @@ class Script(NamedTuple):
     text: str
 
 
-def render(document: dict[str, Any]) -> str:
-    """Return the page of a document."""
+def render(document: dict[str, Any], crops: bytes = b"") -> str:
+    """Return the page of a document, whose crops of exams lie in `crops`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    scripts = [Script("vega", vega()), *(Script(name, inline((FOLDER / name).read_text(encoding="utf-8"))) for name in SCRIPTS)]
+    scripts = [Script(name, inline((FOLDER / name).read_text(encoding="utf-8"))) for name in SCRIPTS]
+    plots, content = vega(), json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        study=document["study"], policy=policy([script.text for script in scripts], style), style=style, scripts=scripts,
-        data=pack(document),
+        study=document["study"], policy=policy([plots, *(script.text for script in scripts)], style), style=style, scripts=scripts,
+        vega=pack(plots.encode()), crops=pack(crops), data=pack(content.encode("utf-8", "surrogatepass")),
     )  # fmt: skip
 
 
-def pack(document: dict[str, Any]) -> str:
-    """Return a document as JSON, deflated and in base64, in which nothing can end its element; equal documents give equal texts."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 9)).decode("ascii")
+def pack(content: bytes) -> str:
+    """Return bytes deflated and in base64, in which nothing can end its element."""
+    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
 
 
 def vega() -> str:
-    """Return Vega with what it needs, as the plots' renderer carries it."""
+    """Return Vega with what it needs, as the plots' renderer carries it; the page packs it, which halves it, and runs it by its hash."""
     import vl_convert  # here: it loads a JavaScript engine, which the tests of the data do not need
 
-    return inline(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE))
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    return bundle
 
 
 def inline(script: str) -> str:
-    """Return a script of ours, or of the renderer, as the text of an element, which it must not end."""
+    """Return a script of ours as the text of an element, which it must not end."""
     return script.replace("</script", r"<\/script").replace("<!--", r"<\!--")
 
 

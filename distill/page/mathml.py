@@ -61,9 +61,11 @@ ATTRIBUTES = set(
         "rowlines",
     ]
 )
-# $$..$$, \[..\], \(..\), $..$, and a power written without any of them: 12^{46}, x^2
+# $$..$$, \[..\], \(..\), $..$, and a power written without any of them: 12^{46}, x^2. A dollar sign before a space opens nothing, and one
+# after a space or before a digit closes nothing: it is money.
 MATH = re.compile(
-    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>.+?)\\\]|\\\((?P<c>.+?)\\\)|\$(?P<d>[^$\n]+?)\$|(?P<e>[A-Za-z0-9]+\^(?:\{[^{}]{1,20}\}|[A-Za-z0-9]+))",
+    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>.+?)\\\]|\\\((?P<c>.+?)\\\)|\$(?P<d>(?!\s)[^$\n]+?(?<!\s))\$(?!\d)"
+    r"|(?P<e>[A-Za-z0-9]+\^(?:\{[^{}]{1,20}\}|[A-Za-z0-9]+))",
     re.DOTALL,
 )
 LONGEST = 600  # characters of one formula; a longer one stays text

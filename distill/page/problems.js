@@ -114,13 +114,17 @@ const Problems = (() => {
     result.replaceChildren(table({ caption: "Problems that match; a problem's share is that of its right answers, over seeds", rows: found, most: 60, columns: [
       { label: "problem", value: (row) => of(row).id, cell: (row) => link("problem", { problem: of(row).id, in: of(row).benchmark, ...context }, of(row).id) },
       { label: "statement", value: (row) => of(row).statement, cell: (row) => h("span", { class: "statement" }, pieces(of(row).pieces)) },
+      { label: "set", value: (row) => set(data, row.place, filter.arm) },
       { label: "gold", value: (row) => of(row).gold, cell: (row) => pieces(of(row).gold_pieces) },
       { label: filter.with, numeric: true, value: theirs, cell: (row) => percent(theirs(row)) },
       { label: filter.arm === filter.with ? `${filter.arm} ` : filter.arm, numeric: true, value: mine, cell: (row) => percent(mine(row)) },
-      { label: "change", numeric: true, value: difference, cell: (row) => points(difference(row)) },
+      { label: "change, points", numeric: true, value: difference, cell: (row) => points(difference(row)) },
       { label: "answers", numeric: true, value: (row) => row.count },
     ] }));
   }
+
+  /** The set that a problem is of, for an arm. */
+  const set = (data, place, arm) => (data.problems[place].benchmark === data.own ? Overview.SPLIT_NAMES[data.role(place, arm)] ?? "" : data.problems[place].benchmark);
 
   function view(data, values) {
     const place = data.place(values.problem, values.in);
@@ -139,6 +143,7 @@ const Problems = (() => {
       h("nav", { class: "steps", "aria-label": "Problems" }, near(place - 1, "prev", (id) => `← ${id}`), near(place + 1, "next", (id) => `${id} →`)),
       h("h1", {}, `Problem ${problem.id}`),
       h("p", { class: "problem", dir: "auto" }, pieces(problem.pieces)),
+      Crops.view(data, place),
       h("dl", { class: "facts" }, Object.entries(facts).filter(([, value]) => value && value.length !== 0).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value)))),
       grid(data, place),
       h("div", { class: "pair" }, first.filter((arm) => data.score(place, arm) !== null).map((arm) => h("section", { "aria-label": `Answers of ${arm}` }, h("h2", {}, arm), texts(data, place, arm)))),

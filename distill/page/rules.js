@@ -1,18 +1,36 @@
 "use strict";
-// The claims' rules, computed again from the verdicts that the page holds; each is its namesake in distill/claims.
+// The claims' rules, computed again from the verdicts and likelihoods that the page holds; each is its namesake in distill/claims.
 // A rule returns its figures; `units`, the problems that decide it with each one's share in the effect; and further `tables`.
 
 const Rules = (() => {
-  const { common, byProblem, ofSeed, seeds } = Data;
+  const { common, byProblem, ofSeed, seeds, scored } = Data;
   const column = (rows, i) => rows.map((row) => row[i]);
 
   function units(found, value) {
     return found.places.map((place, i) => ({ place, values: found.values[i], value: value(found.values[i]) }));
   }
 
+  /** What a sign-flip test compares: each problem's difference, or slope, and its cluster; null of a rule that has another test. */
+  function sides(data, rule) {
+    const of = SIDES[rule.kind];
+    return of ? of(data, rule) : null;
+  }
+
+  const SIDES = {
+    above(data, rule) {
+      const both = common(data, [rule.arm, rule.comparator], rule.benchmark, rule.split);
+      return { ...both, differences: both.values.map(([a, b]) => a - b) };
+    },
+    falls(data, rule) {
+      const found = common(data, rule.arms, rule.benchmark, rule.split);
+      return { ...found, differences: found.values.map(Stats.slope) };
+    },
+    likelihood_above: (data, rule) => scored(data, rule, rule.part),
+  };
+
   async function above(data, rule, settings) {
-    const both = common(data, [rule.arm, rule.comparator], rule.benchmark, rule.split);
-    const result = await Stats.paired(both.values.map(([a, b]) => a - b), both.clusters, settings);
+    const both = sides(data, rule);
+    const result = await Stats.paired(both.differences, both.clusters, settings);
     const single = seeds(data, rule.comparator).length === 1;
     const bySeed = seeds(data, rule.arm).map((seed) => {
       const arm = ofSeed(data, rule.arm, seed, rule.benchmark, rule.split);
@@ -25,13 +43,13 @@ const Rules = (() => {
     return {
       figures: { ours: result.effect, ...result },
       units: units(both, ([a, b]) => a - b), arms: [rule.arm, rule.comparator],
-      tables: [{ caption: "By seed", head: ["seed", rule.arm, rule.comparator, "McNemar's exact p"], rows: bySeed, secondary: "mcnemar" }],
+      tables: [{ caption: "Accuracy by seed, and McNemar's exact p, two-sided", head: ["seed", rule.arm, rule.comparator, "p"], as: [null, "percent", "percent", "pValue"], rows: bySeed }],
     };
   }
 
   async function falls(data, rule, settings) {
-    const found = common(data, rule.arms, rule.benchmark, rule.split);
-    const result = await Stats.paired(found.values.map(Stats.slope), found.clusters, settings);
+    const found = sides(data, rule);
+    const result = await Stats.paired(found.differences, found.clusters, settings);
     const means = rule.arms.map((_, i) => Stats.mean(column(found.values, i)));
     const rows = [];
     for (let i = 1; i < rule.arms.length; i++) {
@@ -40,7 +58,7 @@ const Rules = (() => {
     }
     return {
       figures: { ours: means.at(-1) - means[0], ...result }, units: units(found, Stats.slope), arms: rule.arms,
-      tables: [{ caption: "By step (each tested alone, without correction)", head: ["step", "change", "low", "high", "p"], rows }],
+      tables: [{ caption: "By step, in points (each tested alone, without correction)", head: ["step", "change", "low", "high", "p"], as: [null, "points", "points", "points", "pValue"], rows }],
     };
   }
 
@@ -73,7 +91,7 @@ const Rules = (() => {
     return {
       figures: welchOfAll(others.map(([name, loss]) => [name, mine, loss]), settings),
       units: units(both, ([a, b]) => a - b), arms: rule.arms,
-      tables: [{ caption: "Loss by section", head: ["section", "loss", "problem clusters"], rows: [...losses].map(([name, loss]) => [name, Stats.mean(loss), loss.length]) }],
+      tables: [{ caption: "Share of answers lost, by section", head: ["section", "loss", "problem clusters"], as: [null, "percent", "any"], rows: [...losses].map(([name, loss]) => [name, Stats.mean(loss), loss.length]) }],
     };
   }
 
@@ -86,7 +104,7 @@ const Rules = (() => {
     const result = Stats.welch(seen, held, settings.confidence);
     return {
       figures: { ours: result.effect, ...result, n: seen.length + held.length },
-      tables: [{ caption: "Gain", head: ["problems", "gain", "clusters"], rows: [["trained on", Stats.mean(seen), seen.length], ["held out", Stats.mean(held), held.length]] }],
+      tables: [{ caption: "Gain in points", head: ["problems", "gain", "clusters"], as: [null, "points", "any"], rows: [["trained on", Stats.mean(seen), seen.length], ["held out", Stats.mean(held), held.length]] }],
     };
   }
 
@@ -97,7 +115,7 @@ const Rules = (() => {
     })]);
     return {
       figures: welchOfAll(groups, settings),
-      tables: [{ caption: "Accuracy", head: ["arm", "trained on", "held out"], rows: groups.map(([arm, a, b]) => [arm, Stats.mean(a), Stats.mean(b)]) }],
+      tables: [{ caption: "Accuracy", head: ["arm", "trained on", "held out"], as: [null, "percent", "percent"], rows: groups.map(([arm, a, b]) => [arm, Stats.mean(a), Stats.mean(b)]) }],
     };
   }
 
@@ -139,7 +157,28 @@ const Rules = (() => {
     const n = seeds(data, rule.arm).length;
     const [low, high] = Stats.deviationInterval(sd, n, settings.confidence).map((end) => end / gain);
     const rows = seeds(data, rule.arm).map((seed) => [seed, Stats.mean([...ofSeed(data, rule.arm, seed, rule.benchmark, rule.split).values()])]);
-    return { figures: { ours: sd / gain, effect: sd / gain, low, high, n }, tables: [{ caption: "By seed", head: ["seed", "accuracy"], rows }] };
+    return { figures: { ours: sd / gain, effect: sd / gain, low, high, n }, tables: [{ caption: "By seed", head: ["seed", "accuracy"], as: [null, "percent"], rows }] };
+  }
+
+  async function likelihoodAbove(data, rule, settings) {
+    const both = sides(data, rule);
+    const result = await Stats.paired(both.differences, both.clusters, settings);
+    const shares = both.names.map((id, i) => ({ place: both.places[i], id, values: both.values[i], value: both.differences[i] }));
+    return { figures: { ours: result.effect, ...result }, units: shares, arms: [rule.arm, rule.comparator], tables: [{
+      caption: "Mean over problems", head: ["arm", "mean", "problems"], as: [null, "figure", "any"],
+      rows: [rule.arm, rule.comparator].map((arm, i) => [arm, Stats.mean(column(both.values, i)), both.values.length]),
+    }] };
+  }
+
+  async function likelihoodGap(data, rule, settings) {
+    const [seen, held] = ["seen", "heldout"].map((part) => {
+      const both = scored(data, rule, part);
+      return Stats.clusterMeans(both.differences, both.clusters);
+    });
+    return {
+      figures: { ours: Stats.mean(seen) - Stats.mean(held), ...Stats.welch(seen, held, settings.confidence), n: seen.length + held.length },
+      tables: [{ caption: "Gain", head: ["problems", "gain", "clusters"], as: [null, "figure", "any"], rows: [["trained on", Stats.mean(seen), seen.length], ["held out", Stats.mean(held), held.length]] }],
+    };
   }
 
   async function longRun(data) {
@@ -149,17 +188,22 @@ const Rules = (() => {
 
   const KINDS = {
     above, falls, words_fall: wordsFall, hurt_most: hurtMost, more_on_seen: moreOnSeen, seen_above: seenAbove, accuracy,
-    teacher_above: teacherAbove, spread_small: spreadSmall, long_run: longRun,
+    teacher_above: teacherAbove, spread_small: spreadSmall, long_run: longRun, likelihood_above: likelihoodAbove, likelihood_gap: likelihoodGap,
   };
 
   /** Why the page does not compute a claim again; "" where it does. */
   function notHere(claim) {
     if (claim.ledger.verdict === "not run") return "the run holds nothing that could test it";
-    if (claim.ledger.basis === "printed counts") return "it rests on counts that the paper prints, not on answers";
-    return claim.rule.kind in KINDS ? "" : `rule ${claim.rule.kind} reads more than verdicts`;
+    const { kind } = Describe.ruleOf(claim);
+    if (claim.ledger.basis === "printed counts") return kind in Counts.KINDS ? "" : `the page has no rule ${kind} of printed counts`;
+    return kind in KINDS ? "" : `rule ${kind} reads the verdicts of a published judge, which the page does not hold`;
   }
 
-  const measure = (data, claim) => KINDS[claim.rule.kind](data, claim.rule, data.tests);
+  async function measure(data, claim) {
+    const rule = Describe.ruleOf(claim);
+    if (claim.ledger.basis === "printed counts") return { figures: Counts.measure(data.counts.counts, rule, data.counts) };
+    return KINDS[rule.kind](data, rule, data.tests);
+  }
 
   /** Compare figures with the ledger's, which are rounded to six digits: [name, ledger, here, equal]. */
   function compare(figures, ledger) {
@@ -170,5 +214,5 @@ const Rules = (() => {
     });
   }
 
-  return { notHere, measure, compare, accuracyOf };
+  return { sides, notHere, measure, compare, accuracyOf };
 })();

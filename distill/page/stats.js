@@ -89,6 +89,9 @@ const Stats = (() => {
     return [Math.max(-1, mean(differences) - unseen), Math.min(1, mean(differences) + unseen)];
   }
 
+  /** How many clusters differ: those that a sign-flip test draws signs for. */
+  const differing = (differences, clusters) => byCluster(differences, clusters).sums.filter((total) => total !== 0).length;
+
   /** Two-sided p of a mean difference when each cluster's sign is a coin; all patterns of few clusters, else the pipeline's draws. */
   async function signFlip(differences, clusters, resamples, seed) {
     const sums = byCluster(differences, clusters).sums.filter((total) => total !== 0);
@@ -138,10 +141,11 @@ const Stats = (() => {
     return { effect, low: effect - half, high: effect + half, p: Special.tBothTails(effect / Math.sqrt(a + b), df) };
   }
 
-  /** Newcombe's interval of the difference of two independent rates. */
-  function newcombe(rate, n, other, m, confidence) {
+  /** Newcombe's interval of the difference of two rates, of correlation phi (0: independent). */
+  function newcombe(rate, n, other, m, confidence, phi = 0) {
     const [[low, high], [below, above]] = [wilson(rate, n, confidence), wilson(other, m, confidence)];
-    return [rate - other - Math.hypot(rate - low, above - other), rate - other + Math.hypot(high - rate, other - below)];
+    const reach = (a, b) => Math.sqrt(Math.max(0, a * a - 2 * phi * a * b + b * b));
+    return [rate - other - reach(rate - low, above - other), rate - other + reach(high - rate, other - below)];
   }
 
   function deviationInterval(value, n, confidence) {
@@ -179,6 +183,6 @@ const Stats = (() => {
 
   return {
     mean, deviation, clusterMeans, wilson, bootstrap, rateInterval, differenceInterval, signFlip, paired, slope, welch, newcombe,
-    deviationInterval, mcnemar, holm, crc32,
+    deviationInterval, mcnemar, holm, crc32, differing, EXACT_LIMIT,
   };
 })();

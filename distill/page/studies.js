@@ -11,16 +11,21 @@ const Studies = (() => {
     if (!found?.claims) return null;
     return h("section", { "aria-labelledby": "choices-title" }, h("h2", { id: "choices-title" }, "Claims under other choices"),
       h("p", {}, `Each claim judged again, by its own rule, under ${found.choices.toLocaleString("en")} combinations of choices; those that change no figure of a claim are left out. `
-        + "The combinations are no sample of anything, so a share is no probability. The curve is among the plots."),
+        + "The combinations are no sample of anything, so a share is no probability. ", link("overview", { at: "plot-multiverse" }, "The curve"), " is among the plots."),
       simple("The choices; the first of each is the ledger's", ["choice", "options"], Object.entries(found.axes).map(([axis, options]) => [AXES[axis] ?? axis, options.join(", ")])),
       table({ caption: "How often the verdict is the ledger's", rows: Object.entries(found.claims), columns: [
         { label: "claim", value: ([name]) => name, cell: ([name]) => link("claim", { claim: name }, name) },
         { label: "verdict", value: ([, claim]) => claim.verdict, cell: ([, claim]) => Overview.verdict(claim) },
         { label: "same verdict", numeric: true, value: ([, claim]) => claim.share ?? null, cell: ([, claim]) => (claim.choices > 1 ? percent(claim.share) : "") },
         { label: "choices", numeric: true, value: ([, claim]) => claim.choices },
-        { label: "effect", value: ([, claim]) => claim.least ?? null, cell: ([, claim]) => (claim.choices > 1 && claim.least !== undefined ? `${figure(claim.least)} to ${figure(claim.most)}` : "") },
+        { label: "effect", value: ([, claim]) => claim.least ?? null, cell: ([name, claim]) => (claim.choices > 1 && claim.least !== undefined ? range(data, name, claim) : "") },
         { label: "what flips it", value: ([, claim]) => claim.flips.length, cell: ([, claim]) => flips(claim) },
       ] }));
+  }
+
+  function range(data, name, { least, most }) {
+    const claim = data.claims.find((each) => each.name === name);
+    return `${Describe.number(least, Describe.units(claim).effect)} to ${Describe.effectOf(claim, most)}`;
   }
 
   const flips = ({ flips: found, choices }) => (choices < 2 ? "no choice applies" : found.length ? h("ul", { class: "flips" }, found.slice(0, 3).map((flip) =>
@@ -54,9 +59,10 @@ const Studies = (() => {
     if (!rows.length) return null;
     const between = (a, low, high) => (typeof a === "number" ? `${figure(a)} [${figure(low)}, ${figure(high)}]` : "");
     return h("section", { "aria-labelledby": "likelihood-title" }, h("h2", { id: "likelihood-title" }, "Likelihood of given texts"),
-      h("p", {}, "Mean log-likelihood in nats a token (0 is certain), of answer_sampled a probability; in brackets the interval over problems. The gain is over the base on the same texts."),
+      h("p", {}, Glossary.linked("Mean log-likelihood in nats a token (0 is certain), of answer_sampled a probability; in brackets the interval over problems. The gain is over the base on the same texts.")),
       table({ caption: "Every arm, measure and part", rows, most: 40, columns: [
         { label: "arm", value: (row) => row.arm }, { label: "measure", value: (row) => row.measure.replaceAll("_", " ") }, { label: "problems", value: (row) => row.part },
+        { label: "unit", value: (row) => (row.measure === "answer_sampled" ? "probability" : "nats a token") },
         { label: "mean", numeric: true, value: (row) => row.mean, cell: (row) => between(row.mean, row.low, row.high) },
         { label: "gain", numeric: true, value: (row) => row.gain ?? null, cell: (row) => between(row.gain, row.gain_low, row.gain_high) },
         { label: "n", numeric: true, value: (row) => row.n },

@@ -1,0 +1,186 @@
+"""A study of sleeping cells on workers: equal after kills, overhead, speed-up, and a thousand cells.
+
+python -m bench.cluster kills [NUMBER]        three workers over an S3 server on loopback and LOCAL=2, kill -9 at random moments
+python -m bench.cluster overhead [SECONDS]    24 cells of so many seconds: serially, and by one worker
+python -m bench.cluster speedup [SECONDS]     48 cells of so many seconds by 8 workers
+python -m bench.cluster many [NUMBER]         so many cells that do nothing: seconds a cell, memory of the coordinator
+
+Cells sleep, so that a machine with few cores shows what the engine costs, not what cells cost. The load of the machine is printed.
+"""
+
+import contextlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+
+from tests import cluster_project as project
+from tests import servers
+
+STUDY = project.STUDY
+
+
+def kills(number: str = "20") -> None:
+    """Kill workers, cells and schedulers until there were enough kills; each run must end in the files of a serial one."""
+    rng, total, runs = random.Random(1), 0, 0
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        tree = project.make(root / "tree", str(root / "none"), arms=4, seeds=3, nap=2.0)
+        serial = _serial(tree, root / "serial")
+        with servers.s3(root / "s3") as server:
+            while total < int(number):
+                runs += 1
+                coordinator = project.clone(tree, root / f"coordinator-{runs}")
+                lines = [f"    {key} = {value}\n" for key, value in {"url": f"{server.url}/{runs}", **server.options}.items()]
+                (coordinator / ".dvc" / "config.local").write_text("['remote \"shared\"']\n" + "".join(lines))
+                keys = {
+                    "AWS_ACCESS_KEY_ID": server.credentials["access_key_id"],
+                    "AWS_SECRET_ACCESS_KEY": server.credentials["secret_access_key"],
+                }
+                hosts = [project.clone(tree, root / f"host-{runs}-{host}") for host in range(3)] if runs % 2 else []
+                done = _killed_run(coordinator, hosts, keys, rng)
+                cells = sorted(project.finished([coordinator, *hosts]))
+                total += done
+                print(
+                    f"run {runs}: {'three workers over S3' if hosts else 'LOCAL=2 over S3'}, {done} kills; equal to the serial run: "
+                    f"{project.results(coordinator) == project.results(serial)}; cells finished: {len(cells)}, of them twice: "
+                    f"{len(cells) - len(set(cells))}; 'Running stage' lines: {len(project.ran([coordinator, *hosts]))}; {_load()}",
+                    flush=True,
+                )
+
+
+def _killed_run(coordinator: Path, hosts: Sequence[Path], keys: dict[str, str], rng: random.Random) -> int:
+    """Run with a kill every few seconds; whatever is killed is started again. Return the number of kills."""
+    port = _port()
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ["dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    worker = ["dask", "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    commands = [(coordinator, scheduler), *((host, worker) for host in hosts)] if hosts else []
+    running = [_start(*command, keys) for command in commands]
+    words = ["--scheduler", address] if hosts else ["--local", "2"]
+    log = coordinator.with_name(f"{coordinator.name}.log")
+    run = _start(coordinator, ["tools.cluster", STUDY, *words], keys, log)
+    count = 0
+    while run.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(rng.uniform(4, 16))
+        if run.poll() is None and "joined" in log.read_text():
+            count += _kill_one([*(each.pid for each in running), run.pid], run.pid, rng)
+        for number, process in enumerate(running):
+            if process.poll() is not None:
+                running[number] = _start(*commands[number], keys)
+    for process in running:
+        process.kill()
+        process.wait()
+    assert run.returncode == 0, log.read_text()
+    return count
+
+
+def _kill_one(roots: Sequence[int], spared: int, rng: random.Random) -> bool:
+    """Kill a scheduler, a worker, the runner of one, or a cell."""
+    found = []
+    for root in roots:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [each for each in (psutil.Process(root), *psutil.Process(root).children(recursive=True)) if each.pid != spared]
+    named = []
+    for each in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            line = " ".join(each.cmdline())
+            named += [each] if any(what in line for what in ("dask", "spawn_main", "tools.cluster.runner", "sh cell.sh")) else []
+    if not named:
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        rng.choice(named).kill()
+    return True
+
+
+def overhead(seconds: str = "20") -> None:
+    """Time a serial run and one by one worker, side by side."""
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
+        root = Path(scratch)
+        tree = project.make(root / "tree", str(root / "remote"), arms=4, seeds=3, nap=float(seconds))
+        runs = {"serial": ["tools.study", "run", STUDY], "one": ["tools.cluster", STUDY, "--local", "1"]}
+        clones = [project.clone(tree, root / name) for name in runs]
+        (serial, *_), (one, *_) = pool.map(_timed, clones, runs.values())
+        same = project.results(clones[0]) == project.results(clones[1])
+        print(f"24 cells of {seconds} s: {serial:.0f} s serially, {one:.0f} s by one worker, {one / serial - 1:+.1%}; equal: {same}")
+        print(_load())
+
+
+def speedup(seconds: str = "20") -> None:
+    """Time 48 cells by 8 workers."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        tree = project.make(root / "tree", str(root / "remote"), arms=4, seeds=6, nap=float(seconds))
+        _, lines, _ = _timed(project.clone(tree, root / "clone"), ["tools.cluster", STUDY, "--local", "8"])
+        ends = [at for at, line in lines if "cells done" in line]
+        joined = [at for at, line in lines if "joined" in line]
+        took, ideal = ends[-1] - joined[-1], 48 * float(seconds) / 8
+        print(
+            f"48 cells of {seconds} s by 8 workers: {took:.0f} s since the last joined, ideal {ideal:.0f} s: {ideal / took:.2f}; {_load()}"
+        )
+
+
+def many(number: str = "1000") -> None:
+    """Time many cells that do nothing, and watch the coordinator's memory."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        tree = project.make(root / "tree", str(root / "remote"), arms=int(number) // 20, seeds=10)
+        took, lines, memory = _timed(project.clone(tree, root / "clone"), ["tools.cluster", STUDY, "--local", "2"])
+        ends = [at for at, line in lines if "cells done" in line]
+        each = (ends[-1] - ends[0]) / (len(ends) - 1)
+        print(f"{len(ends)} cells by 2 workers: {each:.2f} s a cell, {took:.0f} s in all, coordinator {memory >> 20} MB at most; {_load()}")
+
+
+def _serial(tree: Path, target: Path) -> Path:
+    done = project.do(project.clone(tree, target), "tools.study", "run", STUDY)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def _timed(root: Path, words: Sequence[str]) -> tuple[float, list[tuple[float, str]], int]:
+    """Return the seconds of a run, its lines with the seconds at which they came, and the most memory of its process."""
+    started, memory, lines = time.monotonic(), [0], []
+    run = project.start(root, *words)
+    watched = psutil.Process(run.pid)
+
+    def watch() -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while run.poll() is None:
+                memory.append(watched.memory_info().rss)
+                time.sleep(0.5)
+
+    threading.Thread(target=watch, daemon=True).start()
+    for line in run.stdout or ():
+        lines.append((time.monotonic() - started, line))
+    error = run.communicate()[1]
+    assert run.returncode == 0, error
+    return time.monotonic() - started, lines, max(memory)
+
+
+def _start(root: Path, words: Sequence[str], keys: dict[str, str], log: Path = Path(os.devnull)) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as file:
+        return subprocess.Popen([sys.executable, "-m", *words], cwd=root, env=project.environment() | keys, stdout=file, stderr=file)
+
+
+def _port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    {"kills": kills, "overhead": overhead, "speedup": speedup, "many": many}[sys.argv[1]](*sys.argv[2:])
