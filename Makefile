@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff export crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export review remote
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -18,11 +18,13 @@ override A := $(if $(filter command,$(origin A)),$(value A))
 override B := $(if $(filter command,$(origin B)),$(value B))
 override C := $(if $(filter command,$(origin C)),$(value C))
 override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
-override TO := $(if $(filter command,$(origin TO)),$(value TO))
-override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
 override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
 override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
-export S NAME FROM REV FORCE A B C RUN TO OUT LOCAL SCHEDULER
+override TO := $(if $(filter command,$(origin TO)),$(value TO))
+override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
+override URL := $(if $(filter command,$(origin URL)),$(value URL))
+override ENDPOINT := $(if $(filter command,$(origin ENDPOINT)),$(value ENDPOINT))
+export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER TO OUT URL ENDPOINT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -48,11 +50,14 @@ verify: setup ## recompute everything in a scratch copy of HEAD, without cache, 
 claim: setup ## a claim, what was found and what it rests on: make claim C=NAME; RUN=1, grade, sample, train or all: compute it again and compare
 	@$(BIN)/python -m tools.claim "$$C" "$$S" "$$RUN"
 
-pull: setup ## bring every output from the embedded remote, with no account; S=NAME: of another study
+pull: setup ## bring every output from the remote: the embedded one, with no account, or that of make remote; S=NAME: of another study
 	@$(BIN)/python -m tools.study pull "$$S"
 
-push: setup ## put every output into the embedded remote, to be committed with dvc.lock; S=NAME: of another study
+push: setup ## put every output into the remote; the embedded one is committed with dvc.lock; S=NAME: of another study
 	@$(BIN)/python -m tools.study push "$$S"
+
+remote: setup ## pull and push by a server of yours: make remote URL=s3://bucket/prefix ENDPOINT=https://...; alone: check the one in use
+	@$(BIN)/python -m tools.set_remote "$$URL" "$$NAME" "$$ENDPOINT"
 
 status: setup ## say what is not up to date; S=NAME: of another study
 	@$(BIN)/python -m tools.study status "$$S"
@@ -63,7 +68,7 @@ study: setup ## run another study and leave all others as they are: make study S
 cluster: setup ## run a study on several workers: make cluster S=mini LOCAL=4, or SCHEDULER=tcp://HOST:PORT (docs/cluster.md)
 	@$(BIN)/python -m tools.cluster "$$S" --local "$$LOCAL" --scheduler "$$SCHEDULER"
 
-new-study: setup ## begin a study of your own: make new-study NAME=x, or of a table of yours: make new-study NAME=x FROM=table.csv
+new-study: setup ## begin a study of your own: make new-study NAME=x, of a table of yours, or of a folder of exams: make new-study NAME=x FROM=table.csv
 	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"
 
 check: setup ## check a study file, without running anything: make check S=job
@@ -71,6 +76,9 @@ check: setup ## check a study file, without running anything: make check S=job
 
 estimate: setup ## what a study's models will cost, before the first call: make estimate S=NAME
 	@$(BIN)/python -m tools.estimate "$$S"
+
+review: setup ## one offline page to look at a study's items: make review S=NAME; FROM=file: what it saved, put into the study file
+	@$(BIN)/python -m tools.review "$$S" "$$FROM"
 
 report: setup ## bring the report up to date and say where it lies
 	@$(BIN)/python -m tools.repro report

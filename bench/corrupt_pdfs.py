@@ -1,6 +1,7 @@
 """Damaged copies of real PDFs through the readers: each must end in pages that were read, or in one line that names the file.
 
-    python -m bench.corrupt_pdfs job [COPIES]
+    python -m bench.corrupt_pdfs job [COPIES]        # a study's files by its own reader
+    python -m bench.corrupt_pdfs FOLDER [COPIES]     # a folder's files by the general reader
 
 Prints one line a kind of damage and the longest case. Pages whose pixels are unchanged come from .work/STUDY/extract.
 """
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -20,8 +22,11 @@ from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
 from distill.extraction import exam_items, page_reader, scan_pages
+from distill.extraction.general import booklets, sheets
+from distill.extraction.page_jobs import Limits
 from distill.extraction.page_reader import Settings
 from stages import extract
+from tools import exam_study
 
 KINDS = ("truncated", "flipped", "zero-length", "image", "password", "bomb", "huge page", "garbage")
 
@@ -51,13 +56,28 @@ def damaged(kind: str, source: Path, target: Path, rng: random.Random) -> None:
         canvas.save()
 
 
+def by_study(path: Path, settings: Settings, limits: Limits) -> int:
+    """Return how many items a study's reader finds."""
+    return len(exam_items.items(scan_pages.classify(page_reader.read_all([path], settings, limits)[path], "", 8), 8))
+
+
+def by_general(path: Path) -> int:
+    """Return how many items the general reader finds."""
+    with tempfile.TemporaryDirectory() as kept:
+        settings = Settings("lines", 150, 40, Path(kept))
+        return len(booklets.read(sheets.read_files([path], settings, exam_study.LIMITS)[path], "exam").items)
+
+
 def main(study: str, copies: str = "200") -> None:
     """Damage, read, count."""
-    paths = layout(study)
-    params = study_file.section(paths.study_file, "extract", extract.Params)
-    sources = sorted(paths.raw.rglob("*.pdf"))
     rng = random.Random(1)
-    settings = Settings(params.ocr, params.ocr_dpi, params.min_text_chars, paths.work / "extract")
+    if Path(study).is_dir():
+        sources, items = sorted(Path(study).rglob("*.pdf")), by_general
+    else:
+        paths = layout(study)
+        params = study_file.section(paths.study_file, "extract", extract.Params)
+        settings = Settings(params.ocr, params.ocr_dpi, params.min_text_chars, paths.work / "extract")
+        sources, items = sorted(paths.raw.rglob("*.pdf")), partial(by_study, settings=settings, limits=params.limits)
     outcomes, longest, strange = Counter[tuple[str, str]](), (0.0, ""), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(int(copies)):
@@ -67,9 +87,7 @@ def main(study: str, copies: str = "200") -> None:
             damaged(kind, source, target, rng)
             begun = time.monotonic()
             try:
-                read = page_reader.read_all([target], settings, params.limits)
-                found = exam_items.items(scan_pages.classify(read[target], "", 8), 8)
-                end = "read in part or whole" if found else "read, no item"
+                end = "read in part or whole" if items(target) else "read, no item"
             except InputError as fault:
                 end = "one line"
                 if "\n" in str(fault) or target.name not in str(fault):

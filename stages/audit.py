@@ -14,9 +14,9 @@ from distill.cli.layout import Paths
 from distill.core import study_file
 from distill.core.files import read_json, read_records, write_json, write_text
 from distill.corpus import audit_counts
+from distill.extraction.corrections import Row, changes
 from distill.records.assignment import Assignment
 from distill.records.contamination_match import ContaminationMatch
-from distill.records.correction import Correction
 from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 from distill.records.recorded_trace import RecordedTrace
@@ -35,7 +35,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main(paths: Paths) -> None:
     """Write the counts and a page that shows them."""
     params, arms = study_file.section(paths.study_file, "audit", Params), study_file.section(paths.params, "arms", list[str])
-    corrections = study_file.section(paths.study_file, "corrections", list[Correction])
+    corrections = changes(study_file.section(paths.study_file, "corrections", list[Row]))
     problems, items = read_records(paths.problems, Problem), read_records(paths.extracted, ExtractedItem)
     traces, assignments = read_records(paths.recorded_traces, RecordedTrace), read_records(paths.split, Assignment)
     counts: dict[str, Any] = {

@@ -17,9 +17,11 @@ from distill.core.errors import InputError
 from distill.core.files import read_records, replacing, write_json, write_records
 from distill.corpus import curation
 from distill.corpus.corpus_flaws import inspect, sides
+from distill.extraction import corrections as reviewed
+from distill.extraction.corrections import Row
 from distill.records.assignment import Assignment
 from distill.records.contamination_match import ContaminationMatch
-from distill.records.correction import Correction, correct
+from distill.records.correction import correct
 from distill.records.extracted_item import ExtractedItem
 from distill.records.level import ANSWER, Level
 from distill.records.problem import Problem
@@ -43,7 +45,8 @@ def main(paths: Paths, arm: str) -> None:
     if row.n < 0:
         raise InputError(f"{paths.study_file}: arms.{arm}.n: {row.n} is below 0; 0 takes all examples")
     problems = {problem.id: problem for problem in read_records(paths.problems, Problem)}
-    corrections = study_file.section(paths.study_file, "corrections", list[Correction]) if row.corrected else []
+    rows = study_file.section(paths.study_file, "corrections", list[Row])
+    corrections = reviewed.for_arms(rows, problems) if row.corrected else []
     levels = study_file.section(paths.study_file, "levels", list[str])
     needed = [*levels, ANSWER] if params.same_problems else [row.level, ANSWER]
     texts, assignments = curation.by_problem(read_records(paths.levels, Level)), read_records(paths.split, Assignment)

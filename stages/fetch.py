@@ -16,6 +16,7 @@ from distill.competition.scan import scan
 from distill.competition.typeset import typeset
 from distill.core import files, study_file
 from distill.core.errors import InputError
+from distill.sources import folder as folders
 from distill.sources import hub_files, local_problems, manifest
 from distill.sources.download import Download, download
 
@@ -81,6 +82,7 @@ PROVIDERS: dict[str, tuple[type[Any], Callable[[Any, Path, Path], list[manifest.
     "competition": (Competition, typeset_competition),
     "download": (Download, downloaded),
     "dataset": (hub_files.Dataset, hub_files.copy),
+    "folder": (folders.Source, folders.copy),
     "given": (local_problems.Source, local_problems.copy),
 }
 

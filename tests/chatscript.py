@@ -116,9 +116,16 @@ def tokens(text: str) -> int:
     return -(-len(text) // 4)
 
 
+def _asked(content: str | list[dict[str, Any]]) -> int:
+    """Count a turn's tokens, an image as 1000."""
+    if isinstance(content, str):
+        return tokens(content)
+    return sum(tokens(part["text"]) if part["type"] == "text" else 1000 for part in content)
+
+
 def usage(body: Body, answer: Answer) -> dict[str, int]:
     """Return the usage of an answer."""
-    asked = sum(tokens(str(message["content"])) + 3 for message in body["messages"])
+    asked = sum(_asked(message["content"]) + 3 for message in body["messages"])
     written = max(1, tokens(answer.text) + tokens(answer.reasoning))
     return {"prompt_tokens": asked, "completion_tokens": written, "total_tokens": asked + written}
 

@@ -27,6 +27,7 @@ OTHER_KINDS = {
     "multiverse": {"likelihood.jsonl.gz"},
     "page": {"likelihood.jsonl.gz"},
     "solve": {"prompts/solve", "recorded_traces.jsonl"},
+    "transcribe": {"raw", "prompts/transcribe"},
     "verify": {"prompts/verify", "extracted.jsonl"},
 }
 

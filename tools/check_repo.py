@@ -1,4 +1,4 @@
-"""What may not be committed: a large file outside the embedded remote, a large or damaged remote, the name of a package registry."""
+"""What may not be committed: a large file outside the embedded remote, a large or damaged remote, credentials, a registry's name."""
 
 import re
 import subprocess
@@ -12,6 +12,9 @@ FILE_LIMIT = 2_000_000  # bytes of one file outside remote/
 OBJECT = re.compile(r"remote/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
 REMOTE_LIMIT = 30_000_000  # bytes of remote/ together
 # Requirements are pinned by hash: where a user's pip or uv fetches them is the user's own setting.
+CREDENTIALS = re.compile(
+    rb"^\s*(?:password|passphrase|token|session_token|access_key_id|secret_access_key)\s*=|://[^/@\s:]*:(?!\d+(?:/|\s))[^@\s]*@", re.M
+)
 REGISTRY = re.compile(rb"\b(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com|io)\b|--(?:extra-)?index-url")
 
 
@@ -27,6 +30,8 @@ def faults(paths: list[str], root: Path = Path()) -> list[str]:
             remote += size
             if OBJECT.fullmatch(path) and (content := objects.damaged(file)):
                 found.append(f"{path}: damaged, the MD5 of its content is {content}; put it back: git checkout HEAD -- {path}")
+        elif path == ".dvc/config" and CREDENTIALS.search(file.read_bytes()):
+            found.append(f"{path}: holds credentials; move them to .dvc/config.local, and change them if they were pushed")
         elif size > FILE_LIMIT:
             found.append(f"{path}: {size:,} bytes, allowed are {FILE_LIMIT:,}; make it an output that DVC keeps")
         elif match := REGISTRY.search(file.read_bytes()):

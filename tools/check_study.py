@@ -14,17 +14,19 @@ from distill.core import study_file
 from distill.core.errors import InputError
 from distill.corpus import splits
 from distill.export.terms import Terms
+from distill.extraction.general import exam_folder
+from distill.extraction.corrections import Row
 from distill.llm.budget import BudgetLimit
 from distill.llm.endpoint_config import Endpoint
 from distill.llm.role_client import Transcript
 from distill.model import gguf_student, published_answers
 from distill.multiverse import choices
 from distill.pretraining import scratch_student, texts
-from distill.records.correction import Correction
 from distill.sampling import jobs
 from distill.sources import benchmark_sources, local_problems, recorded_chains, table_problems, table_traces
 from distill.teacher import distiller, solver, teacher_kinds, verifier
 from distill.training.recipe import Recipe
+from distill.transcriber.transcriber import Transcriber
 from stages import (
     audit,
     benchmarks,
@@ -58,14 +60,24 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 TEACHERS = {"symbolic": teacher_kinds.Symbolic, "recorded": teacher_kinds.Recorded}
 RECORDED_LEVELS = {"recorded": teacher_kinds.RecordedLevels}
-MAY_BE_EMPTY = {"contamination", "import_traces", "likelihood", "multiverse", "overfit", "pretraining"}  # {}: the study has none
+MAY_BE_EMPTY = {
+    "contamination",
+    "import_traces",
+    "likelihood",
+    "multiverse",
+    "overfit",
+    "pretraining",
+    "transcribe",
+}  # {}: the study has none
 
 # Section -> its type: those of every study, those of a study that trains, those that may be missing.
 CORPUS: dict[str, Any] = {
     "arms": dict[str, Arm],
     "levels": Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^\w[\w-]*\Z")]], msgspec.Meta(min_length=1)],
     "fetch": Choice("kind", {kind: schema for kind, (schema, _) in fetch.PROVIDERS.items()}),
-    "extract": Choice("kind", {"given": local_problems.Params, "table": table_problems.Params, None: extract.Params}),
+    "extract": Choice(
+        "kind", {"exams": exam_folder.Params, "given": local_problems.Params, "table": table_problems.Params, None: extract.Params}
+    ),
     "benchmarks": dict[str, benchmark_sources.Competition | benchmark_sources.Repository | benchmark_sources.Hub | benchmark_sources.Local],
     "import_traces": Choice("kind", {"chains": recorded_chains.Chains, "table": table_traces.Params}),
     "endpoints": dict[str, Endpoint],
@@ -77,7 +89,8 @@ CORPUS: dict[str, Any] = {
     "split": splits.Params,
     "contamination": contamination.Params,
     "curate": curate.Params,
-    "corrections": list[Correction],
+    "corrections": list[Row],
+    "transcribe": Transcriber,
     "audit": audit.Params,
     "sample": benchmarks.Asked,
     "run": Run,

@@ -20,7 +20,8 @@ from distill.cli import command
 from distill.cli.layout import layout
 from distill.core import files
 from distill.core.errors import InputError
-from distill.records.extracted_item import FLAGS, ExtractedItem
+from distill.extraction.read_item import DOUBTS
+from distill.records.extracted_item import ExtractedItem
 from distill.records.problem import Problem
 
 DPI = 110
@@ -36,11 +37,12 @@ mark{background:#ffd54d} .flag{background:#c62828;color:#fff;border-radius:3px;p
 def main(study: str = "", *wanted: str) -> None:
     """Write the page for the items that `wanted` names by id or by flag."""
     if not wanted:
-        raise InputError(f"expected STUDY and an item's id (job 2015-js-07) or a flag ({', '.join(FLAGS)}), got {study or 'nothing'}")
+        raise InputError(f"expected STUDY and an item's id (job 2015-js-07) or a flag ({', '.join(DOUBTS)}), got {study or 'nothing'}")
     paths = layout(study)
     problems = {problem.id: problem for problem in files.read_records(paths.problems, Problem)}
     chosen = choose(files.read_records(paths.extracted, ExtractedItem), wanted)
-    pdfs = {path.name: path for path in sorted(paths.raw.rglob("*.pdf"))}
+    files_here = sorted(paths.raw.rglob("*.[pP][dD][fF]"))
+    pdfs = {path.name: path for path in files_here} | {path.relative_to(paths.raw).as_posix(): path for path in files_here}
     parts = [_section(item, problems.get(item.id), pdfs.get(item.source)) for item in chosen]
     out = paths.work / "inspect_item.html"
     files.write_text(out, f"<!doctype html><meta charset=utf-8><title>{html.escape(study)}</title><style>{STYLE}</style>{''.join(parts)}")
@@ -52,8 +54,8 @@ def main(study: str = "", *wanted: str) -> None:
 def choose(items: Sequence[ExtractedItem], wanted: Sequence[str]) -> list[ExtractedItem]:
     """Return the items named by id or flag: suspects by rank, all others by id."""
     known = {item.id for item in items}
-    if strange := [word for word in wanted if word not in known and word not in FLAGS]:
-        raise InputError(f"expected an item's id (2015-js-07) or a flag ({', '.join(FLAGS)}), got {strange[0]!r}")
+    if strange := [word for word in wanted if word not in known and word not in DOUBTS]:
+        raise InputError(f"expected an item's id (2015-js-07) or a flag ({', '.join(DOUBTS)}), got {strange[0]!r}")
     chosen = [item for item in items if item.id in wanted or set(wanted) & set(item.flags)]
     return sorted(chosen, key=lambda item: (item.rank or len(items), item.id))
 

@@ -1,4 +1,5 @@
-"""`make new-study NAME=x`: begin a study from the template; with FROM=table.csv, one of the questions, answers and solutions of a table."""
+"""`make new-study NAME=x`: begin a study from the template; with FROM=table.csv, one of the questions, answers and solutions of a table;
+with FROM=folder, one of a folder of exams."""
 
 import glob
 import json
@@ -12,6 +13,7 @@ from distill.cli.layout import layout
 from distill.core.errors import InputError
 from distill.sources import manifest, tables
 from distill.sources.table_problems import ID, text
+from tools import exam_study
 
 TEMPLATE = Path("studies", "template.yaml")
 FROM_TABLE = Path(__file__).with_name("table_study.yaml")
@@ -28,7 +30,12 @@ def main(name: str = "", table: str = "") -> None:
     if not name:
         raise InputError("say its name: make new-study NAME=x, or make new-study NAME=x FROM=table.csv")
     path = layout(name).study_file
-    written = from_table(name, Path(table)) if table else TEMPLATE.read_text(encoding="utf-8")
+    if path.exists():
+        raise InputError(f"{path}: exists already; take another name or delete it")
+    if table and Path(table).is_dir():
+        written = exam_study.from_folder(name, Path(table))
+    else:
+        written = from_table(name, Path(table)) if table else TEMPLATE.read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(written)
@@ -40,7 +47,7 @@ def main(name: str = "", table: str = "") -> None:
 def from_table(name: str, path: Path) -> str:
     """Return a study file for a table with a question, an answer and a worked solution in each row."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; FROM names a .csv, .jsonl or .parquet file")
+        raise InputError(f"{path}: no such file; FROM names a .csv, .jsonl or .parquet file, or a folder of exams")
     here = list(next(tables.rows(path, []), {}))
     columns = {part: _column(path, part, here) for part in COLUMNS}
     rows, count, ids = 0, 0, set[str]()

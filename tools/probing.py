@@ -67,7 +67,7 @@ def access(name: str) -> str:
     done, error = _run("check", name)
     if not error:
         return "read and written" if "written" in done else "read; nothing is written by HTTP, push to the same folder another way"
-    if "read" in done and _meaning(error) in (None, REFUSED):
+    if "there" in done or ("read" in done and _meaning(error) in (None, REFUSED)):
         return f"read; it cannot be written ({error[:SHOWN]})"
     raise InputError(f"remote {name}: {explained(name, error)}")
 
@@ -76,9 +76,10 @@ def _run(action: str, name: str, lines: Iterable[str] = ()) -> tuple[list[str], 
     """Return the probe's lines and, where it failed, its error."""
     words = [sys.executable, "-W", "ignore", "-m", "tools.remote_probe", action, name]
     environment = run_lock.dvc_environment() | {"AWS_MAX_ATTEMPTS": "1"}
+    limit = LIMIT if action == "check" else None  # objects may be large
     given = "".join(f"{line}\n" for line in lines)
     try:  # in a session of its own, where no plugin finds a terminal to ask for a password
-        done = subprocess.run(words, input=given, capture_output=True, text=True, env=environment, timeout=LIMIT, start_new_session=True)
+        done = subprocess.run(words, input=given, capture_output=True, text=True, env=environment, timeout=limit, start_new_session=True)
     except subprocess.TimeoutExpired:
         return [], f"Timeout: no answer within {LIMIT:.0f} s"
     return done.stdout.splitlines(), (done.stderr.strip().splitlines() or [""])[-1] if done.returncode else ""

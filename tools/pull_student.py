@@ -23,6 +23,7 @@ def pull_student(study: str) -> bool:
         return False
     if output not in lock.outputs(lock.read(Path("dvc.lock"))) or (path.exists() and not remote.missing(output)):
         return False
+    remote.check_verified()
     if found := remote.faults([output]):
         raise InputError(found[0])
     print(f"pulling {path}, the one output that is not computed (`make verify` computes it too)", flush=True)

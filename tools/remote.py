@@ -1,7 +1,8 @@
 """Which objects of the DVC remote are not what their names say, and to which outputs they belong.
 
 An object's name is the MD5 of its content. DVC, with the remote's option `verify`, refuses a damaged object, but calls it a missing one and
-does not name its output. All objects of a remote in a folder are looked at before a pull; of one on a server those that the pull did not bring.
+does not name its output. Of a remote in a folder all objects are looked at, before the pull; of one on a server those that a pull did not
+bring.
 """
 
 import hashlib

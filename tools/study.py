@@ -15,7 +15,7 @@ from distill.cli import command
 from distill.cli.layout import layout
 from distill.core import study_file
 from distill.core.errors import InputError
-from tools import activation, elsewhere, params, remote, run_lock
+from tools import activation, elsewhere, params, probing, remote, run_lock
 from tools.pull_student import pull_student
 
 ACTIONS = {"run": "repro", "pull": "pull", "push": "push", "status": "status"}
@@ -41,7 +41,10 @@ def main(action: str = "", name: str = "", stage: str = "") -> None:
             away = elsewhere.sources(active.studies)
             outputs = [each for each in remote.outputs_of(active.studies) if each not in away]
             if action == "pull":
+                remote.check_verified()
                 refuse(remote.faults(outputs), "nothing was pulled")
+            if action == "push":
+                print("".join(f"{md5}: cut off by a broken push; pushed again\n" for md5 in remote.remove_cut(outputs)), end="", flush=True)
             if action == "run":
                 for each in active.students:
                     pull_student(each)
@@ -50,6 +53,8 @@ def main(action: str = "", name: str = "", stage: str = "") -> None:
             if action == "pull" and code:  # DVC has fetched what it found, and placed none of it
                 run_lock.run_dvc(["checkout", "--quiet", "--allow-missing"], lock)
                 refuse(remote.faults(outputs, absent=True), "the other outputs were pulled")
+            if action == "push" and code and (name_of := probing.default()):
+                raise InputError(f"remote {name_of}: {probing.access(name_of)}; DVC's reason is above")
     if action == "pull" and not code:
         print("".join(f"{path} is not in the remote: {source}\n" for path, source in away.items() if not Path(path).exists()), end="")
     if action == "run" and not code:

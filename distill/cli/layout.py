@@ -49,6 +49,8 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     resolved: Path  # the verdicts that summaries and claims read
     other_graders: Path  # outcomes by other graders than the study's own
     likelihood: Path  # log-likelihoods of given texts
+    transcriptions: Path  # what a vision model read of the pages
+    review: Path  # each item's reading against its transcription, and who looked at it
     # models
     student: Path
     adapters: Path
@@ -75,6 +77,8 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     multiverse: Path  # each claim under other defensible choices
     drops: Path  # the problems lost, by stage and reason
     likelihood_metrics: Path
+    transcribe_metrics: Path
+    review_metrics: Path
     # plots
     plots: Path  # NAME.csv: one tidy table a plot
     curves: Path
@@ -88,6 +92,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     disagreements: Path  # of a published judge with the grader
     audit_page: Path
     page: Path  # the study as one file for a browser
+    review_page: Path  # its items to be looked at; written by tools/review.py, by no stage
 
 
 def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
@@ -129,6 +134,8 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         resolved=data / "resolved.jsonl.gz",
         other_graders=data / "other_graders.jsonl.gz",
         likelihood=data / "likelihood.jsonl.gz",
+        transcriptions=data / "transcriptions.jsonl",
+        review=data / "review.jsonl",
         student=models / "student",
         adapters=models / "adapters",
         adapter=models / "adapters" / cell,
@@ -153,6 +160,8 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         multiverse=metrics / "multiverse.json",
         drops=metrics / "drops.json",
         likelihood_metrics=metrics / "likelihood.json",
+        transcribe_metrics=metrics / "transcribe.json",
+        review_metrics=metrics / "review.json",
         plots=plots / "tables",
         curves=plots / "tables" / "curves.csv",
         overfit_curve=plots / "overfit.csv",
@@ -164,4 +173,5 @@ def layout(study: str, arm: str = "", seed: int | None = None) -> Paths:
         disagreements=report / "disagreements.md",
         audit_page=report / "audit.md",
         page=report / "index.html",
+        review_page=report / "review.html",
     )

@@ -48,7 +48,7 @@ def extract(counts: Counts, problems: int) -> Step:
     """From what the source prints or lists, by the extraction's own counts, to the problems of record."""
     if "expected" in counts:
         lost = {"not found on its page": counts["missing"], "no answer in its key": counts["dropped_no_answer"],
-                "no page of answers": counts["dropped_no_key_page"]}  # fmt: skip
+                "no page of answers": counts["dropped_no_key_page"], "dropped in review": counts.get("dropped_in_review", 0)}  # fmt: skip
         return step("extract", "", counts["expected"], lost, problems)
     if "transcribed_real" in counts:  # items on a page, and rows of the transcription that no page has
         start = counts["items"] + counts["flag_unprinted"]

@@ -54,7 +54,7 @@ class Unit(NamedTuple):
 
 def strips(image: Grey, dpi: int) -> list[Strip]:
     """Cut a page into strips, line by line from the top, each line from the left."""
-    labels, boxes = components(_upright(cleaned(image)), dpi)
+    labels, boxes = components(upright(cleaned(image)), dpi)
     tall = [box.height for box in boxes if box.height > 0.06 * dpi]
     if not tall:
         return []
@@ -74,7 +74,7 @@ def cleaned(image: Grey) -> Grey:
     return np.where(black, np.where(beside == 0, 255, image), np.where(beside >= 5, 0, image)).astype(np.uint8)
 
 
-def _upright(image: Grey) -> Grey:
+def upright(image: Grey) -> Grey:
     """Turn the page by the angle, within 2 degrees, at which its rows of ink are sharpest."""
     y, x = np.nonzero(image < 128)
     step = max(1, len(y) // 40000)

@@ -33,11 +33,16 @@ def recognise(image: Grey, dpi: int) -> list[Line]:
     """Read a page image (height, width) from top to bottom."""
     rows: dict[int, list[Piece]] = {}
     for strip in glyph_strips.strips(image, dpi):
-        result = ocr.engine(SETTINGS)(np.stack([strip.image] * 3, axis=-1))
-        text = _closed(normalised(result.txts[0] if result.txts else ""), strip.tight)
+        text, _ = spelled(strip)
         if text:
             rows.setdefault(strip.y, []).append(Piece(round(strip.x * 72 / dpi, 1), text))
     return [Line(round(y * 72 / dpi, 1), tuple(pieces)) for y, pieces in rows.items()]
+
+
+def spelled(strip: glyph_strips.Strip) -> tuple[str, float]:
+    """Return what a strip says, "" where nothing is recognised, and the recogniser's certainty, 0 to 1."""
+    result = ocr.engine(SETTINGS)(np.stack([strip.image] * 3, axis=-1))
+    return _closed(normalised(result.txts[0] if result.txts else ""), strip.tight), float(result.scores[0]) if result.scores else 0.0
 
 
 def normalised(text: str) -> str:

@@ -38,7 +38,7 @@ def read_all(paths: Sequence[Path], settings: Settings, limits: Limits) -> dict[
 def count(job: Job, most: int) -> int:
     """Return a PDF's number of pages."""
     path = job.path
-    with _opened(path) as document:
+    with opened(path) as document:
         pages = len(document)
     if not pages:
         raise InputError(f"{path}: PDF without pages; {REMEDY}")
@@ -50,7 +50,7 @@ def count(job: Job, most: int) -> int:
 def read(job: Job, settings: Settings) -> Page:
     """Read a page; a region of one always by OCR."""
     dpi = settings.dpi
-    with _opened(job.path) as document:
+    with opened(job.path) as document:
         sheet = document[job.number]
         width, height = sheet.get_size()
         if not job.region and text_layer.characters(sheet) >= settings.min_text_chars:
@@ -74,7 +74,7 @@ def read(job: Job, settings: Settings) -> Page:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pdfium.PdfDocument]:
+def opened(path: Path) -> Iterator[pdfium.PdfDocument]:
     """Open a PDF and close it; whatever the library finds wrong with it is an InputError that names it."""
     try:
         document = pdfium.PdfDocument(path)

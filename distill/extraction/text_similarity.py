@@ -42,18 +42,19 @@ def similarity(transcribed: str, read: str) -> float:
     return SequenceMatcher(None, folded(transcribed), folded(read), autojunk=False).ratio()
 
 
-def differences(transcribed: str, readings: Sequence[str], known: frozenset[str]) -> list[str]:
+def differences(transcribed: str, readings: Sequence[str], known: frozenset[str], exact: bool = False) -> list[str]:
     """Return the tokens that only the transcription has (-15) and those that it lacks (+51), as far as all readings confirm it.
 
-    `known` holds the words that are no misreadings.
+    `known` holds the words that are no misreadings; `exact` readings, of a text layer, lose no sign and no letter as OCR does.
 
     >>> differences("Add 15 and 3 if x < 4.", ["Add 51 and 3 if x ≤ 4.", "Add 51 and 8 if x ≤ 4."], frozenset())
     ['-15', '-less', '+51', '+at-most']
     """
     ours, theirs = [], []
     for read in readings:
-        pairs = [_numbers(transcribed, read), _words(transcribed, read, known), *(_signs(transcribed, read, signs) for signs in KINDS)]
-        pairs.append(_letters(transcribed, read, pairs[0]))
+        pairs = [_numbers(transcribed, read), _words(transcribed, read, known)]
+        pairs += [_signs(transcribed, read, signs, exact) for signs in KINDS]
+        pairs.append(_letters(transcribed, read, pairs[0], exact))
         ours.append(Counter(token for mine, _ in pairs for token in mine))
         theirs.append(Counter(token for _, others in pairs for token in others))
     mine, others = ours[0], theirs[0]
@@ -122,16 +123,18 @@ def _near(word: str, others: Counter[str]) -> bool:
     return any(word in other or other in word or SequenceMatcher(None, word, other).ratio() >= 0.66 for other in others)
 
 
-def _letters(transcribed: str, read: str, digits: tuple[list[str], list[str]]) -> tuple[list[str], list[str]]:
+def _letters(transcribed: str, read: str, digits: tuple[list[str], list[str]], exact: bool) -> tuple[list[str], list[str]]:
     """Return the letters that one text has in place of others, or of numbers; those of words of one or two Latin letters, in any case."""
     ours, theirs = (Counter("".join(SYMBOL.findall(flat(text))).casefold().translate(LOOKALIKE)) for text in (transcribed, read))
     mine, others = sorted((ours - theirs).elements()), sorted((theirs - ours).elements())
+    if exact:
+        return mine, others
     return mine[: len(others) + max(len(digits[1]) - len(digits[0]), 0)], others[: len(mine) + max(len(digits[0]) - len(digits[1]), 0)]
 
 
-def _signs(transcribed: str, read: str, names: dict[str, str]) -> tuple[list[str], list[str]]:
+def _signs(transcribed: str, read: str, names: dict[str, str], exact: bool) -> tuple[list[str], list[str]]:
     """Return the signs of one kind that one text has in place of others: a sign that OCR lost has none in its place."""
     ours, theirs = (Counter(sign for sign in flat(text) if sign in names) for text in (transcribed, read))
     mine, others = list((ours - theirs).elements()), list((theirs - ours).elements())
-    most = min(len(mine), len(others))
+    most = max(len(mine), len(others)) if exact else min(len(mine), len(others))
     return [names[sign] for sign in mine[:most]], [names[sign] for sign in others[:most]]

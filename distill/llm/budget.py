@@ -58,8 +58,9 @@ class Ledger(msgspec.Struct, frozen=True):
 
 def prompt_bound(body: Mapping[str, Any]) -> int:
     """Return an upper bound of the prompt tokens of a request's body: one per UTF-8 byte (a token of a byte-level vocabulary holds at least
-    one), and 64 per turn and for the template's own."""
-    return 64 + sum(64 + len(message["content"].encode()) for message in body["messages"])
+    one), and 64 per turn and for the template's own; images come on top."""
+    parts = [content if isinstance(content, str) else content[0]["text"] for content in (each["content"] for each in body["messages"])]
+    return 64 + sum(64 + len(part.encode()) for part in parts)
 
 
 def cost(price: Price, prompt: int, completion: int, batch: bool = False) -> Cost:
@@ -74,6 +75,6 @@ def paid(price: Price, usage: tuple[int | None, int | None], batch: bool = False
     return None if prompt is None or completion is None else cost(price, prompt, completion, batch)
 
 
-def max_cost(price: Price, body: Mapping[str, Any], batch: bool = False) -> Cost:
-    """Return what a request costs at most: the bound of its prompt and all of max_tokens."""
-    return cost(price, prompt_bound(body), body["max_tokens"], batch)
+def max_cost(price: Price, body: Mapping[str, Any], batch: bool = False, images: int = 0) -> Cost:
+    """Return what a request costs at most: the bound of its prompt, the tokens of its images, and all of max_tokens."""
+    return cost(price, prompt_bound(body) + images, body["max_tokens"], batch)

@@ -115,7 +115,8 @@ class ChatRoute(Route):
         """Try a call until it is answered, and store the response."""
         task: asyncio.Task[Answer] = asyncio.current_task()  # type: ignore[assignment]
         price = self.endpoint.price(request.model)
-        most, tries, limited = max_cost(price, body(request, sample)), 0, 0
+        most = max_cost(price, body(request, sample), images=sum(image.tokens for image in request.images))
+        tries = limited = 0
         while True:
             entered = await self._limiter.enter()
             try:

@@ -73,7 +73,7 @@ class Client:
 
     async def _read(self, request: Request, sample: int, stream: "_Stream") -> str:
         """Return the JSON of a response, put together where it came as a stream."""
-        fields = body(request, sample)
+        fields = body(request, sample, send=True)
         named = {"model": fields.pop("model"), "messages": fields.pop("messages")}
         extra = {**fields, "stream_options": {"include_usage": True}}  # without it many servers tell no usage of a stream
         client = self._idle.pop() if self._idle else self._lane()

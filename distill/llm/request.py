@@ -1,6 +1,7 @@
 """A request to a model, its key in the call store, and the response read from its JSON."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -21,12 +22,21 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     other: dict[str, Any]  # further fields of the API, sent unchanged: top_k, reasoning_effort, response_format, ...
 
 
+class Image(msgspec.Struct, frozen=True):
+    """A picture that a model is shown: in the key and the store stands its name, and its bytes are read only where the call is sent."""
+
+    name: str  # decides its pixels
+    tokens: int  # prompt tokens that it counts at most
+    url: Callable[[], str]  # returns its data: URL
+
+
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One question to one model; the endpoint is no part of it."""
 
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling
+    images: tuple[Image, ...] = ()  # after the text of the last turn
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -71,11 +81,18 @@ class Empty(ValueError):
         self.usage = usage
 
 
-def body(request: Request, sample: int) -> dict[str, Any]:
-    """Return the JSON body of a request's i-th sample, 0-based: what is sent (streamed or in a batch alike) and what is hashed."""
+def body(request: Request, sample: int, send: bool = False) -> dict[str, Any]:
+    """Return the JSON body of a request's i-th sample, 0-based: what is sent (streamed or in a batch alike) and what is hashed.
+
+    To `send` it, images are put in; what is hashed names them.
+    """
     own = {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p, "max_tokens": request.sampling.max_tokens}
     seed = {} if request.sampling.seed is None else {"seed": request.sampling.seed + sample}
-    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    messages: list[dict[str, Any]] = [{"role": message.role, "content": message.content} for message in request.messages]
+    if request.images:
+        urls = [image.url() if send else image.name for image in request.images]
+        pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        messages[-1]["content"] = [{"type": "text", "text": messages[-1]["content"]}, *pictures]
     return {**request.sampling.other, **own, **seed, "model": request.model, "messages": messages}
 
 

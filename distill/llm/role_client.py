@@ -22,7 +22,7 @@ from distill.llm.request import Request, Sampling
 from distill.llm.route import Dialogues, Route, T
 from distill.records.example import Message
 
-ROLES = ("solve", "verify", "condense", "llm_judge")
+ROLES = ("solve", "verify", "condense", "llm_judge", "transcribe")
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
