@@ -178,3 +178,17 @@ def test_the_student_stays_in_four_bits_and_float32_is_one_switch(tree: Path, tm
 
 def _losses(curve: Path) -> list[float]:
     return [float(row["validation_loss"]) for row in csv.DictReader(curve.read_text().splitlines())]
+
+
+def test_the_page_shows_the_run_with_another_student_as_recorded() -> None:
+    found = read_json(ROOT / "metrics" / "job_smollm.json")
+    curves = [f"| {name} | " + ", ".join(f"{at}: {loss:.3f}" for at, loss in curve.items()) + " |" for name, curve in found["validation"].items()]
+    cells = [
+        f"{at['mean']:.2f}" + (f" ({at['gain']:+.2f} [{at['gain_low']:+.2f}, {at['gain_high']:+.2f}])" if "gain" in at else "")
+        for measure in ("chain_common", "answer_after_chain", "answer_direct")
+        for part in ("heldout", "seen")
+        for at in (found["likelihood"][arm][measure][part] for arm in ("base", "r1", "r6", "answer"))
+    ]
+    shown = (ROOT / "docs" / "job.md").read_text(encoding="utf-8").partition("<!-- smollm -->")[2].partition("<!-- /smollm -->")[0].splitlines()
+    assert [line for line in shown if "learning rate 1e" in line] == curves
+    assert [cell.strip() for line in shown if "nats" in line or "gold" in line for cell in line.split("|")[3:-1]] == cells
