@@ -69,11 +69,13 @@ def _killed_run(coordinator: Path, hosts: Sequence[Path], keys: dict[str, str], 
     words = ["--scheduler", address] if hosts else ["--local", "2"]
     log = coordinator.with_name(f"{coordinator.name}.log")
     run = _start(coordinator, ["tools.cluster", STUDY, *words], keys, log)
-    count = 0
+    count, ended = 0, -1
     while run.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            run.wait(rng.uniform(4, 16))
-        if run.poll() is None and "joined" in log.read_text():
+            run.wait(rng.uniform(1, 6))
+        now = log.read_text().count(" cells done,")
+        if run.poll() is None and "joined" in log.read_text() and now > ended:  # a slow machine gets on between two kills
+            ended = now
             count += _kill_one([*(each.pid for each in running), run.pid], run.pid, rng)
         for number, process in enumerate(running):
             if process.poll() is not None:

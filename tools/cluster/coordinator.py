@@ -5,6 +5,7 @@ run-cache entry before it answers, so that a run that was stopped finds them. At
 """
 
 import contextlib
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -150,6 +151,7 @@ def mine(study: str) -> dict[str, str]:
 @contextmanager
 def connections(scheduler: str, local: int) -> Iterator[Callable[[], Client]]:
     """Yield how to reach the scheduler: one elsewhere, or one of this process with workers on this machine."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost scheduler is said in one line
     if scheduler:
         yield lambda: Client(scheduler, timeout=30)
         return
