@@ -1,9 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export
-.PHONY: help setup repro verify claim pull push status study new-study check estimate review report page plots diff crate tidy test lint lock
-.PHONY: help setup repro verify claim pull push remote status study new-study check estimate report page plots diff crate tidy test lint lock
+.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export review remote
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -22,14 +20,11 @@ override C := $(if $(filter command,$(origin C)),$(value C))
 override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
 override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
 override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
-export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER
-
 override TO := $(if $(filter command,$(origin TO)),$(value TO))
 override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
-export S NAME FROM REV FORCE A B C RUN TO OUT
 override URL := $(if $(filter command,$(origin URL)),$(value URL))
 override ENDPOINT := $(if $(filter command,$(origin ENDPOINT)),$(value ENDPOINT))
-export S NAME FROM REV FORCE A B C RUN URL ENDPOINT
+export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER TO OUT URL ENDPOINT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
