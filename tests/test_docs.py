@@ -13,6 +13,8 @@ import pytest
 
 import distill.judging
 import distill.records
+import distill.review
+import distill.transcriber
 from distill.claims import claim_rules, reported_count_rules, trend_rules
 from distill.cli.layout import layout
 from tests.pipeline import ROOT, cells
@@ -84,8 +86,8 @@ def test_every_named_file_of_the_repository_exists(page: Path) -> None:
 
 
 def _records() -> dict[str, type[msgspec.Struct]]:
-    """Return the structs of distill.records and distill.judging by name."""
-    packages = (distill.records, distill.judging)
+    """Return the structs of the packages that have records, by name."""
+    packages = (distill.records, distill.judging, distill.transcriber, distill.review)
     names = [f"{package.__name__}.{each.name}" for package in packages for each in pkgutil.iter_modules(package.__path__)]
     kinds = [kind for name in names for kind in vars(importlib.import_module(name)).values() if isinstance(kind, type)]
     return {kind.__name__: kind for kind in kinds if issubclass(kind, msgspec.Struct)}
