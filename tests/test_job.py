@@ -182,13 +182,14 @@ def _losses(curve: Path) -> list[float]:
 
 def test_the_page_shows_the_run_with_another_student_as_recorded() -> None:
     found = read_json(ROOT / "metrics" / "job_smollm.json")
-    curves = [f"| {name} | " + ", ".join(f"{at}: {loss:.3f}" for at, loss in curve.items()) + " |" for name, curve in found["validation"].items()]
+    curves = {name: ", ".join(f"{at}: {loss:.3f}" for at, loss in curve.items()) for name, curve in found["validation"].items()}
     cells = [
         f"{at['mean']:.2f}" + (f" ({at['gain']:+.2f} [{at['gain_low']:+.2f}, {at['gain_high']:+.2f}])" if "gain" in at else "")
         for measure in ("chain_common", "answer_after_chain", "answer_direct")
         for part in ("heldout", "seen")
         for at in (found["likelihood"][arm][measure][part] for arm in ("base", "r1", "r6", "answer"))
     ]
-    shown = (ROOT / "docs" / "job.md").read_text(encoding="utf-8").partition("<!-- smollm -->")[2].partition("<!-- /smollm -->")[0].splitlines()
-    assert [line for line in shown if "learning rate 1e" in line] == curves
+    page = (ROOT / "docs" / "job.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- smollm -->")[2].partition("<!-- /smollm -->")[0].splitlines()
+    assert [line for line in shown if "learning rate 1e" in line] == [f"| {name} | {curve} |" for name, curve in curves.items()]
     assert [cell.strip() for line in shown if "nats" in line or "gold" in line for cell in line.split("|")[3:-1]] == cells
