@@ -62,7 +62,7 @@ const App = (() => {
   }
 
   async function start() {
-    data = Data.index(await (await Data.unpack("packed")).json());
+    data = Data.index(await Data.unpack(document.getElementById("packed").textContent));
     addEventListener("hashchange", () => show(true));
     addEventListener("keydown", press);
     addEventListener("beforeprint", () => {

@@ -17,7 +17,7 @@ const Crops = (() => {
   let bytes = null; // a promise of all crops' pixels
 
   async function pixels(canvas, width, height, start) {
-    bytes ??= Data.unpack("packed-crops").then((response) => response.arrayBuffer());
+    bytes ??= Data.inflate(document.getElementById("packed-crops").textContent).arrayBuffer();
     const all = new Uint8Array(await bytes);
     const image = new ImageData(width, height);
     const column = Math.ceil(height / 8);

@@ -5,11 +5,14 @@ const Data = (() => {
   const OUTCOMES = ["correct", "wrong", "no_answer", "truncated", "ungradable"]; // distill/page/answers.py
   const ROLES = ["", "seen", "near", "valid", "heldout"];
 
-  /** What an element of the page holds in base64, deflated; its text() or arrayBuffer(). */
-  async function unpack(id) {
-    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (char) => char.charCodeAt(0));
+  /** What an element of the page holds in base64, deflated: a response, for its text(), json() or arrayBuffer(). */
+  function inflate(text) {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")));
   }
+
+  /** The document that a page holds. */
+  const unpack = (text) => inflate(text).json();
 
   /** Index a document. */
   function index(document_) {
@@ -114,5 +117,5 @@ const Data = (() => {
 
   const seeds = (data, arm) => data.cells.filter(([name]) => name === arm).map(([, seed]) => seed);
 
-  return { OUTCOMES, ROLES, unpack, index, byProblem, common, scored, ofSeed, seeds };
+  return { OUTCOMES, ROLES, inflate, unpack, index, byProblem, common, scored, ofSeed, seeds };
 })();

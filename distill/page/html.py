@@ -44,15 +44,21 @@ def render(document: dict[str, Any], crops: bytes = b"") -> str:
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     scripts = [Script(name, inline((FOLDER / name).read_text(encoding="utf-8"))) for name in SCRIPTS]
-    plots, content = vega(), json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    plots = vega()
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         study=document["study"], policy=policy([plots, *(script.text for script in scripts)], style), style=style, scripts=scripts,
-        vega=pack(plots.encode()), crops=pack(crops), data=pack(content.encode("utf-8", "surrogatepass")),
+        vega=deflated(plots.encode()), crops=deflated(crops), data=pack(document),
     )  # fmt: skip
 
 
-def pack(content: bytes) -> str:
+def pack(document: dict[str, Any]) -> str:
+    """Return a document as JSON, deflated and in base64; equal documents give equal texts."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return deflated(text.encode("utf-8", "surrogatepass"))
+
+
+def deflated(content: bytes) -> str:
     """Return bytes deflated and in base64, in which nothing can end its element."""
     return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
 

@@ -7,9 +7,9 @@ const Plots = (() => {
 
   /** Run the packed Vega: an element of our making, whose text the page's policy names by hash. */
   function start() {
-    vega ??= Data.unpack("packed-vega").then(async (response) => {
+    vega ??= Data.inflate(document.getElementById("packed-vega").textContent).text().then((text) => {
       const script = document.createElement("script");
-      script.textContent = await response.text();
+      script.textContent = text;
       document.head.append(script);
     });
     return vega;
