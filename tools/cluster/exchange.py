@@ -120,16 +120,14 @@ def known_entry(repo: Repo, stage: Stage) -> str:
     return odb.fs.read_text(found[-1], encoding="utf-8") if found else ""
 
 
-def push_entry(repo: Repo, stage: Stage) -> bool:
-    """Push the run-cache entry of a stage, the last step after its objects; return whether there is one: the stage was computed here."""
+def push_entry(repo: Repo, stage: Stage) -> None:
+    """Push the run-cache entry of a stage, the last step after its objects."""
     odb = repo.cloud.get_remote_odb(None, "push --run-cache", hash_name="md5-dos2unix")
     folder = Path(repo.cache.legacy.path, *_place(stage))
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    for path in entries:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         target = odb.fs.join(odb.path, *_place(stage), path.name)
         odb.fs.makedirs(odb.fs.parent(target), exist_ok=True)
         generic.copy(repo.cache.legacy.fs, str(path), odb.fs, target)
-    return bool(entries)
 
 
 def _place(stage: Stage) -> tuple[str, str, str]:

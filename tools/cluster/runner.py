@@ -71,6 +71,8 @@ def _answer(order: Order) -> Answer:
     printed = LOG.read_bytes()[position:].decode(errors="replace")
     if error:
         error = f"{error}: {_last(printed)}" if RAN in printed else error
+    elif RAN in printed:
+        print(f"Pushed '{order.cell}' and its run-cache entry", flush=True)
     return Answer(block, RAN in printed, time.monotonic() - started, error)
 
 
@@ -104,8 +106,7 @@ def compute(order: Order) -> str:
     with exchange.open_repo(order.remote) as repo:
         done = stage(repo, order.cell)
         exchange.push(repo, [done])
-        if exchange.push_entry(repo, done):
-            print(f"Pushed '{order.cell}' and its run-cache entry", flush=True)
+        exchange.push_entry(repo, done)
     return lock_text.parse(LOCK.read_text(encoding="utf-8"))[order.cell]
 
 
