@@ -25,7 +25,7 @@ from pathlib import Path
 USER, PASSWORD = "tester", "of-nobody"
 LISTENING = re.compile(rb"127\.0\.0\.1(?::| port )(\d+)")
 PATIENCE = 60.0  # seconds until a server must listen, on a machine with much else to do
-RCLONE_FLAGS = ("--config", "", "--dir-cache-time", "0s")  # no settings of the user; what else changes the folder is seen at once
+RCLONE_FLAGS = ("--config", "")  # no settings of the user
 
 
 class Server:
