@@ -72,7 +72,6 @@ def render(document: dict[str, Any]) -> str:
     scripts = [Script(path.name, html.inline(path.read_text(encoding="utf-8"))) for path in files]
     style = "".join(path.read_text(encoding="utf-8") for path in (html.FOLDER / "style.css", FOLDER / "review.css"))
     policy = html.policy([script.text for script in scripts], style)
-    content = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return environment.get_template("review.html").render(
-        study=document["study"], policy=policy, style=style, scripts=scripts, data=html.pack(content.encode("utf-8", "surrogatepass"))
+        study=document["study"], policy=policy, style=style, scripts=scripts, data=html.pack(document)
     )

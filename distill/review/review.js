@@ -283,7 +283,7 @@ const Review = (() => {
   }
 
   async function start() {
-    data = await (await Data.unpack("packed")).json();
+    data = await Data.unpack(byId("packed").textContent);
     byId("packed").textContent = "";
     const kept = recall();
     by = kept?.by ?? "";
