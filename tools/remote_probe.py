@@ -1,4 +1,4 @@
-"""What DVC finds in a remote: a process of its own, which ends at the first error and prints it in one line; `tools.probing` starts it.
+"""What DVC finds in a remote: a process of its own, which ends at the first error with its traceback; `tools.probing` starts it.
 
 check NAME: read, write and remove a small object; prints each step that it has done.
 hashes NAME: prints for each MD5 of standard input the MD5 of the content that the remote has under that name, `-` where it has none.
@@ -83,16 +83,7 @@ def _content(fs: Any, place: str) -> str:
             return hashlib.file_digest(found, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _in_one_line(kind: type[BaseException], error: BaseException | None, where: object) -> None:
-    causes: list[str] = []
-    while error and len(causes) < 5:
-        causes.append(f"{type(error).__name__}: {error}")
-        error = error.__cause__ or error.__context__
-    print(" <- ".join(causes).replace("\n", " "), file=sys.stderr)
-
-
 COMMANDS: dict[str, Callable[[str], None]] = {"check": check, "hashes": hashes, "cut": cut}
 
 if __name__ == "__main__":
-    sys.excepthook = _in_one_line
     COMMANDS[sys.argv[1]](sys.argv[2])
