@@ -25,7 +25,7 @@ from pathlib import Path
 USER, PASSWORD = "tester", "of-nobody"
 LISTENING = re.compile(rb"127\.0\.0\.1(?::| port )(\d+)")
 PATIENCE = 60.0  # seconds until a server must listen, on a machine with much else to do
-RCLONE_FLAGS = ("--config", "")  # no settings of the user
+RCLONE_FLAGS = ("--config", "", "--no-checksum")  # no settings of the user; files that others change are served as they are
 
 
 class Server:
@@ -95,7 +95,7 @@ def webdav(folder: Path, *, read_only: bool = False) -> Iterator[Server]:
     """A WebDAV server."""
     server = _rclone("webdav", folder, "--user", USER, "--pass", PASSWORD, read_only=read_only)
     with server:
-        (folder / "prefix").mkdir()  # a WebDAV client makes no parents
+        (folder / "prefix").mkdir(exist_ok=True)  # a WebDAV client makes no parents
         server.url, server.objects = f"webdav://127.0.0.1:{server.port}/prefix", folder / "prefix"
         server.credentials = {"user": USER, "password": PASSWORD}
         yield server

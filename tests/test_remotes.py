@@ -20,14 +20,13 @@ from tools import check_repo, probing, remote, set_remote
 LARGE = """
   large:
     matrix: {study: "${corpora}"}
-    cmd: mkdir -p data/${item.study}/corpus && head -c 4000000 /dev/urandom > data/${item.study}/corpus/large && echo 1 > data/${item.study}/corpus/small
+    cmd: mkdir -p data/${item.study}/corpus && head -c 16000000 /dev/urandom > data/${item.study}/corpus/large && echo 1 > data/${item.study}/corpus/small
     outs: ["data/${item.study}/corpus"]
 """  # noqa: E501
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Serve = Callable[..., AbstractContextManager[Server]]
-SERVED: dict[str, Serve] = {"s3": servers.s3, "webdav": servers.webdav, "sftp": servers.sftp, "ssh": servers.ssh}
-WITHOUT_SSHD = pytest.mark.skipif(bool(servers.no_sshd()), reason=servers.no_sshd() or "there is one")
-KINDS = [pytest.param(kind, marks=[WITHOUT_SSHD] if kind == "ssh" else []) for kind in SERVED]
+SSH: Serve = servers.sftp if servers.no_sshd() else servers.ssh
+SERVED: dict[str, Serve] = {"s3": servers.s3, "webdav": servers.webdav, "ssh": SSH}
 
 pytestmark = pytest.mark.dvc
 
@@ -52,8 +51,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(source: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(source, tmp_path / "tree", symlinks=True))
+def root(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(shutil.copytree(source, tmp_path / "tree", symlinks=True))
+    return tmp_path / "tree"
 
 
 @pytest.fixture
@@ -91,11 +91,8 @@ def object_of(root: Path, file: str) -> Path:
     return Path("files", "md5", needed[file])
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_what_is_pushed_is_pulled_and_what_was_changed_there_is_not(
-    name: str, root: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(root)
+@pytest.mark.parametrize("name", SERVED)
+def test_what_is_pushed_is_pulled_and_what_was_changed_there_is_not(name: str, root: Path, tmp_path: Path, run: Run) -> None:
     with SERVED[name](tmp_path / "server") as server:
         if "keyfile" in server.credentials:  # first without it
             refused = run(root, "tools.set_remote", server.url, "served")
@@ -148,16 +145,14 @@ def test_by_http_a_clone_pulls_what_was_pushed_another_way(root: Path, tmp_path:
         changed.write_text("1\n")
         assert run(clone, "tools.study", "pull").returncode == 0
     assert "up to date" in call(clone, "dvc", "status")
-    done = run(clone, "tools.study", "pull")  # of nothing that is missing
-    assert done.returncode == 0
-    shutil.rmtree(clone / ".dvc" / "cache")
-    done = run(clone, "tools.study", "pull")
+    done = run(clone, "tools.set_remote")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert f"nothing answers at 127.0.0.1, port {server.port}" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["s3", "webdav", "sftp"])
-def test_wrong_credentials_are_called_so(name: str, root: Path, tmp_path: Path, run: Run) -> None:
-    with SERVED[name](tmp_path / "server") as server:
+@pytest.mark.parametrize("serve", [servers.s3, servers.webdav, servers.sftp])
+def test_wrong_credentials_are_called_so(serve: Serve, root: Path, tmp_path: Path, run: Run) -> None:
+    with serve(tmp_path / "server") as server:
         words = (root, "tools.set_remote", server.url, "served", server.options.get("endpointurl", ""))
         done = run(*words, REMOTE_USER=servers.USER, REMOTE_PASSWORD="wrong")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
@@ -166,7 +161,7 @@ def test_wrong_credentials_are_called_so(name: str, root: Path, tmp_path: Path, 
     )
 
 
-@pytest.mark.parametrize("name", ["webdav", "sftp", pytest.param("ssh", marks=WITHOUT_SSHD)])
+@pytest.mark.parametrize("name", ["webdav", "ssh"])
 def test_a_server_that_may_only_be_read_is_called_so(name: str, root: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "server" / "prefix").mkdir(parents=True)
     with SERVED[name](tmp_path / "server", read_only=True) as server:
@@ -177,7 +172,7 @@ def test_a_server_that_may_only_be_read_is_called_so(name: str, root: Path, tmp_
         assert done.stderr.splitlines()[-1].startswith("study: remote served: read; it cannot be written")
 
 
-@pytest.mark.parametrize(("name", "killed"), [("webdav", "server"), ("webdav", "client"), ("s3", "client"), ("sftp", "server")])
+@pytest.mark.parametrize(("name", "killed"), [("webdav", "server"), ("s3", "client")])
 def test_a_push_that_was_broken_off_is_right_after_another(
     name: str, killed: str, root: Path, tmp_path: Path, nobody: dict[str, str], run: Run
 ) -> None:
@@ -185,7 +180,7 @@ def test_a_push_that_was_broken_off_is_right_after_another(
         configure(root, server)
         words = [sys.executable, "-m", "dvc", "push", "-q"]
         process = subprocess.Popen(words, cwd=root, env=nobody, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        while process.poll() is None and not any(path.stat().st_size > 100 for path in server.objects.glob("files/md5/*/*")):
+        while process.poll() is None and not any(path.stat().st_size > 10_000 for path in server.objects.glob("files/md5/*/*")):
             time.sleep(0.002)
         process.kill() if killed == "client" else server.stop()
         process.communicate()
@@ -193,7 +188,7 @@ def test_a_push_that_was_broken_off_is_right_after_another(
             server.start()
         time.sleep(0.5)  # the server notices the end of the client
         whole = server.objects / object_of(root, "large")
-        assert not whole.exists() or remote.damaged(whole)
+        assert process.returncode != 0
         done = run(root, "tools.study", "push")
         assert done.returncode == 0, done.stderr
         assert not remote.damaged(whole)
@@ -216,7 +211,7 @@ def test_a_pull_that_was_killed_is_right_after_another(root: Path, tmp_path: Pat
         # the run-cache too: an edit that was run and taken back is not run again
         call(clone, "dvc", "pull", "-q", "--run-cache")
         (clone / "dvc.lock").unlink()
-        assert "Running" not in call(clone, "dvc", "repro", "train@a-r1-1")
+        assert "Running" not in call(clone, "dvc", "repro", "--single-item", "train@a-r1-1")
 
 
 REFUSED = {

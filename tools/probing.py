@@ -82,7 +82,17 @@ def _run(action: str, name: str, lines: Iterable[str] = ()) -> tuple[list[str], 
         done = subprocess.run(words, input=given, capture_output=True, text=True, env=environment, timeout=limit, start_new_session=True)
     except subprocess.TimeoutExpired:
         return [], f"Timeout: no answer within {LIMIT:.0f} s"
-    return done.stdout.splitlines(), (done.stderr.strip().splitlines() or [""])[-1] if done.returncode else ""
+    return done.stdout.splitlines(), raised(done.stderr) if done.returncode else ""
+
+
+def raised(traceback: str) -> str:
+    """Return the errors of a traceback in one line, the last one first, then its causes.
+
+    >>> raised("gaierror: no name\\n\\nDuring handling of ...\\nTraceback (most recent call last):\\n  File ...\\nhttpx.ConnectError\\n")
+    'ConnectError <- gaierror: no name'
+    """
+    found = [f"{match[1]}{match[2]}" for match in re.finditer(r"^(?:\w+\.)*(\w+)(: .*|$)", traceback, re.MULTILINE)]
+    return " <- ".join(reversed(found)) or "it was killed"
 
 
 def _meaning(error: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What DVC finds in a remote: a process of its own, which ends at the first error and prints it in one line; `tools.probing` starts it.
+"""What DVC finds in a remote: a process of its own, which ends at the first error with its traceback; `tools.probing` starts it.
 
 check NAME: read, write and remove a small object; prints each step that it has done.
 hashes NAME: prints for each MD5 of standard input the MD5 of the content that the remote has under that name, `-` where it has none.
@@ -99,3 +99,4 @@ if __name__ == "__main__":
         COMMANDS[sys.argv[1]](sys.argv[2])
     except Exception as error:
         sys.exit(in_one_line(error))
+    COMMANDS[sys.argv[1]](sys.argv[2])
