@@ -43,7 +43,7 @@ def kills(number: str = "20") -> None:
                 coordinator = project.clone(tree, root / f"coordinator-{runs}")
                 lines = [f"    {key} = {value}\n" for key, value in {"url": f"s3://bucket/{runs}", **options}.items()]
                 (coordinator / ".dvc" / "config.local").write_text("['remote \"shared\"']\n" + "".join(lines))
-                hosts = [project.clone(tree, root / f"host-{runs}-{host}") for host in range(3)] if runs % 2 else []
+                hosts = [project.clone(tree, root / f"host-{runs}-{host}") for host in range(3)] if runs % 2 == 0 else []
                 done = _killed_run(coordinator, hosts, rng)
                 cells = sorted(project.finished([coordinator, *hosts]))
                 total += done
