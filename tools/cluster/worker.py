@@ -24,6 +24,7 @@ from tools.cluster.orders import Answer, CellError, Order
 
 TOPIC = "cells"
 FULL = "No space left on device"
+TRIES = 3  # of a runner that is killed: not the cell's fault
 NANNYS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")  # that Dask sets and a serial run has not
 
 
@@ -102,9 +103,9 @@ class Cells(WorkerPlugin):
             if self.worker.state.nthreads != 1:
                 raise InputError(f"it has {self.worker.state.nthreads} threads; start it with --nthreads 1")
             self.place = clone.take(self.expected["commit"])
-            self.runner = Runner(self.study, self.place)
+            self.runner = self._started(self.place)
             if self.torn_down:
-                self._let_go()
+                return self._let_go()
             if found := fingerprint.difference(self.expected, self.runner.fingerprint):
                 raise InputError(f"its results would differ: {found}")
             self._tell(joined=str(self.place.folder))
@@ -121,18 +122,34 @@ class Cells(WorkerPlugin):
                 time.sleep(0.5)  # until the scheduler knows
                 raise Reschedule
             self._tell(cell=order.cell)
-            try:
-                answer = self.runner.ask(order)
-            except CellError:
-                if self.place and not self.torn_down:
-                    self.runner = Runner(self.study, self.place)
-                raise
+            answer = self._ask(order)
             if FULL in answer.error:
                 self._leave(f"{answer.error}; free some space and start it again")
                 raise Reschedule
             if answer.error:
                 raise CellError(answer.error)
             return answer
+
+    def _ask(self, order: Order) -> Answer:
+        """Return the runner's answer, by a new runner where the first is killed."""
+        for left in reversed(range(TRIES)):
+            try:
+                if self.runner and not self.torn_down:
+                    return self.runner.ask(order)
+            except CellError:
+                if not left:
+                    raise
+            if not self.place or self.torn_down:
+                break
+            self.runner = self._started(self.place)
+        raise CellError(f"{order.cell}: the coordinator has left")
+
+    def _started(self, place: clone.Clone) -> Runner:
+        """Return a new runner; one that is killed as it starts is replaced."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(CellError):
+                return Runner(self.study, place)
+        return Runner(self.study, place)
 
     def _leave(self, reason: str) -> None:
         self.left = True
