@@ -1,7 +1,7 @@
 # `make` lists the targets. GNU make 3.81 (macOS) is enough; no system package is needed beyond make, git and Python.
 # Settings: PYTHON=/path/to/python3  CUDA=1 (Linux with an NVIDIA GPU; CUDA=0 goes back)  S=study  FORCE=1
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify claim pull push status study cluster new-study check estimate report page plots diff crate tidy test lint lock export review remote
+.PHONY: help setup repro verify claim pull push status study new-study check estimate report page plots diff crate tidy test lint lock export review remote
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -18,13 +18,11 @@ override A := $(if $(filter command,$(origin A)),$(value A))
 override B := $(if $(filter command,$(origin B)),$(value B))
 override C := $(if $(filter command,$(origin C)),$(value C))
 override RUN := $(if $(filter command,$(origin RUN)),$(value RUN))
-override LOCAL := $(if $(filter command,$(origin LOCAL)),$(value LOCAL))
-override SCHEDULER := $(if $(filter command,$(origin SCHEDULER)),$(value SCHEDULER))
 override TO := $(if $(filter command,$(origin TO)),$(value TO))
 override OUT := $(if $(filter command,$(origin OUT)),$(value OUT))
 override URL := $(if $(filter command,$(origin URL)),$(value URL))
 override ENDPOINT := $(if $(filter command,$(origin ENDPOINT)),$(value ENDPOINT))
-export S NAME FROM REV FORCE A B C RUN LOCAL SCHEDULER TO OUT URL ENDPOINT
+export S NAME FROM REV FORCE A B C RUN TO OUT URL ENDPOINT
 
 backend = $(if $(CUDA),$(if $(filter 0,$(CUDA)),cpu,cuda))
 UV_COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
@@ -64,9 +62,6 @@ status: setup ## say what is not up to date; S=NAME: of another study
 
 study: setup ## run another study and leave all others as they are: make study S=job; FORCE=STAGE: that stage first, up to date or not
 	@$(BIN)/python -m tools.study run "$$S" $(if $(FORCE),"$$FORCE")
-
-cluster: setup ## run a study on several workers: make cluster S=mini LOCAL=4, or SCHEDULER=tcp://HOST:PORT (docs/cluster.md)
-	@$(BIN)/python -m tools.cluster "$$S" --local "$$LOCAL" --scheduler "$$SCHEDULER"
 
 new-study: setup ## begin a study of your own: make new-study NAME=x, of a table of yours, or of a folder of exams: make new-study NAME=x FROM=table.csv
 	@$(BIN)/python -m tools.new_study "$$NAME" "$$FROM"

@@ -83,20 +83,7 @@ def _content(fs: Any, place: str) -> str:
             return hashlib.file_digest(found, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def in_one_line(error: BaseException | None) -> str:
-    """Return an error and what caused it, in one line."""
-    causes: list[str] = []
-    while error and len(causes) < 5:
-        causes.append(f"{type(error).__name__}: {error}")
-        error = error.__cause__ or error.__context__
-    return " <- ".join(causes).replace("\n", " ")
-
-
 COMMANDS: dict[str, Callable[[str], None]] = {"check": check, "hashes": hashes, "cut": cut}
 
 if __name__ == "__main__":
-    try:
-        COMMANDS[sys.argv[1]](sys.argv[2])
-    except Exception as error:
-        sys.exit(in_one_line(error))
     COMMANDS[sys.argv[1]](sys.argv[2])
