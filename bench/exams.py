@@ -1,9 +1,12 @@
-"""Invented exams in many styles through the general reader: `python -m bench.exams [seen|blind] [STYLE ...]` writes section `exams`.
+"""Invented exams in many styles through the general reader: `python -m bench.exams [seen|blind] [STYLE ...]`.
+
+Writes section `exams_seen` or `exams_blind` of the record, where no style is named.
 
 Each exam is read with its text layer and as a scan of 150 dpi, turned by up to 1.5 degrees, with noise. An item is found if its number is;
 a text or a key is right if it equals the truth after `normalised`, a scan's text if it is at least 0.9 alike. An item is wrong if its text
 or its key is.
-Needs pdflatex, chromium and the package typst; DIFFERENCES=1 prints each item that is wrong.
+Needs pdflatex, chromium and the package typst. ONLY=text or ONLY=scan reads one of the two; DIFFERENCES=1 prints each item that is wrong.
+The record's section `exams_blind_first` is the one reading of the blind set before its faults were known; no command writes it again.
 """
 
 import os
@@ -132,7 +135,7 @@ def main(which: str = "seen", *names: str) -> None:
             shares = measure(*read(styles, Path(folder), scanned), scanned)
         found["scan" if scanned else "text"] = shares
         print(which, "scan" if scanned else "text", shares)
-    if not names and len(found) == 2:
+    if not names:
         record(f"exams_{which}", {"styles": len(styles)} | found, packages=PACKAGES)
 
 

@@ -28,7 +28,8 @@ from stages import extract
 from tests import trees
 from tests.golden.exams import HERE, SCAN, TEXT
 
-STUDY = r"""extract:
+STUDY = r"""corrections: []
+extract:
   ocr: lines
   ocr_dpi: 200
   min_text_chars: 40

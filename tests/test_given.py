@@ -28,7 +28,7 @@ def run(root: Path, lines: list[str], **changes: Any) -> list[Problem]:
     digest = hashlib.sha256((root / "mine.jsonl").read_bytes()).hexdigest()
     source = {"kind": "given", "path": str(root / "mine.jsonl"), "sha256": digest} | changes
     paths = trees.below(root)
-    write_text(paths.study_file, yaml.safe_dump({"fetch": source, "extract": {"kind": "given", "file": "mine.jsonl"}}))
+    write_text(paths.study_file, yaml.safe_dump({"fetch": source, "extract": {"kind": "given", "file": "mine.jsonl"}, "corrections": []}))
     study_file.study.cache_clear()
     fetch.main(paths)
     extract.main(paths)

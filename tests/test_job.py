@@ -192,4 +192,4 @@ def test_the_page_shows_the_run_with_another_student_as_recorded() -> None:
     page = (ROOT / "docs" / "job.md").read_text(encoding="utf-8")
     shown = page.partition("<!-- smollm -->")[2].partition("<!-- /smollm -->")[0].splitlines()
     assert [line for line in shown if "learning rate 1e" in line] == [f"| {name} | {curve} |" for name, curve in curves.items()]
-    assert [cell.strip() for line in shown if "nats" in line or "gold" in line for cell in line.split("|")[3:-1]] == cells
+    assert [cell.strip() for line in shown if "chain |" in line or "gold" in line for cell in line.split("|")[3:-1]] == cells

@@ -44,6 +44,7 @@ def study(root: Path, monkeypatch: pytest.MonkeyPatch, **changes: dict[str, Any]
         "levels": ["r1", "solution"],
         "fetch": {"kind": "dataset", "repository": "open/math", "revision": COMMIT, "files": files},
         "extract": {"kind": "table", "files": files, "columns": COLUMNS},
+        "corrections": [],
         "import_traces": {"kind": "table", "files": files, "id": "uuid", "levels": {"r1": R1, "solution": SOLUTION}},
         "solve": {"teacher": "recorded"}, "verify": {"teacher": "recorded"}, "condense": {"teacher": "recorded", "answer": "gold"},
     }  # fmt: skip

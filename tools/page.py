@@ -3,12 +3,13 @@
 A page that is not here is pulled, so that a fresh clone has it without computing anything; one whose inputs changed is made again.
 """
 
+import subprocess
 import sys
 from contextlib import nullcontext
 
 from distill.cli import command
 from distill.cli.layout import layout
-from tools import activation, params, run_lock
+from tools import activation, elsewhere, params, run_lock
 
 
 def main(name: str = "") -> None:
@@ -20,10 +21,14 @@ def main(name: str = "") -> None:
         with activation.activated(name) if name else nullcontext():
             studies = [name] if name else params.read().students
             for each in studies:
-                if not layout(each).page.exists():
-                    run_lock.run_dvc(["pull", layout(each).page.as_posix()], lock)
-                missing = [] if layout(each).page.exists() else ["--force"]  # DVC takes a missing output for one that did not change
-                if code := run_lock.run_dvc(["repro", "--single-item", "--allow-missing", *missing, f"page@{each}"], lock):
+                page = layout(each).page
+                if not page.exists() and page.as_posix() not in elsewhere.sources([each]):
+                    run_lock.run_dvc(["pull", page.as_posix()], lock)
+                if page.exists():
+                    code = run_lock.run_dvc(["repro", "--single-item", "--allow-missing", f"page@{each}"], lock)
+                else:  # by itself: DVC wants each input, and a study may keep some that its page does not show out of the remote
+                    code = subprocess.run([sys.executable, "-m", "stages.page", each]).returncode
+                if code:
                     sys.exit(code)
     for each in studies:
         print(f"page: {layout(each).page.resolve().as_uri()}")

@@ -74,7 +74,7 @@ def section(url: str, scheme: str, endpoint: str) -> dict[str, str]:
 
 
 def note(name: str, found: dict[str, str]) -> None:
-    """Write a remote to .dvc/config.local; what stands there beside it stays where its URL is the same."""
+    """Write a remote to .dvc/config.local; other settings of a remote with the same URL are kept."""
     if probing.title(name) in ConfigObj(str(COMMITTED)):
         raise InputError(f"NAME={name}: .dvc/config, which is in git, has a remote of that name; choose another: NAME=lab")
     local = _local()
